@@ -1,0 +1,254 @@
+"""Every table of the product. Columns hold SI units and UTC times; missing is NULL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that is aware and UTC in Python whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone was about to be stored")
+        return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Team(Base):
+    """Who owns studies. One team, `local`, until accounts exist."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    slug: Mapped[str] = mapped_column(String(100), unique=True)
+
+
+class Owned:
+    """A row that belongs to a team; every query on it is scoped to the caller's team (db/session.py)."""
+
+    team_id: Mapped[int] = mapped_column(Id, ForeignKey("teams.id"), index=True)
+
+
+class Study(Owned, Base):
+    __tablename__ = "studies"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    base_model_path: Mapped[str] = mapped_column(Text)
+    base_model_sha256: Mapped[str] = mapped_column(String(64))
+    task: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A TaskSpec."""
+    precision: Mapped[str | None] = mapped_column(String(8))
+    """NULL until the study's first run has probed it; the same for all its runs."""
+    precision_probe: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    priority: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+
+    configurations: Mapped[list["Configuration"]] = relationship(
+        back_populates="study", order_by="Configuration.position", cascade="all, delete-orphan"
+    )
+    runs: Mapped[list["Run"]] = relationship(back_populates="study", cascade="all, delete-orphan")
+
+
+class Configuration(Owned, Base):
+    """A method with its hyper-parameters and learning-rate grid in one study."""
+
+    __tablename__ = "configurations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    method: Mapped[str] = mapped_column(String(100))
+    label: Mapped[str] = mapped_column(String(200))
+    family: Mapped[str] = mapped_column(String(40))
+    reference: Mapped[bool]
+    hyperparameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    learning_rates: Mapped[list[float]] = mapped_column(JSON)
+    learning_rate: Mapped[float | None]
+    """Chosen on validation when its last tuning run ends."""
+
+    study: Mapped[Study] = relationship(back_populates="configurations")
+
+
+class Run(Owned, Base):
+    """One training and measurement; also the queue of record. States: see services/run_queue.py."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_queue", "status", "position"),
+        Index("ix_runs_study_status", "study_id", "status"),
+        Index("ix_runs_updated_at", "updated_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"))
+    configuration_id: Mapped[int] = mapped_column(Id, ForeignKey("configurations.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(String(10))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    learning_rate: Mapped[float | None]
+    """NULL for report and probe runs until the configuration's learning rate is chosen."""
+    position: Mapped[int]
+    """Order within the study: what reaches the screen first is run first."""
+    status: Mapped[str] = mapped_column(String(10), default="queued")
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_token: Mapped[str | None] = mapped_column(String(32))
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    worker_id: Mapped[int | None] = mapped_column(Id, ForeignKey("workers.id"))
+    retry_of: Mapped[int | None] = mapped_column(Id, ForeignKey("runs.id"))
+    phase: Mapped[str | None] = mapped_column(String(20))
+    step: Mapped[int] = mapped_column(default=0)
+    total_steps: Mapped[int | None]
+    last_event_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(Text)
+    spec: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    validation_score: Mapped[float | None]
+    train_seconds: Mapped[float | None]
+    environment: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    study: Mapped[Study] = relationship(back_populates="runs")
+    configuration: Mapped[Configuration] = relationship()
+    worker: Mapped["Worker | None"] = relationship()
+
+
+class Attempt(Owned, Base):
+    """One claim of a run by a worker."""
+
+    __tablename__ = "attempts"
+
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str] = mapped_column(String(200))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    resumed_from_step: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class MeasurementRow(Owned, Base):
+    """One metric's value in one run."""
+
+    __tablename__ = "measurements"
+
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[float | None] = mapped_column(Float)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class SeriesPointRow(Owned, Base):
+    """One value of a run's series; written again, it replaces itself."""
+
+    __tablename__ = "series_points"
+
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float | None] = mapped_column(Float)
+
+
+class LogLineRow(Owned, Base):
+    __tablename__ = "log_lines"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    message: Mapped[str] = mapped_column(Text)
+
+
+class PredictionSet(Owned, Base):
+    """The test split item by item, in item order: evidence for paired differences."""
+
+    __tablename__ = "prediction_sets"
+
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    items: Mapped[list[int]] = mapped_column(JSON)
+    predicted: Mapped[list[str]] = mapped_column(JSON)
+    scores: Mapped[list[float]] = mapped_column(JSON)
+
+
+class ArtifactRow(Owned, Base):
+    """A file in the store, addressed by its content."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("run_id", "path"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    path: Mapped[str] = mapped_column(String(500))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Worker(Base):
+    """A process that claims runs on one device. Serves every team."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    device: Mapped[str] = mapped_column(String(100))
+    device_info: Mapped[dict[str, Any]] = mapped_column(JSON)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class IdempotencyKey(Owned, Base):
+    """The answer already given to a write, so that sending it again does nothing twice."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("team_id", "key"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200))
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

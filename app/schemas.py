@@ -1,0 +1,472 @@
+"""The documents of the HTTP API: what requests carry and answers hold.
+
+Shared by the routers, which serve them, and by `app.client`, which reads them. Values are SI: seconds, bytes,
+fractions 0..1. Missing is None. Times are UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from peft_core.method import Capabilities, Family, Paper
+from peft_core.metric import Quantity
+from peft_core.scenario import ConstraintName, Criterion
+from peft_core.spec import Budget, Precision, Purpose, Splits
+
+T = TypeVar("T")
+
+RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+StudyStatus = RunStatus
+SourceKind = Literal["measured", "imported", "estimated"]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Document(BaseModel):
+    """Base of every document: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Page(Document, Generic[T]):
+    """One page of a list; `next_cursor` None at its end."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+# -- catalogues -------------------------------------------------------------------------------------------------------
+
+
+class HyperparameterField(Document):
+    """One field of a method's form. minimum/maximum are valid bounds; `recommended` is a hint."""
+
+    name: str
+    title: str
+    type: Literal["integer", "number", "string", "boolean"]
+    default: JsonValue
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[str] | None = None
+    recommended: tuple[float, float] | None = None
+    effect: str
+
+
+class MethodCard(Document):
+    """What the catalogue knows of a method. `not_offered` is the reason it cannot serve the model and task asked
+    about (GET methods?base_model=&task=), else None."""
+
+    name: str
+    title: str
+    family: Family
+    summary: str
+    trains: str
+    paper: Paper | None
+    reference: bool
+    learning_rates: list[float]
+    """The default grid (5 points) for the model and budget asked about; empty where nothing is tuned."""
+    learning_rate_source: str | None
+    hyperparameters: list[HyperparameterField]
+    capabilities: Capabilities
+    trainable_parameters: int | None
+    """By the method's formula at default hyper-parameters for the model asked about (source: estimated)."""
+    not_offered: str | None = None
+
+
+class MetricCard(Document):
+    key: str
+    title: str
+    quantity: Quantity
+    unit: str
+    better: Literal["higher", "lower"]
+    meaning: str
+    how: str
+    purposes: list[Purpose]
+    exact: bool
+    in_heatmap: bool = True
+    """False: in tables and constraints only, no heatmap column or radar axis."""
+
+
+class TaskCard(Document):
+    """A registered task, e.g. tweets."""
+
+    name: str
+    title: str
+    kind: str
+    dataset: str
+    text: str
+    label: str
+    labels: list[str]
+    splits: Splits
+    metric: str
+    """The headline score, as it heads a column."""
+    source: str
+    licence: str
+
+
+class ScenarioCard(Document):
+    key: str
+    title: str
+    summary: str
+    weights: dict[Criterion, float]
+    constraint: ConstraintName
+    constraint_default: float | None
+    textbook_pick: str
+
+
+class BaseModelCard(Document):
+    """A base model a study can name."""
+
+    name: str
+    path: str
+    model_type: str
+    parameters: int
+    hidden_size: int
+    layers: int
+    source: str
+
+
+class WorkerView(Document):
+    """A worker process and its device. alive: its heartbeat is younger than 15 s on the database's clock."""
+
+    id: int
+    name: str
+    device: str
+    device_info: dict[str, JsonValue]
+    alive: bool
+    started_at: datetime
+    heartbeat_at: datetime
+    seconds_since_heartbeat: float
+    run_id: int | None
+
+
+# -- studies ----------------------------------------------------------------------------------------------------------
+
+
+class TaskEntry(Document):
+    """A dataset of one's own: a CSV under an allowed root, and its columns."""
+
+    dataset: Annotated[str, Field(min_length=1, max_length=4_096)]
+    kind: str = "classification"
+    text: Name
+    label: Name
+    splits: Splits | None = None
+
+
+class MethodEntry(Document):
+    method: str
+    hyperparameters: dict[str, JsonValue] = {}
+    learning_rates: list[Annotated[float, Field(gt=0, le=10)]] | None = Field(default=None, min_length=1, max_length=20)
+    """None: the method's own grid. One value: no tuning runs."""
+
+
+class StudyDocument(Document):
+    """What a study compares; the body of POST studies, the YAML of `peft-atlas study run`, and its export."""
+
+    name: Name
+    base_model: Annotated[str, Field(min_length=1, max_length=4_096)] = "minilm"
+    task: str | TaskEntry = "tweets"
+    budget: Budget = Budget(epochs=3)
+    seeds: int | list[int] = 5
+    methods: list[MethodEntry] = Field(min_length=1, max_length=100)
+    references: list[str] = ["untuned", "head_only", "full"]
+    grid_points: Literal[1, 3, 5] = 5
+    """Learning rates tried per tuned method that names none of its own."""
+    metrics: list[str] | None = None
+    """None: every metric of the catalogue."""
+
+
+class RunCounts(Document):
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class Number(Document):
+    """A number that a page may show, with what it takes to compute it again.
+
+    statistic: how `value` follows from the measurements of `metric` in `run_ids` (and `reference_run_ids`):
+    mean, half_width, lo, hi, value, count, normalised, difference (mean - reference mean), ratio (mean / reference
+    mean), p_best, score, rank_lo, rank_hi, p_value, formula. formula: the name of the formula where one is used.
+    """
+
+    value: float
+    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate"]
+    statistic: str
+    metric: str | None = None
+    source: SourceKind = "measured"
+    run_ids: list[int] = []
+    reference_run_ids: list[int] = []
+    formula: str | None = None
+
+
+class Part(Document):
+    """A piece of a sentence: plain words, the name of a configuration (`label`), or a number."""
+
+    text: str | None = None
+    label: str | None = None
+    number: Number | None = None
+
+
+Sentence = list[Part]
+
+
+class StudyView(Document):
+    """A study in lists and heads of pages. `document` has every default filled in."""
+
+    id: int
+    name: str
+    status: StudyStatus
+    document: StudyDocument
+    task_kind: str
+    metric: str
+    splits: Splits
+    precision: Precision | None
+    counts: RunCounts
+    failures: int
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    finding: Sentence
+    """What it shows so far, in one sentence."""
+
+
+class StudyPatch(Document):
+    name: Name
+
+
+class ConfigurationView(Document):
+    """One row of a comparison: a method with its hyper-parameters and how its learning rate was chosen."""
+
+    id: int
+    method: str
+    label: str
+    family: Family
+    reference: bool
+    hyperparameters: dict[str, JsonValue]
+    learning_rates: list[float]
+    tuning: list["TuningPoint"]
+    learning_rate: float | None
+    """The chosen one; None before tuning has ended or where nothing is trained."""
+    grid_edge: bool
+    """The best learning rate lies at the edge of its grid: "grid too narrow"."""
+    learned: bool | None
+    """False: the whole grid stays within one standard error of untuned on validation. None: not known yet."""
+
+
+class TuningPoint(Document):
+    learning_rate: float
+    run_id: int
+    status: RunStatus
+    validation_score: float | None
+
+
+class Cell(Document):
+    """One metric of one configuration over seeds.
+
+    interval: 95% t-interval over seeds, None at n < 2 and where the metric is exact. normalised: fixed-anchor score
+    0..1 or None where undefined. missing: why there is no value. source None only where there is no value.
+    """
+
+    configuration: int
+    method: str
+    metric: str
+    unit: str
+    better: Literal["higher", "lower"]
+    mean: float | None
+    interval: tuple[float, float] | None
+    n: int
+    values: list[float]
+    normalised: float | None
+    source: SourceKind | None
+    failures: int
+    run_ids: list[int]
+    missing: str | None = None
+
+
+class Difference(Document):
+    """A configuration's quality minus full fine-tuning's. interval: 95%. corrected: at the level Holm used for this
+    pair. verdict "tie" exactly when `corrected` covers 0: no difference shown, not equality."""
+
+    configuration: int
+    value: float
+    interval: tuple[float, float]
+    corrected: tuple[float, float]
+    p_value: float
+    verdict: Literal["better", "tie", "worse"]
+    covers: str
+    """What the interval covers: "seeds and test items" or "test items of these two trained models"."""
+    run_ids: list[int]
+    reference_run_ids: list[int]
+
+
+class Comparison(Document):
+    """GET studies/{id}/comparison."""
+
+    study: int
+    status: StudyStatus
+    anchors_version: str
+    reference: int | None
+    """The configuration the scores and differences refer to: full fine-tuning where it was measured."""
+    flags: list[str]
+    verdict: Sentence
+    configurations: list[ConfigurationView]
+    metrics: list[MetricCard]
+    cells: list[Cell]
+    differences: list[Difference]
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+class AttemptView(Document):
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    resumed_from_step: int | None
+    reason: str | None
+
+
+class RunView(Document):
+    """A run in lists. eta_seconds: from the run's own pace, estimated."""
+
+    id: int
+    study_id: int
+    study_name: str
+    configuration: int
+    method: str
+    label: str
+    family: Family
+    seed: int
+    purpose: Purpose
+    learning_rate: float | None
+    status: RunStatus
+    phase: str | None
+    step: int
+    total_steps: int | None
+    eta_seconds: float | None
+    attempt: int
+    retry_of: int | None
+    reason: str | None
+    """Why it failed or was cancelled, with what to do."""
+    worker: str | None
+    cancel_requested: bool
+    stalled: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    updated_at: datetime
+
+
+class MeasurementView(Document):
+    metric: str
+    value: float | None
+    detail: dict[str, JsonValue]
+
+
+class ArtifactView(Document):
+    id: int
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class RunDetail(RunView):
+    spec: dict[str, Any] | None
+    """The RunSpec the worker was given, None before the first claim."""
+    validation_score: float | None
+    train_seconds: float | None
+    environment: dict[str, JsonValue] | None
+    measurements: list[MeasurementView]
+    artifacts: list[ArtifactView]
+    attempts: list[AttemptView]
+    series: list[str]
+    """The keys for GET runs/{id}/series."""
+
+
+class SeriesPoint(Document):
+    step: int
+    value: float | None
+
+
+class Series(Document):
+    key: str
+    points: list[SeriesPoint]
+    total: int
+    """Points stored; fewer are returned where `max_points` asked for fewer."""
+
+
+class LogLine(Document):
+    id: int
+    at: datetime
+    message: str
+
+
+# -- recommendations --------------------------------------------------------------------------------------------------
+
+
+class RecommendationRequest(Document):
+    """A scenario or weights of one's own, constraints, and the study that is the evidence."""
+
+    study: int
+    scenario: str | None = None
+    weights: dict[Criterion, Annotated[float, Field(ge=0, le=1)]] | None = None
+    constraints: dict[ConstraintName, Annotated[float, Field(ge=0)]] = {}
+    quality_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Share of full fine-tuning's gain over untuned that a method must keep."""
+
+
+class RankedCandidate(Document):
+    configuration: int
+    label: str
+    family: Family
+    on_front: bool
+    score: Number
+    p_best: Number
+    p_top2: Number
+    rank_interval: tuple[int, int]
+    values: dict[str, Number]
+    """Raw means by metric key."""
+
+
+class Vetoed(Document):
+    configuration: int
+    label: str
+    family: Family
+    reason: Sentence
+
+
+class Change(Document):
+    """One edit of the question and the pick it would give."""
+
+    change: Sentence
+    pick: str
+    p_best: Number
+
+
+class Recommendation(Document):
+    """POST recommendations. verdict None: not enough evidence, and `reason` says what to run next."""
+
+    study: int
+    scenario: str | None
+    verdict: Literal["clear", "lean", "no clear winner", "not enough evidence"]
+    pick: int | None
+    picks: list[int]
+    """One configuration, or the two of "no clear winner"."""
+    headline: str
+    reason: Sentence
+    ranked: list[RankedCandidate]
+    vetoed: list[Vetoed]
+    left_out: list[Vetoed]
+    """Not ranked for want of a measurement."""
+    dropped_criteria: dict[Criterion, str]
+    """Criteria that could not be used, with the reason; their weight went to the others."""
+    weights: dict[Criterion, float]
+    """As used, rescaled to sum to 1."""
+    changes: list[Change]
+    textbook_pick: str | None
+    draws: int
+    seed: int

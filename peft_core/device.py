@@ -1,0 +1,88 @@
+"""The device a run trains on, and what of its clocks and counters the measurements read."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+if TYPE_CHECKING:
+    import torch
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+def pick_device() -> "torch.device":
+    """The first CUDA device this process may see, else the CPU."""
+    import torch
+
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def synchronize(device: "torch.device") -> None:
+    """Wait until the device has done all it was given, so that a clock read now is true."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def resident_bytes() -> int | None:
+    """Memory of this process now (VmRSS), or None where the system does not tell."""
+    return _status_bytes("VmRSS")
+
+
+def reset_peak(device: "torch.device") -> bool:
+    """Start a new peak; False where the system does not allow it, and then no peak may be reported."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    try:
+        CLEAR_REFS.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_bytes(device: "torch.device") -> int | None:
+    """The peak since `reset_peak`: allocated bytes on CUDA, resident bytes of the process (VmHWM) on the CPU."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status_bytes("VmHWM")
+
+
+def environment(device: "torch.device") -> dict[str, JsonValue]:
+    """What the numbers of a run depend on beyond its spec."""
+    import torch
+
+    seen: dict[str, JsonValue] = {
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+    return seen | {name: version(name) for name in ("torch", "transformers", "peft", "peft-atlas")}
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _status_bytes(field: str) -> int | None:
+    """A field of /proc/self/status, which counts in kB."""
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)

@@ -1,0 +1,220 @@
+"""The contract of a PEFT method: one file in `peft_core/methods`, found by its file name, which is its key.
+
+A method is a small frozen pydantic model. Its fields are its hyper-parameters: their bounds validate requests, their
+titles and effects become the form. Its card (class attributes) becomes the API, the method cards and the docs. Its
+hooks are called by the one training loop, which never asks which method it runs.
+"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from peft_core.catalogue import discover, pick
+from peft_core.errors import InvalidHyperparameter
+from peft_core.model_shape import ModelShape
+from peft_core.spec import Frozen
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Family = Literal[
+    "reference",
+    "lora",
+    "factorised",
+    "orthogonal",
+    "adapter",
+    "soft_prompt",
+    "selective",
+    "rescaling",
+    "spectral",
+]
+
+
+class Paper(Frozen):
+    """Where the method comes from."""
+
+    title: str
+    authors: str
+    year: int
+    url: str
+
+
+class LearningRate(Frozen):
+    """Centre of the learning-rate grid in the two regimes between which we interpolate.
+
+    `small`: bases of <= 20M non-embedding parameters and <= 150 steps. `encoder`, `llm`: bases of >= 100M and
+    >= 1,000 steps.
+    """
+
+    small: float
+    encoder: float
+    llm: float
+    source: str
+
+    def centre(self, *, non_embedding_parameters: int, steps: int, causal: bool) -> float:
+        """log(centre), bilinear in log(parameters) from 20M to 100M and log(steps) from 150 to 1,000, clamped.
+
+        The two coordinates are averaged, so both a small base and a short budget move the centre towards `small`.
+        """
+        large = self.llm if causal else self.encoder
+        by_size = _place(non_embedding_parameters, 20e6, 100e6)
+        by_steps = _place(steps, 150, 1_000)
+        share = (by_size + by_steps) / 2
+        return math.exp((1 - share) * math.log(self.small) + share * math.log(large))
+
+    @staticmethod
+    def grid(centre: float, points: Literal[1, 3, 5]) -> tuple[float, ...]:
+        """1, 3 (x 1/3, 1, 3) or 5 (x 1/5, 1/2, 1, 2, 5) learning rates around `centre`, to 3 significant digits."""
+        factors = {1: (1.0,), 3: (1 / 3, 1.0, 3.0), 5: (1 / 5, 1 / 2, 1.0, 2.0, 5.0)}[points]
+        return tuple(float(f"{centre * factor:.3g}") for factor in factors)
+
+
+def _place(value: float, low: float, high: float) -> float:
+    """Where `value` lies between `low` (0) and `high` (1) on a log scale, clamped."""
+    return min(1.0, max(0.0, math.log(value / low) / math.log(high / low)))
+
+
+class Capabilities(Frozen):
+    """What the method promises; the probe checks each promise, `None` means it does not apply."""
+
+    merges: bool
+    quantised_base: bool
+    gradient_checkpointing: bool
+    hot_switch: bool
+
+
+def hyperparameter(
+    default: Any,
+    *,
+    title: str,
+    effect: str,
+    ge: float | None = None,
+    le: float | None = None,
+    recommended: tuple[float, float] | None = None,
+) -> Any:
+    """A hyper-parameter field. `ge`/`le` are the valid bounds and refuse; `recommended` is a hint and never does."""
+    extra: dict[str, JsonValue] = {"effect": effect}
+    if recommended is not None:
+        extra["recommended"] = list(recommended)
+    return Field(default=default, ge=ge, le=le, title=title, json_schema_extra=extra)
+
+
+class Method(BaseModel):
+    """One way to adapt a base model, with its hyper-parameters as fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+    title: ClassVar[str]
+    family: ClassVar[Family]
+    summary: ClassVar[str]
+    """At most ten words: what it does."""
+    trains: ClassVar[str]
+    """Which numbers it trains, in a sentence."""
+    paper: ClassVar[Paper | None]
+    learning_rate: ClassVar[LearningRate | None]
+    """None: nothing is trained and there is nothing to tune."""
+    capabilities: ClassVar[Capabilities]
+    position: ClassVar[int] = 100
+    """Order on the New study page; references first."""
+    trains_base: ClassVar[bool] = False
+    """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
+    rewrites_base: ClassVar[bool] = False
+    """True: attaching changes frozen base tensors (PiSSA) and `unload` restores them."""
+    equals_base_at_start: ClassVar[bool] = True
+    """True: before training the adapted model gives the base model's output exactly."""
+    trains_head: ClassVar[bool] = True
+    """False only for the untuned reference."""
+
+    # -- before a run: no torch --------------------------------------------------------------------------------------
+
+    def check(self, shape: ModelShape, task_kind: str) -> None:
+        """Refuse what this base model or task cannot do.
+
+        Raises InvalidHyperparameter (a bound that depends on the model, e.g. rank <= min(d_in, d_out)) or NotOffered
+        (a method that cannot serve the model or task at all).
+        """
+
+    def trainable_parameters(self, shape: ModelShape) -> int:
+        """Formula: everything with requires_grad during training, the task head left out."""
+        raise NotImplementedError
+
+    def stored_parameters(self, shape: ModelShape) -> int:
+        """Formula: the numbers saved beyond the base model, the task head left out."""
+        return self.trainable_parameters(shape)
+
+    def label(self) -> str:
+        """A short name for rows and legends: the title and the value that tells variants apart ("LoRA r8")."""
+        return self.title
+
+    # -- during a run: torch is loaded -------------------------------------------------------------------------------
+
+    def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
+        """The model with this method's parameters in place; exactly what trains has requires_grad, the task head
+        included. `model` is a transformers model with its head, in eval mode, and may be changed in place."""
+        raise NotImplementedError
+
+    def parameter_groups(
+        self, model: "nn.Module", learning_rate: float, head_learning_rate: float
+    ) -> list[dict[str, Any]]:
+        """AdamW groups: the method's own parameters at `learning_rate`, the head's at `head_learning_rate`."""
+        from peft_core.training import split_head
+
+        adapter, head = split_head(model)
+        groups = [
+            {"params": adapter, "lr": learning_rate},
+            {"params": head, "lr": head_learning_rate},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def after_step(self, model: "nn.Module", step: int) -> None:
+        """Called after every optimizer step (AdaLoRA moves its ranks here)."""
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        """Write what restores the adapted model beyond the base, head included, as safetensors and JSON."""
+        raise NotImplementedError
+
+    def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
+        """A fresh base model with the adapter and head of `folder` in place."""
+        raise NotImplementedError
+
+    def merge(self, model: "nn.Module") -> "nn.Module | None":
+        """A model of the base's own architecture with the same outputs, or None where this method cannot merge.
+        May consume `model`."""
+        return None
+
+
+def methods() -> dict[str, type[Method]]:
+    """Every method by name, references first."""
+    import peft_core.methods
+
+    found = discover(peft_core.methods, Method)
+    return dict(sorted(found.items(), key=lambda entry: (entry[1].position, entry[0])))
+
+
+def method_class(name: str) -> type[Method]:
+    """The method called `name`, or UnknownName."""
+    return pick(methods(), name, "method")
+
+
+def build_method(name: str, hyperparameters: dict[str, JsonValue]) -> Method:
+    """The method with these hyper-parameters; raises UnknownName or InvalidHyperparameter."""
+    try:
+        return method_class(name).model_validate(hyperparameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "hyperparameters"
+        raise InvalidHyperparameter(field, f"{name}: {field} is {_shown(first)}: {_reason(first)}.") from None
+
+
+def _shown(error: Any) -> str:
+    return (
+        repr(error.get("input"))[:60] if error["type"] != "extra_forbidden" else "not a hyper-parameter of this method"
+    )
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "remove it"
+    return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")

@@ -1,0 +1,116 @@
+"""Implementation simplicity: a checklist of what was tried on the trained model, not physics."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from peft_core.metric import Metric
+from peft_core.spec import Measurement
+from peft_core.training import autocast
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from peft_core.run_state import RunInProgress
+
+MERGE_TOLERANCE = 1e-4
+"""Largest difference of a logit: float32 adds the same terms in another order after a merge."""
+
+
+class Simplicity(Metric):
+    key = "simplicity"
+    title = "Simplicity"
+    quantity = "fraction"
+    unit = "fraction"
+    better = "higher"
+    meaning = "How little trouble a method gives: what works when tried, and how many settings of its own it has."
+    how = (
+        "Mean of two parts: the share of capability checks passed (exact merge, 4-bit base step, gradient"
+        " checkpointing, hot swap, bit-equal save and load), and 1 / (1 + log2(1 + own hyper-parameters))."
+    )
+    purposes = frozenset({"probe"})
+    position = 6
+
+    def measure(self, run: "RunInProgress") -> Measurement:
+        if not run.steps:
+            return Measurement(metric=self.key, value=None, detail={"missing": "this method trains nothing"})
+        checks = {name: check(run) for name, check in CHECKS.items()}
+        tried = [passed for passed in checks.values() if passed is not None]
+        own = len(type(run.loop.method).model_fields)
+        footprint = 1 / (1 + math.log2(1 + own))
+        capability = sum(tried) / len(tried)
+        detail: dict[str, JsonValue] = {
+            "checks": dict(checks),
+            "capability_share": capability,
+            "footprint": footprint,
+            "own_hyperparameters": own,
+        }
+        return Measurement(metric=self.key, value=(capability + footprint) / 2, detail=detail)
+
+
+def merges_exactly(run: "RunInProgress") -> bool:
+    """The merged model gives the unmerged one's logits; a model that is already of the base's form counts."""
+    merged = run.loop.method.merge(copy.deepcopy(run.model))
+    if merged is None:
+        return False
+    difference = run.logits(merged) - run.logits(run.model)
+    return bool(difference.abs().max() <= MERGE_TOLERANCE)
+
+
+def trains_on_a_4_bit_base(run: "RunInProgress") -> bool | None:
+    """A method that trains base weights cannot; for the others None: not tried without a 4-bit kernel."""
+    return False if run.loop.method.trains_base else None
+
+
+def checkpoints_gradients(run: "RunInProgress") -> bool:
+    """A step with gradient checkpointing gives every trained parameter a finite gradient."""
+    model = copy.deepcopy(run.model)
+    try:
+        _checkpointed_step(model, run)
+    except (ValueError, RuntimeError, AttributeError, TypeError):
+        # Libraries refuse in their own ways (prefix tuning raises ValueError); each is an answer to the question.
+        return False
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return all(parameter.grad is not None and bool(parameter.grad.isfinite().all()) for parameter in trained)
+
+
+def _checkpointed_step(model: "nn.Module", run: "RunInProgress") -> None:
+    enable: Callable[..., None] = model.gradient_checkpointing_enable  # type: ignore[assignment]
+    enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.train()
+    with autocast(run.loop.device, run.loop.precision):
+        loss = run.loop.task.loss(model, run.probe_batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
+def leaves_the_base_untouched(run: "RunInProgress") -> bool:
+    """Hot swap: adapters can share one loaded base, for training left every tensor of it as it was."""
+    if run.loop.method.trains_base:
+        return False
+    restored = run.loop.method.load(run.fresh_base(), run.adapter_folder, task_kind=run.spec.task.kind)
+    trained = {name for name, parameter in run.model.named_parameters() if parameter.requires_grad}
+    fresh = dict(restored.named_parameters())
+    return all(
+        bool((parameter == fresh[name]).all())
+        for name, parameter in run.model.named_parameters()
+        if name not in trained and name in fresh
+    )
+
+
+def restores_bit_equal(run: "RunInProgress") -> bool:
+    """Saved and loaded into a fresh base, the model gives the same logits to the last bit."""
+    restored = run.loop.method.load(run.fresh_base(), run.adapter_folder, task_kind=run.spec.task.kind)
+    restored = restored.to(run.loop.device)
+    return bool((run.logits(restored) == run.logits(run.model)).all())
+
+
+CHECKS: "dict[str, Callable[[RunInProgress], bool | None]]" = {
+    "exact merge": merges_exactly,
+    "4-bit base step": trains_on_a_4_bit_base,
+    "gradient checkpointing": checkpoints_gradients,
+    "hot swap": leaves_the_base_untouched,
+    "bit-equal save and load": restores_bit_equal,
+}

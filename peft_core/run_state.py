@@ -1,0 +1,64 @@
+"""A run while it lives: what the metrics may look at."""
+
+import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peft_core.data import Item
+from peft_core.latency import answer_seconds
+from peft_core.spec import RunSpec
+from peft_core.training import Loop, Step, to_device
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass
+class RunInProgress:
+    """The attached (and later trained) model with its data. `adapter_folder` is complete when metrics measure."""
+
+    spec: RunSpec
+    loop: Loop
+    model: "nn.Module"
+    train_items: list[Item]
+    test_items: list[Item]
+    adapter_folder: Path
+    steps: list[Step] = field(default_factory=list)
+    test_scores: tuple[float, ...] | None = None
+    """Per test item, in item order; None in runs that do not read the test split."""
+
+    def fresh_base(self) -> "nn.Module":
+        """The base model read again from its folder, on the run's device, in eval mode."""
+        model = self.loop.task.load_model(self.spec.task, str(self.spec.base_model))
+        return model.to(self.loop.device).eval()
+
+    @cached_property
+    def deployed_model(self) -> "nn.Module":
+        """The model as it would be served: merged into the base where the method can."""
+        merged = self.loop.method.merge(copy.deepcopy(self.model))
+        return self.model if merged is None else merged.eval()
+
+    @cached_property
+    def deployed_answer_seconds(self) -> list[float]:
+        """Seconds of each timed answer of the deployed model; median and percentiles come from the same answers."""
+        return answer_seconds(self, self.deployed_model)
+
+    @cached_property
+    def probe_batch(self) -> "dict[str, torch.Tensor]":
+        """One batch of test items for checks that compare two models' outputs."""
+        items = self.test_items[: self.spec.budget.batch_size]
+        return to_device(self.loop.task.collate(items, self.loop.pad_token_id), self.loop.device)
+
+    def logits(self, model: "nn.Module") -> "torch.Tensor":
+        """What `model` answers to the probe batch, in float32 and without dropout."""
+        import torch
+
+        with torch.no_grad():
+            batch = self.probe_batch
+            answer: torch.Tensor = model.eval()(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+            ).logits
+        return answer.float()

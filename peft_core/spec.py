@@ -1,0 +1,160 @@
+"""All that crosses the boundary between the product and a run: what to do, what happens, what came out.
+
+Everything here is plain data (JSON in, JSON out) and imports nothing that trains.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+Purpose = Literal["tune", "report", "probe"]
+"""tune: validation quality at one learning rate. report: test quality at the chosen one. probe: cost, alone."""
+
+Precision = Literal["fp32", "bf16"]
+
+
+class Frozen(BaseModel):
+    """Plain data: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Budget(Frozen):
+    """How much training every method of a study gets: `epochs` or `steps`, never both."""
+
+    epochs: int | None = Field(default=None, ge=1, le=1_000, strict=True)
+    steps: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
+    batch_size: int = Field(default=8, ge=1, le=4_096, strict=True)
+    max_length: int = Field(default=64, ge=4, le=131_072, strict=True)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Budget":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give the budget in either epochs or steps")
+        return self
+
+    def total_steps(self, train_items: int) -> int:
+        """Optimizer steps for `train_items` items; the last batch of an epoch may be smaller."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return self.epochs * -(-train_items // self.batch_size)
+
+
+class Splits(Frozen):
+    """Items of each split, drawn stratified with `seed` after removing duplicates."""
+
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    test: int = Field(ge=1)
+    seed: int = 0
+
+
+class TaskSpec(Frozen):
+    """A task of one study: a dataset file, how to read it and how to split it."""
+
+    name: str
+    kind: str
+    dataset: Path
+    dataset_sha256: str
+    text: str
+    label: str
+    labels: tuple[str, ...]
+    splits: Splits
+
+
+class RunSpec(Frozen):
+    """One training and measurement of one configuration with one seed."""
+
+    run_id: int
+    purpose: Purpose
+    base_model: Path
+    base_model_sha256: str
+    task: TaskSpec
+    method: str
+    hyperparameters: dict[str, JsonValue] = {}
+    learning_rate: float | None = None
+    """None only for a method that trains nothing."""
+    seed: int = Field(ge=0, lt=2**32)
+    budget: Budget
+    precision: Precision | None = None
+    """None: the run probes fp32 against bf16 first, reports `PrecisionChosen`, and uses the answer."""
+    metrics: tuple[str, ...]
+    folder: Path
+    """Where the run writes its adapter; made by the run."""
+
+
+class Progress(Frozen):
+    """Where the run is. `step` of `total_steps` counts optimizer steps of the phase."""
+
+    event: Literal["progress"] = "progress"
+    phase: Literal["loading", "training", "evaluating", "measuring"]
+    step: int
+    total_steps: int
+
+
+class Point(Frozen):
+    """One value of a series, e.g. `train_loss` at a step. A value that is not finite is None."""
+
+    event: Literal["point"] = "point"
+    key: str
+    step: int
+    value: float | None
+
+
+class Log(Frozen):
+    """One line for the run's log."""
+
+    event: Literal["log"] = "log"
+    message: str
+
+
+class PrecisionChosen(Frozen):
+    """The answer of the precision probe: bf16 only where it is faster and finite."""
+
+    event: Literal["precision"] = "precision"
+    precision: Precision
+    fp32_step_seconds: float
+    bf16_step_seconds: float | None
+    """None where bf16 could not run or was not finite."""
+
+
+class Measurement(Frozen):
+    """One metric's value in one run. `value` None is missing; `detail` says how or why."""
+
+    event: Literal["measurement"] = "measurement"
+    metric: str
+    value: float | None
+    detail: dict[str, JsonValue] = {}
+
+
+class Predictions(Frozen):
+    """The test split, item by item: `score` is the item's contribution to the task's headline metric."""
+
+    event: Literal["predictions"] = "predictions"
+    items: tuple[int, ...]
+    predicted: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+Event = Annotated[Progress | Point | Log | PrecisionChosen | Measurement | Predictions, Field(discriminator="event")]
+OnEvent = Callable[[Progress | Point | Log | PrecisionChosen | Measurement | Predictions], None]
+
+
+class Artifact(Frozen):
+    """A file the run leaves in its folder. `path` is relative to the folder."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class RunResult(Frozen):
+    """How a run ended well. `validation_score` is the task's headline metric on the validation split."""
+
+    validation_score: float | None
+    train_seconds: float | None
+    artifacts: tuple[Artifact, ...]
+    environment: dict[str, JsonValue]

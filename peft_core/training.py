@@ -1,0 +1,140 @@
+"""The one training loop. It knows methods and tasks by their hooks only."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from peft_core.data import Item, evaluation_batches, real_tokens
+from peft_core.errors import RunFailed
+from peft_core.head import head_parameters
+from peft_core.method import Method
+from peft_core.spec import Precision
+from peft_core.task import Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WARM_UP_SHARE = 0.1
+CLIP_NORM = 1.0
+EVALUATION_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step, as the curves show it. `step` counts from 1."""
+
+    step: int
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    seconds: float
+    real_tokens: int
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What all steps of a run share."""
+
+    method: Method
+    task: type[Task]
+    device: "torch.device"
+    precision: Precision
+    pad_token_id: int
+
+
+def split_head(model: "nn.Module") -> "tuple[list[nn.Parameter], list[nn.Parameter]]":
+    """The trainable parameters of the method and of the task head, each storage once."""
+    head = [parameter for parameter in _distinct(head_parameters(model)) if parameter.requires_grad]
+    in_head = {parameter.data_ptr() for parameter in head}
+    trained = [parameter for parameter in _distinct(model.parameters()) if parameter.requires_grad]
+    return [parameter for parameter in trained if parameter.data_ptr() not in in_head], head
+
+
+def _distinct(parameters: "Iterable[nn.Parameter]") -> "list[nn.Parameter]":
+    return list({parameter.data_ptr(): parameter for parameter in parameters}.values())
+
+
+def train(
+    model: "nn.Module",
+    loop: Loop,
+    batches: Iterable[list[Item]],
+    *,
+    total_steps: int,
+    learning_rate: float,
+    head_learning_rate: float,
+    after_step: Callable[[Step], None],
+) -> None:
+    """AdamW over `batches`, linear warm-up over 10 % of the steps then linear decay to 0, gradients clipped at 1.
+
+    A step's seconds run from making the batch to the end of the optimizer's step. Raises RunFailed at a loss that is
+    not finite.
+    """
+    import torch
+
+    from peft_core.device import synchronize
+
+    groups = loop.method.parameter_groups(model, learning_rate, head_learning_rate)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, total_steps))
+    trained = [parameter for group in groups for parameter in group["params"]]
+    model.train()
+    for step, items in enumerate(batches, start=1):
+        started = time.perf_counter()
+        batch = to_device(loop.task.collate(items, loop.pad_token_id), loop.device)
+        with autocast(loop.device, loop.precision):
+            loss = loop.task.loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP_NORM)
+        rate = schedule.get_last_lr()[0]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise RunFailed(_not_finite(value, step, learning_rate))
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        loop.method.after_step(model, step)
+        synchronize(loop.device)
+        after_step(Step(step, value, norm.item(), rate, time.perf_counter() - started, real_tokens(items)))
+    model.eval()
+
+
+def _rate(done: int, total: int) -> float:
+    """The share of the learning rate at the step after `done` steps."""
+    warm_up = max(1, round(WARM_UP_SHARE * total))
+    if done < warm_up:
+        return (done + 1) / warm_up
+    return max(0.0, (total - done) / max(1, total - warm_up))
+
+
+def _not_finite(value: float, step: int, learning_rate: float) -> str:
+    return f"The loss was {value} at step {step}. Lower the learning rate (it was {learning_rate:g})."
+
+
+def predict(model: "nn.Module", loop: Loop, items: list[Item]) -> dict[int, int]:
+    """The predicted label of each item, by item index."""
+    import torch
+
+    model.eval()
+    predicted: dict[int, int] = {}
+    with torch.no_grad():
+        for batch_items in evaluation_batches(items, EVALUATION_BATCH_SIZE):
+            batch = to_device(loop.task.collate(batch_items, loop.pad_token_id), loop.device)
+            with autocast(loop.device, loop.precision):
+                labels = loop.task.predict(model, batch)
+            predicted |= {item.index: label for item, label in zip(batch_items, labels, strict=True)}
+    return predicted
+
+
+def to_device(batch: "dict[str, torch.Tensor]", device: "torch.device") -> "dict[str, torch.Tensor]":
+    """The batch on the run's device."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def autocast(device: "torch.device", precision: Precision) -> Any:
+    """bf16 arithmetic for a forward pass where the study chose it, else no change."""
+    import torch
+
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")

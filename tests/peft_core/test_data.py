@@ -1,0 +1,158 @@
+"""Reading, splitting and batching: what makes a comparison fair before anything is trained."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from peft_core.data import (
+    Item,
+    Row,
+    evaluation_batches,
+    inspect_dataset,
+    read_rows,
+    real_tokens,
+    split_rows,
+    training_batches,
+    without_duplicates,
+)
+from peft_core.errors import InvalidDataset
+from peft_core.spec import Budget, Splits
+
+
+def write(folder: Path, text: str | bytes, name: str = "data.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def table(*labels: str) -> str:
+    return "text,label\n" + "".join(f"sentence {i},{label}\n" for i, label in enumerate(labels))
+
+
+def test_a_csv_is_read_with_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
+    path = write(tmp_path, b'\xef\xbb\xbftext,label\n"one, with comma",a\n"two\nlines",b\n')
+    assert read_rows(path, text="text", label="label") == [Row(0, "one, with comma", "a"), Row(1, "two\nlines", "b")]
+
+
+def test_a_tsv_is_read_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "label\ttext\na\tone\nb\ttwo\n", "data.tsv")
+    assert [row.text for row in read_rows(path, text="text", label="label")] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("text,label\n", "no data"),
+        (table("a", "a", "a"), "one class, 'a'"),
+        ("text,klass\none,a\n", "no column 'label'. Its columns are 'text', 'klass'"),
+        ("text,label\none,a\ntwo,b,c\n", "line 3: 3 fields where the header has 2"),
+        ("text,label\none,a\ntwo,\n", "line 3: column 'label' is empty"),
+        ("text,label\n ,a\ntwo,b\n", "line 2: column 'text' is empty"),
+        ("text,label\none\0,a\ntwo,b\n", "NUL"),
+        (b"text,label\n\xff\xfe\x00one,a\n", "not UTF-8"),
+        ("text,label\n" + "x" * 200_000 + ",a\n", "field larger than"),
+        (table(*(str(i) for i in range(1_001))), "1001 different values"),
+    ],
+)
+def test_a_bad_dataset_is_refused_with_what_is_wrong(tmp_path: Path, content: str | bytes, said: str) -> None:
+    with pytest.raises(InvalidDataset, match=said):
+        read_rows(write(tmp_path, content), text="text", label="label")
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(InvalidDataset, match="no dataset file"):
+            read_rows(path, text="text", label="label")
+
+
+def test_duplicates_differ_only_in_case_and_white_space() -> None:
+    rows = [Row(0, "So  Lucky", "a"), Row(1, "so lucky ", "b"), Row(2, "so lucky!", "a")]
+    assert [row.index for row in without_duplicates(rows)] == [0, 2]
+
+
+def test_inspecting_counts_what_a_study_would_use(tmp_path: Path) -> None:
+    path = write(tmp_path, table(*"ab" * 10) + "Sentence  0,a\n")
+    summary = inspect_dataset(path, text="text", label="label", splits=None)
+    assert (summary.labels, summary.items, summary.duplicates_removed) == (("a", "b"), 20, 1)
+    assert summary.splits == Splits(train=12, validation=4, test=4, seed=0)
+
+
+def test_too_few_items_are_refused_with_the_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, table(*"ab" * 10))
+    with pytest.raises(InvalidDataset, match="need 24 items .* has 20"):
+        inspect_dataset(path, text="text", label="label", splits=Splits(train=20, validation=2, test=2))
+
+
+def test_a_class_too_rare_for_three_splits_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, table(*"a" * 20, "b", "b"))
+    with pytest.raises(InvalidDataset, match="Class 'b' has 2"):
+        inspect_dataset(path, text="text", label="label", splits=None)
+
+
+@given(
+    sizes=st.lists(st.integers(3, 40), min_size=2, max_size=5),
+    held_out=st.integers(1, 8),
+    seed=st.integers(0, 5),
+)
+def test_splits_are_disjoint_stratified_and_the_same_for_the_same_seed(
+    sizes: list[int], held_out: int, seed: int
+) -> None:
+    rows = [Row(0, "", str(label)) for label, size in enumerate(sizes) for _ in range(size)]
+    rows = [Row(index, f"text {index}", row.label) for index, row in enumerate(rows)]
+    if len(rows) <= 2 * held_out:
+        return
+    splits = Splits(train=len(rows) - 2 * held_out, validation=held_out, test=held_out, seed=seed)
+    drawn = split_rows(rows, splits)
+    parts = [drawn.train, drawn.validation, drawn.test]
+    assert [len(part) for part in parts] == [splits.train, splits.validation, splits.test]
+    assert len({row.index for part in parts for row in part}) == len(rows)
+    assert split_rows(rows, splits) == drawn
+    whole = Counter(row.label for row in rows)
+    for label, count in Counter(row.label for row in drawn.test).items():
+        assert abs(count - held_out * whole[label] / len(rows)) < 1
+
+
+def test_another_seed_draws_other_splits() -> None:
+    rows = [Row(index, f"text {index}", str(index % 2)) for index in range(100)]
+    first, second = (split_rows(rows, Splits(train=60, validation=20, test=20, seed=seed)) for seed in (0, 1))
+    assert first.test != second.test
+
+
+def items(count: int) -> list[Item]:
+    return [Item(index, tuple(range(1 + index % 17)), index % 2) for index in range(count)]
+
+
+def test_an_epoch_visits_every_item_once() -> None:
+    seen = [item.index for batch in training_batches(items(50), Budget(epochs=1, batch_size=8), 0) for item in batch]
+    assert sorted(seen) == list(range(50))
+
+
+def test_the_number_of_steps_is_the_budgets() -> None:
+    assert len(list(training_batches(items(50), Budget(epochs=3, batch_size=8), 0))) == 21
+    assert len(list(training_batches(items(50), Budget(steps=9, batch_size=8), 0))) == 9
+    assert Budget(epochs=3, batch_size=8).total_steps(400) == 150
+
+
+def test_only_the_seed_decides_the_order() -> None:
+    budget = Budget(epochs=2, batch_size=8)
+    orders = [list(training_batches(items(50), budget, seed)) for seed in (3, 3, 4)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_batches_of_one_bucket_pad_less_than_random_ones() -> None:
+    data = [Item(index, tuple(range(1 + (index * 7919) % 60)), 0) for index in range(640)]
+    padded = sum(
+        max(len(item.tokens) for item in batch) * len(batch)
+        for batch in training_batches(data, Budget(epochs=1, batch_size=8), 0)
+    )
+    assert padded < 1.2 * real_tokens(data)
+
+
+def test_evaluation_reads_every_item_once_longest_first() -> None:
+    batches = list(evaluation_batches(items(20), 8))
+    assert sorted(item.index for batch in batches for item in batch) == list(range(20))
+    lengths = [len(item.tokens) for batch in batches for item in batch]
+    assert lengths == sorted(lengths, reverse=True)
