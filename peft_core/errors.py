@@ -31,3 +31,7 @@ class InvalidDataset(PeftCoreError):
 
 class RunFailed(PeftCoreError):
     """A run that ended without a result, with what to change."""
+
+
+class MissingAsset(PeftCoreError):
+    """A registered model or dataset that was never installed."""

@@ -116,7 +116,7 @@ class Method(BaseModel):
     learning_rate: ClassVar[LearningRate | None]
     """None: nothing is trained and there is nothing to tune."""
     capabilities: ClassVar[Capabilities]
-    position: ClassVar[int] = 100
+    place: ClassVar[int] = 100
     """Order on the New study page; references first."""
     trains_base: ClassVar[bool] = False
     """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
@@ -129,7 +129,7 @@ class Method(BaseModel):
 
     # -- before a run: no torch --------------------------------------------------------------------------------------
 
-    def check(self, shape: ModelShape, task_kind: str) -> None:
+    def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         """Refuse what this base model or task cannot do.
 
         Raises InvalidHyperparameter (a bound that depends on the model, e.g. rank <= min(d_in, d_out)) or NotOffered
@@ -190,7 +190,7 @@ def methods() -> dict[str, type[Method]]:
     import peft_core.methods
 
     found = discover(peft_core.methods, Method)
-    return dict(sorted(found.items(), key=lambda entry: (entry[1].position, entry[0])))
+    return dict(sorted(found.items(), key=lambda entry: (entry[1].place, entry[0])))
 
 
 def method_class(name: str) -> type[Method]:

@@ -105,7 +105,9 @@ def _read_weight_shapes(folder: Path) -> dict[str, list[int]]:
                 if length > 100_000_000:
                     raise ValueError
                 header = json.loads(file.read(length))
-            shapes |= {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            # Integer tensors are buffers (BERT's position_ids), not parameters.
+            shapes |= {name: entry["shape"] for name, entry in tensors.items() if "F" in entry["dtype"]}
         except (struct.error, ValueError, KeyError, TypeError, AttributeError):
             raise InvalidBaseModel(f"{path.name} of {folder.name!r} is not a safetensors file.") from None
     return shapes

@@ -20,7 +20,7 @@ from peft_core.training import Loop, Step, predict, train
 PROBE_STEPS = 40
 """A cost probe trains this long whatever the study's budget: speed and memory do not depend on it."""
 
-HEAD_LEARNING_RATE = 3e-3
+HEAD_LEARNING_RATE = 1e-2
 """Of the task head beside every method; head-only tunes its own."""
 
 
@@ -29,6 +29,7 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
 
     Raises PeftCoreError where the spec cannot be done, RunFailed where training broke down.
     """
+    _hush_libraries()
     method = build_method(spec.method, spec.hyperparameters)
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
     total_steps = _total_steps(spec, method)
@@ -57,6 +58,14 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
         artifacts=_artifacts(spec.folder),
         environment=seen,
     )
+
+
+def _hush_libraries() -> None:
+    """No progress bars and load reports: a run speaks through its events."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def train(
     from peft_core.device import synchronize
 
     groups = loop.method.parameter_groups(model, learning_rate, head_learning_rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, total_steps))
     trained = [parameter for group in groups for parameter in group["params"]]
     model.train()
@@ -88,7 +88,7 @@ def train(
             loss = loop.task.loss(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP_NORM)
-        rate = schedule.get_last_lr()[0]
+        rate = float(schedule.get_last_lr()[0])
         value = loss.item()
         if not math.isfinite(value):
             raise RunFailed(_not_finite(value, step, learning_rate))

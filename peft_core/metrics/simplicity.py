@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from peft_core.head import is_head
 from peft_core.metric import Metric
 from peft_core.spec import Measurement
 from peft_core.training import autocast
@@ -78,8 +79,7 @@ def checkpoints_gradients(run: "RunInProgress") -> bool:
 
 
 def _checkpointed_step(model: "nn.Module", run: "RunInProgress") -> None:
-    enable: Callable[..., None] = model.gradient_checkpointing_enable  # type: ignore[assignment]
-    enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.activation_checkpointing_enable()  # type: ignore[operator]
     model.train()
     with autocast(run.loop.device, run.loop.precision):
         loss = run.loop.task.loss(model, run.probe_batch)
@@ -96,7 +96,7 @@ def leaves_the_base_untouched(run: "RunInProgress") -> bool:
     return all(
         bool((parameter == fresh[name]).all())
         for name, parameter in run.model.named_parameters()
-        if name not in trained and name in fresh
+        if name not in trained and name in fresh and not is_head(name)
     )
 
 

@@ -1,0 +1,92 @@
+"""Connections and sessions. A session belongs to a team; only the worker's and the migration's belong to none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from app.db.tables import Owned
+
+BUSY_SECONDS = 10
+TEAM = "team_id"
+EVERY_TEAM = "every team"
+
+
+class UnscopedQueryError(RuntimeError):
+    """A session was made without saying whose rows it may see."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, foreign keys, writers wait) or PostgreSQL."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin a transaction before some statements and not others; SQLAlchemy's "begin" event does it.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def team_session(engine: Engine, team_id: int) -> Iterator[Session]:
+    """A transaction that sees and makes only the rows of one team; commits at the end, rolls back on an error."""
+    with Session(engine, expire_on_commit=False, info={TEAM: team_id}) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def system_session(engine: Engine) -> Iterator[Session]:
+    """A transaction of the product itself (queue, migration): it sees every team's rows."""
+    with Session(engine, expire_on_commit=False, info={TEAM: EVERY_TEAM}) as session, session.begin():
+        yield session
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _scope_to_team(state: ORMExecuteState) -> None:
+    """Add `team_id = the caller's` to every ORM statement on an owned table."""
+    if TEAM not in state.session.info:
+        raise UnscopedQueryError("Use team_session(engine, team_id) or system_session(engine).")
+    team_id = state.session.info[TEAM]
+    if team_id != EVERY_TEAM and (state.is_select or state.is_update or state.is_delete):
+        state.statement = state.statement.options(
+            with_loader_criteria(Owned, lambda table: table.team_id == team_id, include_aliases=True)
+        )
+
+
+@event.listens_for(Session, "before_flush")
+def _own_new_rows(session: Session, _context: Any, _instances: Any) -> None:
+    """New rows belong to the session's team; the product itself must say whose they are."""
+    team_id = session.info.get(TEAM)
+    for row in session.new:
+        if isinstance(row, Owned) and team_id != EVERY_TEAM:
+            row.team_id = team_id  # type: ignore[assignment]
+
+
+def write_lock(session: Session) -> None:
+    """Take SQLite's write lock now, before anything is read, so that two writers cannot act on the same reading."""
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("UPDATE teams SET slug = slug WHERE id = -1"))
+
+
+def database_now(session: Session) -> datetime:
+    """The time by the database's clock, the only one that leases and heartbeats are judged by."""
+    if session.get_bind().dialect.name == "sqlite":
+        spoken = session.scalar(select(func.strftime("%Y-%m-%d %H:%M:%f", "now")))
+        return datetime.fromisoformat(str(spoken)).replace(tzinfo=UTC)
+    now = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(now, datetime)
+    return now.astimezone(UTC)

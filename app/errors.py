@@ -1,0 +1,55 @@
+"""What can go wrong for a person who uses the product: each error has an HTTP status and says what to do."""
+
+
+class AtlasError(Exception):
+    """Base of the domain errors. `field` names the part of the request that is wrong, where there is one."""
+
+    status = 500
+    title = "Something went wrong"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class NotFound(AtlasError):
+    status = 404
+    title = "Not found"
+
+
+class Forbidden(AtlasError):
+    status = 403
+    title = "Refused"
+
+
+class Conflict(AtlasError):
+    status = 409
+    title = "Not possible now"
+
+
+class TooLarge(AtlasError):
+    status = 413
+    title = "Too large"
+
+
+class UnsupportedContent(AtlasError):
+    status = 415
+    title = "Unsupported content type"
+
+
+class Invalid(AtlasError):
+    status = 422
+    title = "Not valid"
+
+
+class Unavailable(AtlasError):
+    status = 503
+    title = "Not available"
+
+
+class LeaseLost(AtlasError):
+    """A worker wrote about a run that is no longer its own."""
+
+    status = 409
+    title = "The run belongs to another attempt"

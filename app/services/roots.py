@@ -1,0 +1,44 @@
+"""Paths that a person may name: only under configured roots, judged after every link is resolved."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.errors import Invalid
+
+
+def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str, what: str) -> Path:
+    """The existing path that `name` means: relative to a root, or absolute.
+
+    Raises Invalid where it does not exist or, links followed, lies outside every root; the text names `variable`.
+    """
+    if "\0" in name:
+        raise Invalid(f"The path of a {what} cannot hold a NUL character.", field=field)
+    allowed = [root.resolve() for root in roots]
+    for candidate in [root / name for root in allowed]:
+        found = _resolved(candidate)
+        if found is None or not found.exists():
+            continue
+        if any(found.is_relative_to(root) for root in allowed):
+            return found
+        raise Invalid(_outside(name, what, variable, allowed), field=field)
+    wanted = _resolved(allowed[0] / name)
+    if wanted is None or not any(wanted.is_relative_to(root) for root in allowed):
+        raise Invalid(_outside(name, what, variable, allowed), field=field)
+    raise Invalid(
+        f"There is no {what} {name[:200]!r}. Put it under {allowed[0]} or add its folder to {variable}.", field=field
+    )
+
+
+def _resolved(path: Path) -> Path | None:
+    """The path with links followed, None where the system cannot follow them (loops, names too long)."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return None
+
+
+def _outside(name: str, what: str, variable: str, allowed: Sequence[Path]) -> str:
+    return (
+        f"The {what} {name[:200]!r} lies outside the allowed folders. Put it under {allowed[0]} "
+        f"or add its folder to {variable}."
+    )

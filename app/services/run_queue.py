@@ -1,0 +1,353 @@
+"""The queue of record: which run is next, whose it is, and how it ends.
+
+queued -> running -> succeeded | failed | cancelled; running -> queued when its lease expires. Exactly one worker owns a
+running run: every write carries the lease it was claimed with, and a stale one raises LeaseLost. Times are the
+database's.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from app.db.session import database_now, write_lock
+from app.db.tables import (
+    ArtifactRow,
+    Attempt,
+    Configuration,
+    LogLineRow,
+    MeasurementRow,
+    PredictionSet,
+    Run,
+    SeriesPointRow,
+    Study,
+    Worker,
+)
+from app.errors import LeaseLost
+from peft_core.spec import (
+    Artifact,
+    Budget,
+    Event,
+    Log,
+    Measurement,
+    Point,
+    PrecisionChosen,
+    Predictions,
+    Progress,
+    RunResult,
+    RunSpec,
+    TaskSpec,
+)
+
+MOST_ATTEMPTS = 3
+LOST_THRICE = f"lost its worker {MOST_ATTEMPTS} times: look at the worker's log and the machine's memory, then retry"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write about a run: valid while the run's row carries the same attempt and token."""
+
+    run_id: int
+    team_id: int
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True)
+class ClaimedRun:
+    """A run that is now this worker's, with all it needs to do it."""
+
+    lease: Lease
+    spec: RunSpec
+    study_id: int
+    configuration_id: int
+
+
+def register_worker(session: Session, name: str, device: str, device_info: dict[str, Any]) -> int:
+    """Make the worker known; returns its id."""
+    now = database_now(session)
+    worker = Worker(name=name, device=device, device_info=device_info, started_at=now, heartbeat_at=now)
+    session.add(worker)
+    session.flush()
+    return worker.id
+
+
+def beat(session: Session, worker_id: int) -> None:
+    """The worker is alive."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(heartbeat_at=database_now(session)))
+
+
+def sign_off(session: Session, worker_id: int) -> None:
+    """The worker has stopped in an orderly way."""
+    now = database_now(session)
+    session.execute(update(Worker).where(Worker.id == worker_id).values(stopped_at=now))
+
+
+def claim_next_run(
+    session: Session, worker_id: int, *, store: Path, lease_seconds: float, alone: bool
+) -> ClaimedRun | None:
+    """Claim the next run that may start now, or None.
+
+    `alone`: nothing else runs on the worker's device, so a cost probe may start. A probe at the head of the queue
+    waits for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a
+    study's precision is unknown, one run of it at a time: the first measures it.
+    """
+    write_lock(session)
+    now = database_now(session)
+    run = session.scalar(_claimable().limit(1).with_for_update(skip_locked=True, of=Run))
+    if run is None or (run.purpose == "probe" and not alone):
+        return None
+    lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
+    worker = session.get_one(Worker, worker_id)
+    study = session.get_one(Study, run.study_id)
+    spec = _spec(run, study, session.get_one(Configuration, run.configuration_id), store, lease)
+    run.status, run.attempt, run.lease_token = "running", lease.attempt, lease.token
+    run.lease_expires_at = now + timedelta(seconds=lease_seconds)
+    run.worker_id, run.started_at, run.updated_at, run.last_event_at = worker_id, now, now, now
+    run.phase, run.step, run.total_steps = "loading", 0, None
+    run.spec = spec.model_dump(mode="json")
+    session.add(Attempt(team_id=run.team_id, run_id=run.id, attempt=lease.attempt, worker=worker.name, started_at=now))
+    return ClaimedRun(lease, spec, run.study_id, run.configuration_id)
+
+
+def _claimable() -> Any:
+    other = aliased(Run)
+    precision_known = or_(
+        Study.precision.is_not(None),
+        ~exists().where(other.study_id == Run.study_id, other.status == "running"),
+    )
+    rate_known = or_(
+        Run.purpose == "tune",
+        Configuration.learning_rate.is_not(None),
+        func.json_array_length(Configuration.learning_rates) == 0,
+    )
+    return (
+        select(Run)
+        .join(Study, Study.id == Run.study_id)
+        .join(Configuration, Configuration.id == Run.configuration_id)
+        .where(Run.status == "queued", precision_known, rate_known)
+        .order_by(Study.priority.desc(), Study.id, Run.position, Run.id)
+    )
+
+
+def _spec(run: Run, study: Study, configuration: Configuration, store: Path, lease: Lease) -> RunSpec:
+    return RunSpec(
+        run_id=run.id,
+        purpose=run.purpose,
+        base_model=Path(study.base_model_path),
+        base_model_sha256=study.base_model_sha256,
+        task=TaskSpec.model_validate(study.task),
+        method=configuration.method,
+        hyperparameters=configuration.hyperparameters,
+        learning_rate=run.learning_rate if run.learning_rate is not None else configuration.learning_rate,
+        seed=run.seed,
+        budget=Budget.model_validate(study.document["budget"]),
+        precision=study.precision,
+        metrics=tuple(study.document["metrics"]),
+        folder=store / "runs" / str(run.id) / str(lease.attempt),
+    )
+
+
+def _owned(lease: Lease) -> Any:
+    """The fence: this row, and only while it still is this attempt's."""
+    return (
+        Run.id == lease.run_id,
+        Run.attempt == lease.attempt,
+        Run.lease_token == lease.token,
+        Run.status == "running",
+    )
+
+
+def _write(session: Session, lease: Lease, **values: Any) -> None:
+    result = session.execute(
+        update(Run).where(*_owned(lease)).values(**values).execution_options(synchronize_session=False)
+    )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(f"Run {lease.run_id} no longer belongs to attempt {lease.attempt}.")
+
+
+def renew_lease(session: Session, lease: Lease, lease_seconds: float) -> bool:
+    """Keep the run; returns whether somebody asked to cancel it."""
+    expires = database_now(session) + timedelta(seconds=lease_seconds)
+    _write(session, lease, lease_expires_at=expires)
+    return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
+
+
+def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bool:
+    """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run."""
+    write_lock(session)
+    now = database_now(session)
+    values: dict[str, Any] = {"last_event_at": now, "updated_at": now}
+    for progress in [event for event in events if isinstance(event, Progress)][-1:]:
+        values |= {"phase": progress.phase, "step": progress.step, "total_steps": progress.total_steps}
+    _write(session, lease, **values)
+    points = {(event.key, event.step): event.value for event in events if isinstance(event, Point)}
+    _upsert(
+        session,
+        SeriesPointRow,
+        [
+            {"run_id": lease.run_id, "team_id": lease.team_id, "key": key, "step": step, "value": value}
+            for (key, step), value in points.items()
+        ],
+    )
+    for event in events:
+        _record(session, lease, event, now)
+    return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
+
+
+def _record(session: Session, lease: Lease, event: Event, now: datetime) -> None:
+    owner = {"run_id": lease.run_id, "team_id": lease.team_id}
+    match event:
+        case Measurement():
+            _upsert(
+                session,
+                MeasurementRow,
+                [owner | {"metric": event.metric, "value": event.value, "detail": event.detail}],
+            )
+        case Log():
+            session.add(LogLineRow(**owner, at=now, message=event.message))
+        case Predictions():
+            lists = {"items": list(event.items), "predicted": list(event.predicted), "scores": list(event.scores)}
+            _upsert(session, PredictionSet, [owner | lists])
+        case PrecisionChosen():
+            study_id = select(Run.study_id).where(Run.id == lease.run_id).scalar_subquery()
+            session.execute(
+                update(Study)
+                .where(Study.id == study_id, Study.precision.is_(None))
+                .values(precision=event.precision, precision_probe=event.model_dump(mode="json"))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Insert, or replace what has the same key: an event that is sent again changes nothing."""
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.__table__.primary_key]
+    replaced = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+
+
+def finish_run(session: Session, claim: ClaimedRun, result: RunResult, artifacts: Sequence[Artifact]) -> None:
+    """The run succeeded: its result and files are registered, and its learning rate may now be chosen."""
+    write_lock(session)
+    _write(
+        session,
+        claim.lease,
+        status="succeeded",
+        validation_score=result.validation_score,
+        train_seconds=result.train_seconds,
+        environment=result.environment,
+        **_ended(session, claim.lease, None),
+    )
+    for artifact in artifacts:
+        session.add(ArtifactRow(run_id=claim.lease.run_id, team_id=claim.lease.team_id, **artifact.model_dump()))
+    _choose_learning_rate(session, claim.configuration_id)
+
+
+def fail_run(session: Session, claim: ClaimedRun, reason: str) -> None:
+    """The run failed; `reason` says why and what to do."""
+    write_lock(session)
+    _write(session, claim.lease, status="failed", **_ended(session, claim.lease, reason))
+    _choose_learning_rate(session, claim.configuration_id)
+
+
+def cancel_run(session: Session, claim: ClaimedRun) -> None:
+    """The run was stopped because somebody asked; what it measured stays."""
+    write_lock(session)
+    reason = "cancelled while it ran"
+    _write(session, claim.lease, status="cancelled", **_ended(session, claim.lease, reason))
+    _choose_learning_rate(session, claim.configuration_id)
+
+
+def give_back(session: Session, lease: Lease) -> None:
+    """The worker stops: the run goes back to the queue and this attempt does not count against it."""
+    write_lock(session)
+    now = database_now(session)
+    values = {
+        "lease_token": None,
+        "lease_expires_at": None,
+        "worker_id": None,
+        "updated_at": now,
+        "phase": None,
+        "step": 0,
+    }
+    _write(session, lease, status="queued", attempt=lease.attempt - 1, **values)
+    session.execute(delete(Attempt).where(Attempt.run_id == lease.run_id, Attempt.attempt == lease.attempt))
+    _forget_measured(session, lease.run_id)
+
+
+def _ended(session: Session, lease: Lease, reason: str | None) -> dict[str, Any]:
+    now = database_now(session)
+    session.execute(
+        update(Attempt)
+        .where(Attempt.run_id == lease.run_id, Attempt.attempt == lease.attempt)
+        .values(ended_at=now, reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    return {"ended_at": now, "updated_at": now, "reason": reason, "lease_token": None, "lease_expires_at": None}
+
+
+def _choose_learning_rate(session: Session, configuration_id: int) -> None:
+    """When the last tuning run of a configuration has ended: the best validation score, the smaller rate at a tie."""
+    tuning = list(
+        session.scalars(
+            select(Run)
+            .where(Run.configuration_id == configuration_id, Run.purpose == "tune")
+            .execution_options(populate_existing=True)
+        )
+    )
+    retried = {run.retry_of for run in tuning}
+    tuning = [run for run in tuning if run.id not in retried]
+    if not tuning or any(run.status in ("queued", "running") for run in tuning):
+        return
+    scored = [run for run in tuning if run.status == "succeeded" and run.validation_score is not None]
+    configuration = session.get_one(Configuration, configuration_id)
+    if scored:
+        best = max(scored, key=lambda run: (run.validation_score, -(run.learning_rate or 0)))
+        configuration.learning_rate = best.learning_rate
+    waiting = session.scalars(
+        select(Run).where(Run.configuration_id == configuration_id, Run.purpose != "tune", Run.status == "queued")
+    )
+    now = database_now(session)
+    for run in waiting:
+        run.learning_rate, run.updated_at = configuration.learning_rate, now
+        if not scored:
+            run.status, run.ended_at = "failed", now
+            run.reason = f"no learning rate: every tuning run of {configuration.label} failed or was cancelled. Retry one."
+
+
+def release_expired_leases(session: Session) -> list[int]:
+    """Queue the runs whose worker has not renewed its lease, and fail those that lost it too often; their ids."""
+    write_lock(session)
+    now = database_now(session)
+    lost = list(session.scalars(select(Run).where(Run.status == "running", Run.lease_expires_at < now)))
+    for run in lost:
+        lease = Lease(run.id, run.team_id, run.attempt, run.lease_token or "")
+        over = run.attempt >= MOST_ATTEMPTS
+        ended = _ended(session, lease, "its worker was lost")
+        if run.cancel_requested:
+            run.status, run.ended_at, run.reason = "cancelled", now, "cancelled after its worker was lost"
+        elif over:
+            run.status, run.ended_at, run.reason = "failed", now, LOST_THRICE
+        else:
+            run.status, run.worker_id, run.phase, run.step = "queued", None, None, 0
+            _forget_measured(session, run.id)
+        run.lease_token, run.lease_expires_at, run.updated_at = None, None, ended["updated_at"]
+        session.flush()
+        _choose_learning_rate(session, run.configuration_id)
+    return [run.id for run in lost]
+
+
+def _forget_measured(session: Session, run_id: int) -> None:
+    """A run starts again from nothing: points past its new place must not stay. Its log does."""
+    for table in (SeriesPointRow, MeasurementRow, PredictionSet):
+        session.execute(delete(table).where(table.run_id == run_id))

@@ -1,0 +1,292 @@
+"""Making, listing, changing and deleting studies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from app.db.session import database_now, team_session, write_lock
+from app.db.tables import Configuration, Run, Study
+from app.errors import Conflict, Invalid, NotFound
+from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyStatus
+from app.services.base_models import find_base_model, read_shape, weights_sha256
+from app.services.callers import Caller
+from app.services.tasks import find_task
+from app.settings import Settings
+from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
+from peft_core.method import LearningRate, Method, build_method
+from peft_core.metric import metrics
+from peft_core.model_shape import ModelShape
+from peft_core.spec import Budget, TaskSpec
+
+TUNING_SEED = 1_000_003
+"""Learning rates are chosen with a seed of their own: seeds that report must not have chosen anything."""
+
+MOST_SEEDS = 100
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class PlannedConfiguration:
+    """One row of the study to be: a method that was built and checked, and the learning rates to try."""
+
+    name: str
+    method: Method
+    reference: bool
+    learning_rates: tuple[float, ...]
+
+
+def quickstart_document() -> StudyDocument:
+    """The study that a first start runs: real model, real data, minutes on two cores."""
+    return StudyDocument(
+        name="Quickstart: MiniLM on tweets",
+        base_model="minilm",
+        task="tweets",
+        budget=Budget(epochs=3, batch_size=8, max_length=64),
+        seeds=3,
+        grid_points=3,
+        methods=[
+            MethodEntry(method="lora"),
+            MethodEntry(method="adapter"),
+            MethodEntry(method="prefix_tuning"),
+            MethodEntry(method="p_tuning_v2"),
+        ],
+    )
+
+
+def create_study(engine: Engine, settings: Settings, caller: Caller, document: StudyDocument) -> int:
+    """Check a study document whole, then write the study and queue all its runs in one transaction.
+
+    Returns the study's id. Raises Invalid naming the first wrong field; nothing is written then.
+    """
+    _refuse_unprintable(document.name)
+    seeds = chosen_seeds(document.seeds)
+    _check_metrics(document.metrics)
+    folder = find_base_model(settings, document.base_model)
+    shape = read_shape(folder)
+    task = find_task(settings, document.task)
+    planned = plan(document, shape, task)
+    filled = document.model_copy(update={"seeds": seeds, "metrics": document.metrics or list(metrics())})
+    sha256 = weights_sha256(folder)
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        now = database_now(session)
+        study = Study(
+            name=document.name,
+            document=filled.model_dump(mode="json"),
+            base_model_path=str(folder),
+            base_model_sha256=sha256,
+            task=task.model_dump(mode="json"),
+            created_at=now,
+            created_by=caller.user,
+        )
+        session.add(study)
+        session.flush()
+        _queue_runs(session, study, planned, seeds, now)
+        return study.id
+
+
+def chosen_seeds(seeds: int | list[int]) -> list[int]:
+    """0..n-1 for a number, the list itself where one was given; raises Invalid for none, too many or doubles."""
+    listed = list(range(seeds)) if isinstance(seeds, int) and seeds <= MOST_SEEDS else seeds
+    if isinstance(listed, int) or len(listed) > MOST_SEEDS:
+        raise Invalid(f"At most {MOST_SEEDS} seeds are run.", field="seeds")
+    if not listed:
+        raise Invalid("A study needs at least one seed. Five are the default.", field="seeds")
+    if any(not 0 <= seed <= LARGEST_SEED for seed in listed):
+        raise Invalid(f"A seed lies between 0 and {LARGEST_SEED}.", field="seeds")
+    if len(set(listed)) < len(listed):
+        raise Invalid("Each seed may be named once.", field="seeds")
+    return listed
+
+
+def _refuse_unprintable(name: str) -> None:
+    if not name.strip():
+        raise Invalid("Give the study a name.", field="name")
+    if not name.isprintable():
+        raise Invalid("A study's name cannot hold control characters or line breaks.", field="name")
+
+
+def _check_metrics(names: list[str] | None) -> None:
+    known = metrics()
+    for index, name in enumerate(names or []):
+        if name not in known:
+            raise Invalid(
+                f"There is no metric named {name[:100]!r}. Choose among: {', '.join(known)}.", field=f"metrics.{index}"
+            )
+
+
+def plan(document: StudyDocument, shape: ModelShape, task: TaskSpec) -> list[PlannedConfiguration]:
+    """The rows of the study: its methods and the references not already among them, each with its learning rates.
+
+    Raises Invalid for an unknown method, a hyper-parameter out of bounds, or the same configuration twice.
+    """
+    listed = {entry.method for entry in document.methods}
+    references = [MethodEntry(method=name) for name in document.references if name not in listed]
+    entries = [(f"references.{i}", entry, True) for i, entry in enumerate(references)]
+    entries += [(f"methods.{i}", entry, False) for i, entry in enumerate(document.methods)]
+    planned: list[PlannedConfiguration] = []
+    for field, entry, reference in entries:
+        method = _build(field, entry, shape, task, document.budget)
+        rates = _learning_rates(field, entry, method, shape, task, document)
+        if any(other.method == method and other.learning_rates == rates for other in planned):
+            raise Invalid(f"{method.label()} is listed twice. Change a hyper-parameter or remove one.", field=field)
+        planned.append(PlannedConfiguration(entry.method, method, reference or method.family == "reference", rates))
+    return planned
+
+
+def _build(field: str, entry: MethodEntry, shape: ModelShape, task: TaskSpec, budget: Budget) -> Method:
+    try:
+        method = build_method(entry.method, entry.hyperparameters)
+        method.check(shape, task_kind=task.kind, max_length=budget.max_length)
+    except UnknownName as error:
+        raise Invalid(str(error), field=f"{field}.method") from None
+    except InvalidHyperparameter as error:
+        raise Invalid(str(error), field=f"{field}.hyperparameters.{error.field}") from None
+    except NotOffered as error:
+        raise Invalid(str(error), field=f"{field}.method") from None
+    return method
+
+
+def _learning_rates(
+    field: str, entry: MethodEntry, method: Method, shape: ModelShape, task: TaskSpec, document: StudyDocument
+) -> tuple[float, ...]:
+    if method.learning_rate is None:
+        if entry.learning_rates is not None:
+            raise Invalid(f"{method.title} trains nothing and takes no learning rate.", field=f"{field}.learning_rates")
+        return ()
+    if entry.learning_rates is not None:
+        if len(set(entry.learning_rates)) < len(entry.learning_rates):
+            raise Invalid("Each learning rate may be named once.", field=f"{field}.learning_rates")
+        return tuple(sorted(entry.learning_rates))
+    centre = method.learning_rate.centre(
+        non_embedding_parameters=shape.non_embedding_parameters,
+        steps=document.budget.total_steps(task.splits.train),
+        causal=shape.causal,
+    )
+    return LearningRate.grid(centre, document.grid_points)
+
+
+def _queue_runs(
+    session: Session, study: Study, planned: Sequence[PlannedConfiguration], seeds: Sequence[int], now: datetime
+) -> None:
+    """All runs of the study, in the order in which their results say most: the floor first, then method by method."""
+    position = 0
+    for place, row in enumerate(planned):
+        tuned = len(row.learning_rates) > 1
+        configuration = Configuration(
+            study_id=study.id,
+            position=place,
+            method=row.name,
+            label=row.method.label(),
+            family=row.method.family,
+            reference=row.reference,
+            hyperparameters=row.method.model_dump(mode="json"),
+            learning_rates=list(row.learning_rates),
+            learning_rate=None if tuned or not row.learning_rates else row.learning_rates[0],
+        )
+        session.add(configuration)
+        session.flush()
+        wanted: list[tuple[str, int, float | None]] = []
+        if tuned:
+            wanted += [("tune", TUNING_SEED, rate) for rate in row.learning_rates]
+        wanted += [("report", seed, configuration.learning_rate) for seed in seeds]
+        wanted.append(("probe", seeds[0], configuration.learning_rate))
+        for purpose, seed, rate in wanted:
+            session.add(
+                Run(
+                    study_id=study.id,
+                    configuration_id=configuration.id,
+                    purpose=purpose,
+                    seed=seed,
+                    learning_rate=rate,
+                    position=position,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+            position += 1
+
+
+def count_runs(session: Session, study_ids: Sequence[int]) -> dict[int, RunCounts]:
+    """Runs by status for each study, retried ones counted once by their last try."""
+    retried = select(Run.retry_of).where(Run.retry_of.is_not(None))
+    rows = session.execute(
+        select(Run.study_id, Run.status, func.count())
+        .where(Run.study_id.in_(study_ids), Run.id.not_in(retried))
+        .group_by(Run.study_id, Run.status)
+    )
+    counts: dict[int, dict[str, int]] = {study_id: {} for study_id in study_ids}
+    for study_id, status, count in rows:
+        counts[study_id][status] = count
+    return {study_id: RunCounts(**found) for study_id, found in counts.items()}
+
+
+def study_status(counts: RunCounts) -> StudyStatus:
+    """running once anything has started and something is left; succeeded when all ended and one at least succeeded."""
+    ended = counts.succeeded + counts.failed + counts.cancelled
+    if counts.running or (counts.queued and ended):
+        return "running"
+    if counts.queued:
+        return "queued"
+    if counts.succeeded:
+        return "succeeded"
+    return "failed" if counts.failed else "cancelled"
+
+
+def read_study(session: Session, study_id: int) -> Study:
+    """The caller's study, or NotFound (another team's and an absent one are told alike)."""
+    # A select, not session.get: the team's scope is added to statements.
+    study = session.scalar(select(Study).where(Study.id == study_id))
+    if study is None:
+        raise NotFound(f"There is no study {study_id}.")
+    return study
+
+
+def rename_study(engine: Engine, caller: Caller, study_id: int, name: str) -> None:
+    """Give the study another name."""
+    _refuse_unprintable(name)
+    with team_session(engine, caller.team_id) as session:
+        study = read_study(session, study_id)
+        study.name = name
+        study.document = study.document | {"name": name}
+
+
+def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
+    """Cancel what is queued, ask what runs to stop; what was measured stays."""
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        read_study(session, study_id)
+        now = database_now(session)
+        for run in session.scalars(select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))):
+            cancel(run, now)
+
+
+def cancel(run: Run, now: datetime) -> None:
+    """Cancel a queued run at once; a running one is stopped by its worker, which reads the request."""
+    if run.status == "queued":
+        run.status, run.ended_at, run.reason = "cancelled", now, "cancelled before it started"
+    else:
+        run.cancel_requested = True
+    run.updated_at = now
+
+
+def delete_study(engine: Engine, caller: Caller, study_id: int) -> None:
+    """Delete a study with its runs and measurements; raises Conflict while a run is running."""
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        study = read_study(session, study_id)
+        running = session.scalar(select(func.count()).where(Run.study_id == study_id, Run.status == "running"))
+        if running:
+            raise Conflict(f"{running} of its runs are running. Cancel the study first, then delete it.")
+        session.delete(study)
+
+
+def queue_quickstart_once(engine: Engine, settings: Settings, caller: Caller) -> int | None:
+    """Queue the quickstart in a database that has never held a study; returns its id, or None."""
+    with team_session(engine, caller.team_id) as session:
+        if session.scalar(select(func.count()).select_from(Study)):
+            return None
+    return create_study(engine, settings, caller, quickstart_document())

@@ -1,0 +1,191 @@
+"""The worker: claims runs, has them executed, and records what they tell."""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from app.db.session import system_session
+from app.errors import LeaseLost
+from app.services import run_queue
+from app.services.run_queue import ClaimedRun
+from app.settings import Settings
+from app.worker.device import describe_device, worker_name
+from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess
+from app.worker.store import drop_scratch, keep
+from peft_core.spec import Event, Log
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+BEAT_SECONDS = 5.0
+RECORD_SECONDS = 0.5
+
+
+@dataclass
+class ActiveRun:
+    """A claimed run, its process, and the events not yet written."""
+
+    claim: ClaimedRun
+    process: RunningProcess
+    unwritten: list[Event] = field(default_factory=list)
+    written_at: float = 0.0
+    cancelled: bool = False
+
+
+class Worker:
+    """One worker on one device. `slots` quality runs train side by side; a cost probe has the device alone."""
+
+    def __init__(self, engine: Engine, settings: Settings, executor: LocalExecutor, device: str = "cpu") -> None:
+        self._engine = engine
+        self._settings = settings
+        self._executor = executor
+        self._device = device
+        self._cores = os.cpu_count() or 1
+        self._slots = settings.slots or (self._cores if device == "cpu" else 1)
+        self._active: list[ActiveRun] = []
+        self._stopping = threading.Event()
+        self._beaten_at = 0.0
+
+    def stop(self) -> None:
+        """Claim no more, give the running runs back to the queue, and return from `work`."""
+        self._stopping.set()
+
+    def work(self) -> None:
+        """Claim and record until told to stop."""
+        with system_session(self._engine) as session:
+            info = describe_device(self._device, self._slots)
+            self._id = run_queue.register_worker(session, worker_name(), self._device, info)
+        self._executor.warm_up()
+        try:
+            while not self._stopping.wait(POLL_SECONDS):
+                self._turn()
+        finally:
+            self._give_everything_back()
+
+    def _turn(self) -> None:
+        """One round of the loop. A database that is locked or away is waited for; runs go on meanwhile."""
+        try:
+            self._beat()
+            for active in list(self._active):
+                self._follow(active)
+            while len(self._active) < self._slots and self._claim():
+                pass
+        except OperationalError as error:
+            logger.warning("the database did not answer, trying again: %s", error.orig)
+
+    def _beat(self) -> None:
+        """Every 5 s: heartbeat, leases of the living runs, and runs whose worker was lost."""
+        if time.monotonic() - self._beaten_at < BEAT_SECONDS:
+            return
+        with system_session(self._engine) as session:
+            run_queue.beat(session, self._id)
+        for active in list(self._active):
+            self._renew(active)
+        with system_session(self._engine) as session:
+            for run_id in run_queue.release_expired_leases(session):
+                logger.warning("run %s lost its worker", run_id)
+        self._beaten_at = time.monotonic()
+
+    def _renew(self, active: ActiveRun) -> None:
+        try:
+            with system_session(self._engine) as session:
+                wanted = run_queue.renew_lease(session, active.claim.lease, self._settings.lease_seconds)
+        except LeaseLost:
+            self._abandon(active)
+            return
+        if wanted:
+            active.cancelled = True
+            active.process.stop()
+
+    def _claim(self) -> bool:
+        """Claim and start one run; whether there was one."""
+        if any(active.claim.spec.purpose == "probe" for active in self._active):
+            return False
+        with system_session(self._engine) as session:
+            claim = run_queue.claim_next_run(
+                session,
+                self._id,
+                store=self._settings.store_folder,
+                lease_seconds=self._settings.lease_seconds,
+                alone=not self._active,
+            )
+        if claim is None:
+            return False
+        # Side by side each run has its share of the cores; alone, a probe has them all, as a deployment would.
+        threads = self._cores if claim.spec.purpose == "probe" else max(1, self._cores // self._slots)
+        logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
+        self._active.append(ActiveRun(claim, self._executor.start(claim.spec, threads)))
+        return True
+
+    def _follow(self, active: ActiveRun) -> None:
+        """Write what the run told, and its end when it has ended."""
+        outcome = active.process.ended()
+        active.unwritten += active.process.read_events()
+        if outcome is not None and active.process.outcome is not None:
+            outcome = active.process.outcome
+        due = time.monotonic() - active.written_at >= RECORD_SECONDS
+        try:
+            if active.unwritten and (due or outcome is not None):
+                self._write(active)
+            if outcome is not None:
+                self._conclude(active, outcome)
+        except LeaseLost:
+            self._abandon(active)
+
+    def _write(self, active: ActiveRun) -> None:
+        with system_session(self._engine) as session:
+            wanted = run_queue.record_events(session, active.claim.lease, active.unwritten)
+        active.unwritten, active.written_at = [], time.monotonic()
+        if wanted and not active.cancelled:
+            active.cancelled = True
+            active.process.stop()
+
+    def _conclude(self, active: ActiveRun, outcome: Outcome) -> None:
+        claim = active.claim
+        if outcome.result is not None:
+            # Tuning runs and probes keep no weights: only what reports a result can be used again.
+            artifacts = outcome.result.artifacts if claim.spec.purpose == "report" else ()
+            keep(self._settings.store_folder, claim.spec.folder, artifacts)
+            with system_session(self._engine) as session:
+                run_queue.finish_run(session, claim, outcome.result, artifacts)
+        else:
+            self._record_failure(active, outcome)
+        self._forget(active)
+
+    def _record_failure(self, active: ActiveRun, outcome: Outcome) -> None:
+        assert outcome.reason is not None
+        with system_session(self._engine) as session:
+            if active.cancelled:
+                run_queue.cancel_run(session, active.claim)
+                return
+            if outcome.details:
+                run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
+            run_queue.fail_run(session, active.claim, outcome.reason)
+
+    def _abandon(self, active: ActiveRun) -> None:
+        """Another attempt owns the run now: stop working on it and write nothing more."""
+        logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+        active.process.process.kill()
+        self._forget(active)
+
+    def _forget(self, active: ActiveRun) -> None:
+        self._active.remove(active)
+        drop_scratch(active.claim.spec.folder)
+
+    def _give_everything_back(self) -> None:
+        for active in list(self._active):
+            active.process.process.kill()
+            active.process.process.join()
+            try:
+                with system_session(self._engine) as session:
+                    run_queue.give_back(session, active.claim.lease)
+            except LeaseLost:
+                logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+            self._forget(active)
+        with system_session(self._engine) as session:
+            run_queue.sign_off(session, self._id)

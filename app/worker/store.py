@@ -1,0 +1,39 @@
+"""The store: files by the hash of their content, shared by the web process and every worker."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from peft_core.spec import Artifact
+
+
+def object_path(store: Path, sha256: str) -> Path:
+    """Where a file with this content lies."""
+    return store / "objects" / sha256[:2] / sha256
+
+
+def keep(store: Path, folder: Path, artifacts: Sequence[Artifact]) -> None:
+    """Move a run's files into the store: on the disk before they are registered, whole or not at all."""
+    for artifact in artifacts:
+        target = object_path(store, artifact.sha256)
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = folder / artifact.path
+        with source.open("rb") as file:
+            os.fsync(file.fileno())
+        source.replace(target)
+
+
+def empty_scratch(folder: Path) -> None:
+    """An empty folder for a run to write into."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def drop_scratch(folder: Path) -> None:
+    """Remove a run's folder and, when it was the last, the folder of its attempts."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()

@@ -1,0 +1,41 @@
+"""The bottleneck module of the adapter, hung onto the linear layer that it follows."""
+
+import torch
+from torch import nn
+
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
+INITIAL_DEVIATION = 1e-2
+"""Houlsby et al. draw both projections from N(0, 1e-2); we keep it below and start U at exactly 0."""
+
+
+class Bottleneck(nn.Module):
+    """h -> h + U f(D h), widths d -> b -> d. U = 0 at the start, so the adapted model begins as the base."""
+
+    def __init__(self, width: int, bottleneck_size: int, activation: str, dropout: float) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, bottleneck_size)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+        self.up = nn.Linear(bottleneck_size, width)
+        nn.init.normal_(self.down.weight, std=INITIAL_DEVIATION)
+        nn.init.zeros_(self.down.bias)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        update: torch.Tensor = self.up(self.dropout(self.activation(self.down(hidden))))
+        return hidden + update
+
+    def follow(self, _linear: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        """Forward hook of the layer it follows. A bound method, so that a deep copy of the model hooks the copy."""
+        followed: torch.Tensor = self(output)
+        return followed
+
+
+def insert_bottleneck(linear: nn.Module, bottleneck_size: int, activation: str, dropout: float) -> Bottleneck:
+    """Hang a bottleneck onto a linear layer, before the block's dropout, residual and norm; base paths stay."""
+    assert isinstance(linear, nn.Linear)
+    bottleneck = Bottleneck(linear.out_features, bottleneck_size, activation, dropout).to(linear.weight.device)
+    linear.adapter = bottleneck
+    linear.register_forward_hook(bottleneck.follow)
+    return bottleneck

@@ -1,0 +1,106 @@
+"""Bottleneck adapter: h + U f(D h) after the attention or feed-forward projection of every layer, ours."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from peft_core.errors import InvalidHyperparameter, NotOffered
+from peft_core.head import head_parameters
+from peft_core.method import Capabilities, Family, LearningRate, Method, Paper, hyperparameter
+from peft_core.methods._tensors import freeze_all_but, load_trained, save_trained
+from peft_core.model_shape import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Position = Literal["after_ffn", "after_attn", "both"]
+
+ATTENTION_OUTPUTS = (".attention.output.dense", ".attention.out_lin", ".self_attn.o_proj")
+FFN_OUTPUTS = (".output.dense", ".ffn.lin2", ".mlp.down_proj")
+"""What models call the last projection of the two halves of a layer; BERT's attention output ends like its FFN's."""
+
+
+class Adapter(Method):
+    title: ClassVar[str] = "Adapter"
+    family: ClassVar[Family] = "adapter"
+    summary: ClassVar[str] = "Small bottleneck layers inside every block"
+    trains: ClassVar[str] = "A down-projection, a non-linearity and an up-projection with a residual in every layer."
+    paper: ClassVar[Paper | None] = Paper(
+        title="Parameter-Efficient Transfer Learning for NLP",
+        authors="Houlsby et al.",
+        year=2019,
+        url="https://arxiv.org/abs/1902.00751",
+    )
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=3e-3, encoder=3e-4, llm=3e-4, source="Houlsby et al. 2019, section 3.1; measured on MiniLM, 150 steps"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True
+    )
+    place: ClassVar[int] = 20
+
+    bottleneck_size: int = hyperparameter(
+        48,
+        title="Bottleneck b",
+        ge=1,
+        recommended=(24, 96),
+        effect="Width of the bottleneck; a sixteenth to a quarter of the base's width is usual, an eighth the default.",
+    )
+    activation: Literal["relu", "gelu", "swish"] = hyperparameter(
+        "gelu", title="Activation", effect="The non-linearity between the projections; rarely decisive."
+    )
+    dropout: float = hyperparameter(
+        0.1,
+        title="Dropout",
+        ge=0.0,
+        le=0.99,
+        recommended=(0.0, 0.2),
+        effect="Drops bottleneck units while training, against over-fitting on little data.",
+    )
+    position: Position = hyperparameter(
+        "after_ffn",
+        title="Position",
+        effect="After the feed-forward layer (Pfeiffer), after attention, or both (Houlsby: twice the parameters).",
+    )
+
+    def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
+        if not _sites(shape.linears, self.position):
+            raise NotOffered(f"Adapter finds no layers to follow in a {shape.model_type} model.")
+        if self.bottleneck_size > shape.hidden_size:
+            raise InvalidHyperparameter(
+                "bottleneck_size",
+                f"adapter: bottleneck_size is {self.bottleneck_size}: at most {shape.hidden_size}, the base's width.",
+            )
+
+    def trainable_parameters(self, shape: ModelShape) -> int:
+        """2 d b + b + d for each adapter: weights and biases of both projections."""
+        sites = len(_sites(shape.linears, self.position))
+        return sites * (2 * shape.hidden_size * self.bottleneck_size + self.bottleneck_size + shape.hidden_size)
+
+    def label(self) -> str:
+        suffix = {"after_ffn": "", "after_attn": ", attention", "both": ", both"}[self.position]
+        return f"Adapter b{self.bottleneck_size}{suffix}"
+
+    def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
+        from peft_core.methods._bottleneck import insert_bottleneck
+
+        modules = dict(model.named_modules())
+        inserted = [
+            insert_bottleneck(modules[path], self.bottleneck_size, self.activation, self.dropout)
+            for path in _sites(modules, self.position)
+        ]
+        trained = [parameter for adapter in inserted for parameter in adapter.parameters()]
+        freeze_all_but(model, trained + head_parameters(model))
+        return model
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        save_trained(self, "adapter", model, folder)
+
+    def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
+        return load_trained(self.attach(model, task_kind=task_kind, total_steps=0), folder)
+
+
+def _sites(paths: dict[str, object] | dict[str, tuple[int, int]], position: Position) -> list[str]:
+    """The linear layers that an adapter follows: the last projection of each chosen half of every layer."""
+    attention = [path for path in paths if path.endswith(ATTENTION_OUTPUTS)]
+    feed_forward = [path for path in paths if path.endswith(FFN_OUTPUTS) and path not in attention]
+    return {"after_attn": attention, "after_ffn": feed_forward, "both": attention + feed_forward}[position]

@@ -1,0 +1,64 @@
+"""Prefix tuning: keys and values of virtual tokens in every layer, made by an MLP while training."""
+
+from typing import Any, ClassVar
+
+from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
+from peft_core.methods._prefix import PrefixMethod
+from peft_core.model_shape import ModelShape
+
+
+class PrefixTuning(PrefixMethod):
+    title: ClassVar[str] = "Prefix Tuning"
+    family: ClassVar[Family] = "soft_prompt"
+    summary: ClassVar[str] = "Learnt keys and values, through an MLP"
+    trains: ClassVar[str] = "Virtual-token embeddings and a two-layer MLP that makes every layer's prefix from them."
+    paper: ClassVar[Paper | None] = Paper(
+        title="Prefix-Tuning: Optimizing Continuous Prompts for Generation",
+        authors="Li and Liang",
+        year=2021,
+        url="https://arxiv.org/abs/2101.00190",
+    )
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=1e-3, encoder=1e-3, llm=1e-3, source="Li and Liang 2021; measured on MiniLM, 150 steps: 3e-3 diverges"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        merges=False, quantised_base=True, gradient_checkpointing=False, hot_switch=True
+    )
+    place: ClassVar[int] = 30
+    equals_base_at_start: ClassVar[bool] = False
+
+    num_virtual_tokens: int = hyperparameter(
+        20,
+        title="Prefix length",
+        ge=1,
+        le=4096,
+        recommended=(10, 200),
+        effect="Virtual tokens in front of every layer's keys and values. Longer costs memory and latency.",
+    )
+    encoder_hidden_size: int = hyperparameter(
+        256,
+        title="MLP hidden size",
+        ge=1,
+        le=8192,
+        recommended=(128, 512),
+        effect="Width of the MLP that makes the prefix while training; dropped when the adapter is saved.",
+    )
+
+    def trainable_parameters(self, shape: ModelShape) -> int:
+        """n d + (d h + h) + (h 2 L d + 2 L d): embeddings, first and second layer of the MLP (d = d_kv)."""
+        width, hidden = shape.key_value_width, self.encoder_hidden_size
+        out = 2 * shape.layers * width
+        return self.num_virtual_tokens * width + (width * hidden + hidden) + (hidden * out + out)
+
+    def label(self) -> str:
+        return f"Prefix {self.num_virtual_tokens}"
+
+    def peft_config(self, task_type: str) -> Any:
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            task_type=task_type,
+            num_virtual_tokens=self.num_virtual_tokens,
+            encoder_hidden_size=self.encoder_hidden_size,
+            prefix_projection=True,
+        )

@@ -1,0 +1,155 @@
+"""One run, from spec to result, on the real base model and real tweets."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peft_core.errors import InvalidDataset, RunFailed
+from peft_core.metric import metrics
+from peft_core.run import PROBE_STEPS, run
+from peft_core.spec import (
+    Budget,
+    Event,
+    Measurement,
+    Point,
+    PrecisionChosen,
+    Predictions,
+    Progress,
+    Purpose,
+    RunResult,
+    RunSpec,
+    TaskSpec,
+)
+
+MakeSpec = Callable[..., RunSpec]
+
+
+@pytest.fixture
+def make_spec(tweets: TaskSpec, minilm: Path, tmp_path: Path) -> MakeSpec:
+    def make(purpose: Purpose = "report", **changes: Any) -> RunSpec:
+        values: dict[str, Any] = {
+            "run_id": 1,
+            "purpose": purpose,
+            "base_model": minilm,
+            "base_model_sha256": "0" * 64,
+            "task": tweets,
+            "method": "lora",
+            "learning_rate": 3e-3,
+            "seed": 0,
+            "budget": Budget(steps=6, batch_size=4, max_length=32),
+            "precision": "fp32",
+            "metrics": tuple(metrics()),
+            "folder": tmp_path / "run",
+        }
+        return RunSpec(**(values | changes))
+
+    return make
+
+
+def told(spec: RunSpec) -> tuple[RunResult, list[Event]]:
+    events: list[Event] = []
+    return run(spec, events.append), events
+
+
+def measured(events: list[Event]) -> dict[str, Measurement]:
+    return {event.metric: event for event in events if isinstance(event, Measurement)}
+
+
+def test_a_reporting_run_measures_quality_and_leaves_its_adapter(make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    result, events = told(spec)
+    found = measured(events)
+    assert set(found) == {"task_performance", "trainable_parameters", "storage_bytes"}
+    predictions = next(event for event in events if isinstance(event, Predictions))
+    assert len(predictions.items) == spec.task.splits.test
+    assert list(predictions.items) == sorted(predictions.items)
+    assert found["task_performance"].value == sum(predictions.scores) / len(predictions.scores)
+    assert found["storage_bytes"].value == sum(artifact.size_bytes for artifact in result.artifacts)
+    assert {artifact.path for artifact in result.artifacts} >= {"adapter/adapter_model.safetensors"}
+    losses = [event.value for event in events if isinstance(event, Point) and event.key == "train_loss"]
+    assert len(losses) == 6
+    assert all(loss is not None and math.isfinite(loss) for loss in losses)
+    assert [event.step for event in events if isinstance(event, Progress) and event.phase == "training"] == [
+        *range(1, 7)
+    ]
+    assert result.environment["precision"] == "fp32"
+
+
+def test_a_tuning_run_never_reads_the_test_split(make_spec: MakeSpec) -> None:
+    result, events = told(make_spec("tune"))
+    assert measured(events) == {}
+    assert not [event for event in events if isinstance(event, Predictions)]
+    assert result.validation_score is not None
+    assert 0 < result.validation_score < 1
+
+
+def test_a_probe_measures_cost_and_reads_no_quality(make_spec: MakeSpec) -> None:
+    result, events = told(make_spec("probe"))
+    found = measured(events)
+    assert set(found) == {"training_speed", "inference_latency", "inference_latency_p95", "peak_memory", "simplicity"}
+    assert all(found[key].value is not None and found[key].value > 0 for key in found)
+    assert found["inference_latency"].value <= found["inference_latency_p95"].value
+    assert found["training_speed"].detail["steps"] == PROBE_STEPS - 10
+    assert found["inference_latency"].detail["merged"] is True
+    # Weights of 22.7M parameters in float32 at least, and far less than the machine.
+    assert 90_000_000 < found["peak_memory"].value < 4_000_000_000
+    assert result.validation_score is None
+
+
+def test_the_same_spec_gives_the_same_numbers(make_spec: MakeSpec, tmp_path: Path) -> None:
+    first, second = (told(make_spec(folder=tmp_path / name)) for name in ("a", "b"))
+
+    def losses(events: list[Event]) -> list[float | None]:
+        return [event.value for event in events if isinstance(event, Point) and event.key == "train_loss"]
+
+    assert losses(first[1]) == losses(second[1])
+    assert first[0].validation_score == second[0].validation_score
+    assert [artifact.sha256 for artifact in first[0].artifacts] == [artifact.sha256 for artifact in second[0].artifacts]
+
+
+def test_another_seed_gives_another_order_and_head(make_spec: MakeSpec, tmp_path: Path) -> None:
+    runs = [told(make_spec("tune", seed=seed, folder=tmp_path / str(seed)))[1] for seed in (0, 1)]
+    first_losses = [next(event.value for event in events if isinstance(event, Point)) for events in runs]
+    assert first_losses[0] != first_losses[1]
+
+
+def test_an_untuned_run_answers_the_majority_class_and_costs_nothing(make_spec: MakeSpec) -> None:
+    result, events = told(make_spec(method="untuned", learning_rate=None))
+    predictions = next(event for event in events if isinstance(event, Predictions))
+    assert len(set(predictions.predicted)) == 1
+    found = measured(events)
+    assert found["trainable_parameters"].value == 0
+    assert found["task_performance"].value is not None
+    assert found["task_performance"].value > 0.5
+    assert result.train_seconds is None
+
+
+def test_the_probe_of_a_method_that_trains_nothing_says_what_is_missing(make_spec: MakeSpec) -> None:
+    _, events = told(make_spec("probe", method="untuned", learning_rate=None))
+    found = measured(events)
+    assert found["training_speed"].value is None
+    assert found["training_speed"].detail == {"missing": "this method trains nothing"}
+    assert found["inference_latency"].value is not None
+
+
+def test_the_first_run_of_a_study_probes_the_precision(make_spec: MakeSpec) -> None:
+    result, events = told(make_spec("tune", precision=None))
+    (chosen,) = [event for event in events if isinstance(event, PrecisionChosen)]
+    assert result.environment["precision"] == chosen.precision
+    if chosen.precision == "bf16":
+        assert chosen.bf16_step_seconds is not None
+        assert chosen.bf16_step_seconds < chosen.fp32_step_seconds
+
+
+def test_a_diverging_run_fails_with_what_to_change(make_spec: MakeSpec) -> None:
+    spec = make_spec(method="full", learning_rate=1e30, budget=Budget(steps=30, batch_size=4, max_length=32))
+    with pytest.raises(RunFailed, match=r"at step \d+\. Lower the learning rate \(it was 1e\+30\)"):
+        told(spec)
+
+
+def test_a_dataset_that_changed_since_the_study_was_made_is_refused(make_spec: MakeSpec, tweets: TaskSpec) -> None:
+    spec = make_spec(task=tweets.model_copy(update={"dataset_sha256": "0" * 64}))
+    with pytest.raises(InvalidDataset, match="has changed since"):
+        told(spec)
