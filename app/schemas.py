@@ -399,6 +399,14 @@ class Series(Document):
     """Points stored; fewer are returned where `max_points` asked for fewer."""
 
 
+class PredictionsView(Document):
+    """The test split item by item, in item order; `scores` are each item's contribution to the headline score."""
+
+    items: list[int]
+    predicted: list[str]
+    scores: list[float]
+
+
 class LogLine(Document):
     id: int
     at: datetime

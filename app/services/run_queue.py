@@ -322,7 +322,9 @@ def _choose_learning_rate(session: Session, configuration_id: int) -> None:
         run.learning_rate, run.updated_at = configuration.learning_rate, now
         if not scored:
             run.status, run.ended_at = "failed", now
-            run.reason = f"no learning rate: every tuning run of {configuration.label} failed or was cancelled. Retry one."
+            run.reason = (
+                f"no learning rate: every tuning run of {configuration.label} failed or was cancelled. Retry one."
+            )
 
 
 def release_expired_leases(session: Session) -> list[int]:

@@ -16,7 +16,7 @@ from app.services.run_queue import ClaimedRun
 from app.settings import Settings
 from app.worker.device import describe_device, worker_name
 from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess
-from app.worker.store import drop_scratch, keep
+from app.services.store import drop_scratch, keep
 from peft_core.spec import Event, Log
 
 logger = logging.getLogger(__name__)

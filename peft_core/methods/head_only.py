@@ -24,7 +24,7 @@ class HeadOnly(Method):
         url="https://arxiv.org/abs/1610.01644",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=3e-2, encoder=1e-3, llm=1e-3, source="measured on MiniLM, 150 steps: 1e-2 stays at the floor"
+        small=1e-1, encoder=1e-3, llm=1e-3, source="measured on MiniLM, 150 steps: 1e-2 stays at the floor"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True

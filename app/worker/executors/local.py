@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.worker.store import empty_scratch
+from app.services.store import empty_scratch
 from peft_core.errors import PeftCoreError
 from peft_core.spec import Event, OnEvent, RunResult, RunSpec
 

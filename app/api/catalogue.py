@@ -1,0 +1,59 @@
+"""GET methods, metrics, tasks, scenarios, base-models, devices, quickstart."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.context import Here
+from app.schemas import BaseModelCard, MethodCard, MetricCard, Page, ScenarioCard, StudyDocument, TaskCard, WorkerView
+from app.services import base_models, catalogue, studies, tasks, workers
+from peft_core.spec import Budget
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/methods")
+def list_methods(
+    here: Here,
+    base_model: Annotated[str, Query(max_length=4096)] = "minilm",
+    task: Annotated[str, Query(max_length=200)] = "tweets",
+    steps: Annotated[int, Query(ge=1, le=10_000_000)] = 150,
+) -> Page[MethodCard]:
+    """Every method: its form, and for this base model, task and number of steps its formula and learning rates."""
+    return Page(items=catalogue.list_methods(here.settings, base_model, task, Budget(steps=steps)))
+
+
+@router.get("/metrics")
+def list_metrics() -> Page[MetricCard]:
+    """Every metric: unit, direction, meaning, and how it is measured."""
+    return Page(items=catalogue.list_metrics())
+
+
+@router.get("/scenarios")
+def list_scenarios() -> Page[ScenarioCard]:
+    """The scenarios with their weights."""
+    return Page(items=catalogue.list_scenarios())
+
+
+@router.get("/tasks")
+def list_tasks() -> Page[TaskCard]:
+    """The registered tasks."""
+    return Page(items=tasks.list_tasks())
+
+
+@router.get("/base-models")
+def list_base_models(here: Here) -> Page[BaseModelCard]:
+    """The base models a study can name."""
+    return Page(items=base_models.list_base_models(here.settings))
+
+
+@router.get("/devices")
+def list_devices(here: Here) -> Page[WorkerView]:
+    """The workers and their devices."""
+    return Page(items=workers.list_workers(here.engine))
+
+
+@router.get("/quickstart")
+def read_quickstart() -> StudyDocument:
+    """The study document of the quickstart: post it to /studies to run it again."""
+    return studies.quickstart_document()

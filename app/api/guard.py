@@ -1,0 +1,134 @@
+"""What every request and websocket passes before anything else: Host, Origin, content type, size, answer headers.
+
+A web page that a person happens to visit must not be able to reach the job launcher on their loopback address.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_body
+from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_BODY_BYTES = 1_000_000
+API = "/api/"
+
+SECURITY_HEADERS = {
+    # Dash starts its pages with inline scripts and styles, and ag-grid's formatters are built with Function().
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Guard:
+    """Pure ASGI middleware; refuses with problem+json, or closes a websocket before it is accepted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            check(scope)
+        except AtlasError as error:
+            await _refuse(scope, error, send)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, _limited(receive), _with_headers(send))
+
+
+def check(scope: Scope) -> None:
+    """Raise the refusal that a request or handshake deserves, if any."""
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    if host_name(host) not in LOOPBACK_NAMES:
+        raise Forbidden("This server answers on localhost, 127.0.0.1 and [::1] only. Open it under one of these names.")
+    writes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+    origin = headers.get("origin")
+    if writes and origin is not None and not same_origin(origin, host):
+        raise Forbidden("This request came from a page of another site, which may not write here.")
+    if scope["type"] == "http" and writes:
+        _check_body(scope["path"], headers)
+
+
+def _check_body(path: str, headers: Headers) -> None:
+    length = headers.get("content-length", "0")
+    has_body = length != "0" or "transfer-encoding" in headers
+    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    if path.startswith(API) and has_body and kind != "application/json":
+        raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
+    if path.startswith(API) and (not length.isdigit() or int(length) > LARGEST_BODY_BYTES):
+        raise TooLarge(f"The body may hold at most {LARGEST_BODY_BYTES} bytes.")
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets; '' where it cannot be read."""
+    try:
+        parts = urlsplit(f"//{host}")
+        if parts.username is not None or parts.path or parts.query or parts.fragment:
+            return ""
+        _ = parts.port
+        return parts.hostname or ""
+    except ValueError:
+        return ""
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether a page of `origin` was served by this host: the same name and port, over http or https."""
+    try:
+        parts = urlsplit(origin)
+        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+    except ValueError:
+        return False
+
+
+async def _refuse(scope: Scope, error: AtlasError, send: Send) -> None:
+    if scope["type"] == "websocket":
+        # Closing before accepting answers the handshake with 403.
+        await send({"type": "websocket.close", "code": 1008, "reason": error.title})
+        return
+    body = json.dumps(problem_body(error.status, error.title, error.detail)).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _limited(receive: Receive) -> Receive:
+    """`receive` that stops reading a body without a declared length once it is too large."""
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > 20 * LARGEST_BODY_BYTES:
+            raise TooLarge("The body is too large.")
+        return message
+
+    return limited
+
+
+def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending

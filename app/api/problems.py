@@ -1,0 +1,96 @@
+"""Errors as RFC 9457 problem+json, each with a sentence that tells a person what to do."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from app.errors import AtlasError, NotFound
+from peft_core.errors import MissingAsset, PeftCoreError
+
+logger = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+HTTP_TITLES = {404: "Not found", 405: "Method not allowed"}
+
+
+def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """The members of a problem; `errors` lists wrong fields with a message each."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return body | ({"errors": errors} if errors else {})
+
+
+def problem(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
+    """A problem as an answer."""
+    return JSONResponse(problem_body(status, title, detail, errors), status_code=status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """One handler for each kind of error; nothing else turns errors into answers."""
+    app.add_exception_handler(AtlasError, _atlas)
+    app.add_exception_handler(PeftCoreError, _core)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _atlas(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AtlasError)
+    errors = [{"field": error.field, "message": error.detail}] if error.field else None
+    return problem(error.status, error.title, error.detail, errors)
+
+
+async def _core(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, MissingAsset):
+        return problem(503, "Not installed", str(error))
+    return problem(422, "Not valid", str(error))
+
+
+async def _validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": _field(found), "message": _message(found)} for found in error.errors()[:20]]
+    first = errors[0]
+    detail = f"{first['field']}: {first['message']}." if first["field"] else f"{first['message']}."
+    return problem(422, "Not valid", detail, errors)
+
+
+def _field(found: Any) -> str:
+    """The path of a field as a document writes it; where a union was tried, without the name of its member."""
+    return ".".join(str(part) for part in found["loc"][1:] if not (isinstance(part, str) and "[" in part))
+
+
+def _message(found: Any) -> str:
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] == "json_invalid":
+        return "The body is not JSON"
+    if found["type"] in ("model_attributes_type", "dict_type") and len(found["loc"]) <= 1:
+        return "The body must be a JSON object, as in the example of the API's documentation"
+    if found["type"] == "extra_forbidden":
+        return "there is no such field; remove it"
+    return message[:1].lower() + message[1:]
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _atlas(
+            request, NotFound(f"There is nothing at {request.url.path}. See /api/docs for what there is.")
+        )
+    title = HTTP_TITLES.get(error.status_code, "Refused")
+    return problem(error.status_code, title, f"{request.method} {request.url.path}: {error.detail}.")
+
+
+async def _database(_request: Request, error: Exception) -> JSONResponse:
+    logger.warning("the database did not answer: %s", error)
+    answer = problem(503, "Not available", "The database did not answer. Nothing was changed; try again in a moment.")
+    answer.headers["retry-after"] = "5"
+    return answer
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "Something went wrong", "This is a fault of PEFT Atlas. The server's log says more.")

@@ -1,0 +1,91 @@
+"""GET runs, their series, logs and files; cancel and retry."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+
+from app.api.context import Here
+from app.errors import NotFound
+from app.schemas import ArtifactView, LogLine, Page, PredictionsView, RunDetail, RunView, Series
+from app.services import runs
+from app.services.runs import RunFilter
+from app.services.store import object_path
+from peft_core.spec import Purpose
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+@router.get("")
+def list_runs(
+    here: Here,
+    study_id: int | None = None,
+    status: Annotated[str | None, Query(pattern="^[a-z]+(,[a-z]+)*$", max_length=100)] = None,
+    purpose: Purpose | None = None,
+    method: Annotated[str | None, Query(max_length=100)] = None,
+    order: Literal["oldest", "newest"] = "oldest",
+    cursor: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Page[RunView]:
+    """Runs of the queue; `status` may name several, separated by commas."""
+    wanted = RunFilter(study_id, status, purpose, method)
+    return runs.list_runs(here.engine, here.caller, wanted, newest_first=order == "newest", cursor=cursor, limit=limit)
+
+
+@router.get("/{run_id}")
+def read_run(here: Here, run_id: int) -> RunDetail:
+    """One run with its spec, measurements, files and attempts."""
+    return runs.run_detail(here.engine, here.caller, run_id)
+
+
+@router.post("/{run_id}/cancel")
+def cancel_run(here: Here, run_id: int) -> RunDetail:
+    """Cancel a queued run, stop a running one; what was measured stays."""
+    runs.request_cancel(here.engine, here.caller, run_id)
+    return runs.run_detail(here.engine, here.caller, run_id)
+
+
+@router.post("/{run_id}/retry", status_code=201)
+def retry_run(here: Here, run_id: int) -> RunDetail:
+    """Queue a new run in place of one that failed or was cancelled."""
+    return runs.run_detail(here.engine, here.caller, runs.retry_run(here.engine, here.caller, run_id))
+
+
+@router.get("/{run_id}/series")
+def read_series(
+    here: Here,
+    run_id: int,
+    key: Annotated[str, Query(max_length=100)],
+    after: Annotated[int, Query(ge=-1)] = -1,
+    max_points: Annotated[int, Query(ge=2, le=5_000)] = 320,
+) -> Series:
+    """A series of the run, thinned on the server."""
+    return runs.read_series(here.engine, here.caller, run_id, key, after=after, max_points=max_points)
+
+
+@router.get("/{run_id}/log")
+def read_log(here: Here, run_id: int, after: Annotated[int, Query(ge=0)] = 0) -> Page[LogLine]:
+    """The run's log after line `after`."""
+    return runs.read_log(here.engine, here.caller, run_id, after=after)
+
+
+@router.get("/{run_id}/predictions")
+def read_predictions(here: Here, run_id: int) -> PredictionsView:
+    """The test split item by item."""
+    return runs.read_predictions(here.engine, here.caller, run_id)
+
+
+@router.get("/{run_id}/artifacts")
+def list_artifacts(here: Here, run_id: int) -> Page[ArtifactView]:
+    """The files the run left."""
+    return Page(items=runs.run_detail(here.engine, here.caller, run_id).artifacts)
+
+
+@router.get("/{run_id}/artifacts/{artifact_id}")
+def download_artifact(here: Here, run_id: int, artifact_id: int) -> FileResponse:
+    """One file, found by its id: a path never comes from the request."""
+    artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)
+    path = object_path(here.settings.store_folder, artifact.sha256)
+    if not path.is_file():
+        raise NotFound(f"File {artifact_id} is registered but not in the store. Was the store moved?")
+    return FileResponse(path, filename=artifact.path.rsplit("/", 1)[-1], media_type="application/octet-stream")

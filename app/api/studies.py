@@ -1,0 +1,81 @@
+"""POST and GET studies, and what a study shows."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import PlainTextResponse
+
+from app.api.context import Here
+from app.schemas import Comparison, Page, StudyDocument, StudyPatch, StudyView
+from app.services import exports, idempotency, results, studies
+
+router = APIRouter(prefix="/studies", tags=["studies"])
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "md": "text/markdown"}
+
+
+@router.post("", status_code=201)
+def create_study(here: Here, document: StudyDocument, response: Response, key: Key = None) -> StudyView:
+    """Check the document whole and queue all its runs, or change nothing. The same Idempotency-Key with the same
+    document answers the study that was made the first time."""
+    study_id = idempotency.once(
+        here.engine,
+        here.caller,
+        key,
+        document.model_dump_json(),
+        lambda: studies.create_study(here.engine, here.settings, here.caller, document),
+    )
+    response.headers["location"] = f"/api/v1/studies/{study_id}"
+    return results.study_view(here.engine, here.caller, study_id)
+
+
+@router.get("")
+def list_studies(
+    here: Here,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page[StudyView]:
+    """Studies, the newest first; `q` finds part of a name."""
+    return results.list_studies(here.engine, here.caller, query=q, cursor=cursor, limit=limit)
+
+
+@router.get("/{study_id}")
+def read_study(here: Here, study_id: int) -> StudyView:
+    """One study."""
+    return results.study_view(here.engine, here.caller, study_id)
+
+
+@router.patch("/{study_id}")
+def rename_study(here: Here, study_id: int, patch: StudyPatch) -> StudyView:
+    """Give a study another name."""
+    studies.rename_study(here.engine, here.caller, study_id, patch.name)
+    return results.study_view(here.engine, here.caller, study_id)
+
+
+@router.delete("/{study_id}", status_code=204)
+def delete_study(here: Here, study_id: int) -> None:
+    """Delete a study, its runs and measurements."""
+    studies.delete_study(here.engine, here.caller, study_id)
+
+
+@router.post("/{study_id}/cancel")
+def cancel_study(here: Here, study_id: int) -> StudyView:
+    """Cancel what is queued and stop what runs."""
+    studies.cancel_study(here.engine, here.caller, study_id)
+    return results.study_view(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/comparison")
+def read_comparison(here: Here, study_id: int) -> Comparison:
+    """Methods by metrics: cells, differences to full fine-tuning, tuning, and what they show in a sentence."""
+    return results.comparison(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/export")
+def export_study(here: Here, study_id: int, format: Literal["json", "csv", "md"] = "json") -> Response:
+    """The study document (json), or the cells as a table."""
+    text = exports.export_study(here.engine, here.caller, study_id, format)
+    name = f"study-{study_id}.{format}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return PlainTextResponse(text, media_type=MEDIA_TYPES[format], headers=headers)

@@ -1,0 +1,181 @@
+"""The API as a typed Python client: what the dashboard's pages talk to, and anybody's scripts.
+
+In process it runs over httpx's ASGI transport, so a page sees exactly what a program would.
+"""
+
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from app.schemas import (
+    BaseModelCard,
+    Comparison,
+    LogLine,
+    MethodCard,
+    MetricCard,
+    Page,
+    PredictionsView,
+    Recommendation,
+    RecommendationRequest,
+    RunDetail,
+    RunView,
+    ScenarioCard,
+    Series,
+    StudyDocument,
+    StudyView,
+    TaskCard,
+    WorkerView,
+)
+
+T = TypeVar("T", bound=BaseModel)
+PREFIX = "/api/v1"
+
+
+class ApiProblem(Exception):
+    """A refusal of the API. `detail` is a sentence for a person; `errors` lists wrong fields."""
+
+    def __init__(self, status: int, title: str, detail: str, errors: list[dict[str, str]]) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.errors = status, title, detail, errors
+
+
+class AtlasClient:
+    """One caller's view of a PEFT Atlas server. Every method raises ApiProblem where the API refuses."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    @classmethod
+    def in_process(cls, app: Any, cookies: dict[str, str] | None = None) -> "AtlasClient":
+        """A client of an application in this process, with the cookies of the caller it acts for."""
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        return cls(httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies))
+
+    @classmethod
+    def at(cls, url: str) -> "AtlasClient":
+        """A client of a server elsewhere."""
+        return cls(httpx.AsyncClient(base_url=url, timeout=30))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def methods(self, base_model: str = "minilm", task: str = "tweets", steps: int = 150) -> list[MethodCard]:
+        """The methods, with formulas and grids for a base model, a registered task and a number of steps."""
+        parameters = {"base_model": base_model, "task": task, "steps": steps}
+        return (await self._get("/methods", Page[MethodCard], parameters)).items
+
+    async def metrics(self) -> list[MetricCard]:
+        """The metrics, in the heatmap's order."""
+        return (await self._get("/metrics", Page[MetricCard])).items
+
+    async def tasks(self) -> list[TaskCard]:
+        """The registered tasks."""
+        return (await self._get("/tasks", Page[TaskCard])).items
+
+    async def scenarios(self) -> list[ScenarioCard]:
+        """The scenarios."""
+        return (await self._get("/scenarios", Page[ScenarioCard])).items
+
+    async def base_models(self) -> list[BaseModelCard]:
+        """The base models a study can name."""
+        return (await self._get("/base-models", Page[BaseModelCard])).items
+
+    async def devices(self) -> list[WorkerView]:
+        """The workers and their devices, the newest first."""
+        return (await self._get("/devices", Page[WorkerView])).items
+
+    async def quickstart(self) -> StudyDocument:
+        """The quickstart's study document."""
+        return await self._get("/quickstart", StudyDocument)
+
+    async def create_study(self, document: StudyDocument | dict[str, Any], key: str | None = None) -> StudyView:
+        """Launch a study; `key` makes sending it again harmless."""
+        body = document.model_dump(mode="json") if isinstance(document, StudyDocument) else document
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._send("POST", "/studies", StudyView, body, headers)
+
+    async def create_quickstart(self) -> StudyView:
+        """Launch the quickstart study."""
+        return await self.create_study(await self.quickstart())
+
+    async def studies(self, q: str | None = None, cursor: str | None = None, limit: int = 50) -> Page[StudyView]:
+        """A page of studies, the newest first."""
+        return await self._get("/studies", Page[StudyView], {"q": q, "cursor": cursor, "limit": limit})
+
+    async def study(self, study_id: int) -> StudyView:
+        """One study."""
+        return await self._get(f"/studies/{study_id}", StudyView)
+
+    async def rename_study(self, study_id: int, name: str) -> StudyView:
+        """Give a study another name."""
+        return await self._send("PATCH", f"/studies/{study_id}", StudyView, {"name": name})
+
+    async def cancel_study(self, study_id: int) -> StudyView:
+        """Cancel what is queued and stop what runs."""
+        return await self._send("POST", f"/studies/{study_id}/cancel", StudyView)
+
+    async def delete_study(self, study_id: int) -> None:
+        """Delete a study with all it measured."""
+        self._checked(await self._http.delete(f"{PREFIX}/studies/{study_id}"))
+
+    async def comparison(self, study_id: int) -> Comparison:
+        """Methods by metrics."""
+        return await self._get(f"/studies/{study_id}/comparison", Comparison)
+
+    async def export_study(self, study_id: int, format: str = "json") -> str:
+        """The study as json (its document), csv or md (its cells)."""
+        answer = await self._http.get(f"{PREFIX}/studies/{study_id}/export", params={"format": format})
+        return self._checked(answer).text
+
+    async def runs(self, **filters: Any) -> Page[RunView]:
+        """A page of runs; filters: study_id, status, purpose, method, order, cursor, limit."""
+        return await self._get("/runs", Page[RunView], filters)
+
+    async def run(self, run_id: int) -> RunDetail:
+        """One run."""
+        return await self._get(f"/runs/{run_id}", RunDetail)
+
+    async def cancel_run(self, run_id: int) -> RunDetail:
+        """Cancel or stop a run."""
+        return await self._send("POST", f"/runs/{run_id}/cancel", RunDetail)
+
+    async def retry_run(self, run_id: int) -> RunDetail:
+        """Queue a new run in place of one that failed or was cancelled."""
+        return await self._send("POST", f"/runs/{run_id}/retry", RunDetail)
+
+    async def series(self, run_id: int, key: str, after: int = -1, max_points: int = 320) -> Series:
+        """A series of a run, thinned on the server."""
+        parameters = {"key": key, "after": after, "max_points": max_points}
+        return await self._get(f"/runs/{run_id}/series", Series, parameters)
+
+    async def log(self, run_id: int, after: int = 0) -> Page[LogLine]:
+        """Log lines of a run after line `after`."""
+        return await self._get(f"/runs/{run_id}/log", Page[LogLine], {"after": after})
+
+    async def predictions(self, run_id: int) -> PredictionsView:
+        """The test split item by item."""
+        return await self._get(f"/runs/{run_id}/predictions", PredictionsView)
+
+    async def recommend(self, request: RecommendationRequest) -> Recommendation:
+        """Which method fits."""
+        return await self._send("POST", "/recommendations", Recommendation, request.model_dump(mode="json"))
+
+    async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
+        asked = {name: value for name, value in (parameters or {}).items() if value is not None}
+        return kind.model_validate_json(self._checked(await self._http.get(PREFIX + path, params=asked)).content)
+
+    async def _send(
+        self, method: str, path: str, kind: type[T], body: Any = None, headers: dict[str, str] | None = None
+    ) -> T:
+        answer = await self._http.request(method, PREFIX + path, json=body, headers=headers)
+        return kind.model_validate_json(self._checked(answer).content)
+
+    @staticmethod
+    def _checked(answer: httpx.Response) -> httpx.Response:
+        if answer.is_success:
+            return answer
+        told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        title, detail = told.get("title", "Refused"), told.get("detail", f"The server answered {answer.status_code}.")
+        raise ApiProblem(answer.status_code, title, detail, told.get("errors", []))

@@ -1,0 +1,85 @@
+"""Builds the one ASGI application: the API at /api/v1, its documentation at /api/docs, the dashboard at /."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from app.api import catalogue, health, problems, recommendations, runs, studies
+from app.api.guard import Guard
+from app.db.migrate import migrate
+from app.db.session import make_engine
+from app.errors import NotFound
+from app.settings import Settings
+
+PREFIX = "/api/v1"
+ROUTERS = (health.router, catalogue.router, studies.router, runs.router, recommendations.router)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
+    from app.ui.shell import attach
+
+    settings = settings or Settings()
+    migrate(settings.database)
+    app = FastAPI(
+        title="PEFT Atlas",
+        version="1",
+        summary="Compare parameter-efficient fine-tuning methods by measuring them.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.engine = make_engine(settings.database)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    _add_documentation(app)
+    app.include_router(_unknown_api_paths())
+    attach(app)
+    app.add_middleware(Guard)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.engine.dispose()
+
+
+def _add_documentation(app: FastAPI) -> None:
+    """Swagger's page from files of the installation: its default loads them from another host."""
+    import swagger_ui_bundle
+
+    folder = Path(swagger_ui_bundle.__file__).parent
+    files = next(path.parent for path in sorted(folder.rglob("swagger-ui-bundle.js")))
+    app.mount("/api/docs/files", StaticFiles(directory=files), name="swagger")
+
+    @app.get("/api/docs", include_in_schema=False)
+    def documentation() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/api/openapi.json",
+            title="PEFT Atlas: API",
+            swagger_js_url="/api/docs/files/swagger-ui-bundle.js",
+            swagger_css_url="/api/docs/files/swagger-ui.css",
+            swagger_favicon_url="/api/docs/files/favicon-32x32.png",
+        )
+
+
+def _unknown_api_paths() -> APIRouter:
+    """Any other path under /api is a JSON 404, or the dashboard would answer it with a page."""
+    router = APIRouter(include_in_schema=False)
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
+
+    @router.api_route("/api", methods=methods)
+    @router.api_route("/api/{path:path}", methods=methods)
+    def nothing_here(path: str = "") -> None:
+        raise NotFound(f"There is nothing at /api/{path[:200]}. See /api/docs for what there is.")
+
+    return router

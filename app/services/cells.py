@@ -1,0 +1,68 @@
+"""One metric of one configuration over seeds."""
+
+from app.db.tables import Configuration
+from app.schemas import Cell
+from app.services.evidence import StudyEvidence
+from peft_core.compare.normalise import quality_score, ratio_score
+from peft_core.compare.recommend import QUALITY
+from peft_core.compare.statistics import t_interval
+from peft_core.metric import Metric, metrics
+
+
+def build_cells(evidence: StudyEvidence) -> list[Cell]:
+    """Every metric of every configuration, missing ones included: they say why."""
+    return [_cell(evidence, row, metrics()[key]) for row in evidence.configurations for key in evidence.metric_keys]
+
+
+def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> Cell:
+    runs = evidence.runs(row.id, evidence.purpose_of(metric.key))
+    values = evidence.values(row.id, metric.key)
+    listed = list(values.values())
+    mean = sum(listed) / len(listed) if listed else None
+    return Cell(
+        configuration=row.id,
+        method=row.method,
+        metric=metric.key,
+        unit=metric.unit,
+        better=metric.better,
+        mean=mean,
+        interval=None if metric.exact else t_interval(listed),
+        n=len(listed),
+        values=listed,
+        normalised=_normalised(evidence, metric, mean),
+        source="measured" if listed else None,
+        failures=sum(run.status == "failed" for run in runs),
+        run_ids=list(values),
+        missing=None if listed else _why_missing(evidence, row, metric.key),
+    )
+
+
+def _why_missing(evidence: StudyEvidence, row: Configuration, metric: str) -> str:
+    runs = evidence.runs(row.id, evidence.purpose_of(metric))
+    for run in runs:
+        measured = evidence.measured.get(run.id, {}).get(metric)
+        if run.status == "succeeded" and measured is not None:
+            return str(measured.detail.get("missing", "the run gave no value"))
+    failed = [run for run in runs if run.status == "failed"]
+    if failed:
+        return f"failed: {failed[0].reason}"
+    if any(run.status == "running" for run in runs):
+        return "being measured"
+    if any(run.status == "queued" for run in runs):
+        return "not measured yet"
+    return "cancelled" if runs else "no run measures it"
+
+
+def _normalised(evidence: StudyEvidence, metric: type[Metric], mean: float | None) -> float | None:
+    """The fixed-anchor score, None where it is undefined: no reference row, or a gain that is not clear of noise."""
+    if mean is None:
+        return None
+    if metric.key == QUALITY:
+        return quality_score(mean, evidence.quality_scale) if evidence.quality_scale else None
+    if metric.anchors is None:
+        return mean
+    reference = list(evidence.values(evidence.full.id, metric.key).values()) if evidence.full else []
+    if not reference or sum(reference) == 0:
+        return None
+    full = sum(reference) / len(reference)
+    return ratio_score(mean, full, metric.anchors, higher_is_better=metric.better == "higher")

@@ -1,0 +1,284 @@
+"""Reading runs, and asking for one to be cancelled or tried again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, Select, func, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.db.session import database_now, team_session, write_lock
+from app.db.tables import (
+    ArtifactRow,
+    Attempt,
+    Configuration,
+    LogLineRow,
+    MeasurementRow,
+    PredictionSet,
+    Run,
+    SeriesPointRow,
+)
+from app.errors import Conflict, Invalid, NotFound
+from app.schemas import (
+    ArtifactView,
+    AttemptView,
+    LogLine,
+    MeasurementView,
+    Page,
+    PredictionsView,
+    RunDetail,
+    RunView,
+    Series,
+    SeriesPoint,
+)
+from app.services.callers import Caller
+from app.services.studies import cancel
+from peft_core.metric import metrics
+
+STALL_SECONDS = 600.0
+LOG_LINES_PER_PAGE = 500
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """What a list of runs shows; None does not filter."""
+
+    study_id: int | None = None
+    status: str | None = None
+    purpose: str | None = None
+    method: str | None = None
+
+
+def list_runs(
+    engine: Engine, caller: Caller, wanted: RunFilter, *, newest_first: bool, cursor: str | None, limit: int
+) -> Page[RunView]:
+    """A page of runs in the order they were made (or the reverse); `cursor` is the last page's next_cursor."""
+    with team_session(engine, caller.team_id) as session:
+        query = _filtered(wanted)
+        if cursor is not None:
+            after = _cursor(cursor)
+            query = query.where(Run.id < after if newest_first else Run.id > after)
+        query = query.order_by(Run.id.desc() if newest_first else Run.id).limit(limit + 1)
+        rows = list(session.scalars(query))
+        now = database_now(session)
+        items = [run_view(run, now) for run in rows[:limit]]
+    return Page[RunView](items=items, next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+def _filtered(wanted: RunFilter) -> Select[Run]:
+    query = select(Run).options(joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
+    if wanted.study_id is not None:
+        query = query.where(Run.study_id == wanted.study_id)
+    if wanted.status is not None:
+        query = query.where(Run.status.in_(wanted.status.split(",")))
+    if wanted.purpose is not None:
+        query = query.where(Run.purpose == wanted.purpose)
+    if wanted.method is not None:
+        query = query.join(Configuration, Configuration.id == Run.configuration_id).where(
+            Configuration.method == wanted.method
+        )
+    return query
+
+
+def _cursor(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise Invalid("This cursor did not come from a page of this list. Leave it out to start again.", field="cursor")
+    return int(cursor)
+
+
+def read_run(session: Session, run_id: int) -> Run:
+    """The caller's run, or NotFound."""
+    query = select(Run).options(joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
+    run = session.scalar(query.where(Run.id == run_id))
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def run_view(run: Run, now: datetime) -> RunView:
+    """A run as lists show it."""
+    return RunView(**_view_fields(run, now))
+
+
+def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "study_id": run.study_id,
+        "study_name": run.study.name,
+        "configuration": run.configuration_id,
+        "method": run.configuration.method,
+        "label": run.configuration.label,
+        "family": run.configuration.family,
+        "seed": run.seed,
+        "purpose": run.purpose,
+        "learning_rate": run.learning_rate,
+        "status": run.status,
+        "phase": run.phase if run.status == "running" else None,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "eta_seconds": _eta_seconds(run, now),
+        "attempt": run.attempt,
+        "retry_of": run.retry_of,
+        "reason": run.reason,
+        "worker": run.worker.name if run.worker else None,
+        "cancel_requested": run.cancel_requested,
+        "stalled": _stalled(run, now),
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "updated_at": run.updated_at,
+    }
+
+
+def _eta_seconds(run: Run, now: datetime) -> float | None:
+    """What is left of training at the pace since the start."""
+    if run.status != "running" or not run.step or not run.total_steps or run.started_at is None:
+        return None
+    elapsed = (now - run.started_at).total_seconds()
+    return max(0.0, elapsed / run.step * (run.total_steps - run.step))
+
+
+def _stalled(run: Run, now: datetime) -> bool:
+    """Alive and silent: shown, not rescued, for only a lost lease tells that a worker is gone."""
+    silent = run.last_event_at is not None and (now - run.last_event_at).total_seconds() > STALL_SECONDS
+    return run.status == "running" and silent
+
+
+def run_detail(engine: Engine, caller: Caller, run_id: int) -> RunDetail:
+    """All there is to know of a run but its series, log and predictions."""
+    with team_session(engine, caller.team_id) as session:
+        run = read_run(session, run_id)
+        return RunDetail(
+            **_view_fields(run, database_now(session)),
+            spec=run.spec,
+            validation_score=run.validation_score,
+            train_seconds=run.train_seconds,
+            environment=run.environment,
+            measurements=_measurements(session, run_id),
+            artifacts=list_artifacts(session, run_id),
+            attempts=_attempts(session, run_id),
+            series=list(
+                session.scalars(
+                    select(SeriesPointRow.key)
+                    .where(SeriesPointRow.run_id == run_id)
+                    .distinct()
+                    .order_by(SeriesPointRow.key)
+                )
+            ),
+        )
+
+
+def _measurements(session: Session, run_id: int) -> list[MeasurementView]:
+    rows = session.scalars(select(MeasurementRow).where(MeasurementRow.run_id == run_id))
+    order = list(metrics())
+    views = [MeasurementView(metric=row.metric, value=row.value, detail=row.detail) for row in rows]
+    return sorted(views, key=lambda view: order.index(view.metric) if view.metric in order else len(order))
+
+
+def list_artifacts(session: Session, run_id: int) -> list[ArtifactView]:
+    """The files a run left."""
+    rows = session.scalars(select(ArtifactRow).where(ArtifactRow.run_id == run_id).order_by(ArtifactRow.path))
+    return [ArtifactView(id=row.id, path=row.path, size_bytes=row.size_bytes, sha256=row.sha256) for row in rows]
+
+
+def read_artifact(engine: Engine, caller: Caller, run_id: int, artifact_id: int) -> ArtifactView:
+    """One file of a run, or NotFound."""
+    with team_session(engine, caller.team_id) as session:
+        read_run(session, run_id)
+        for artifact in list_artifacts(session, run_id):
+            if artifact.id == artifact_id:
+                return artifact
+    raise NotFound(f"Run {run_id} has no file {artifact_id}.")
+
+
+def _attempts(session: Session, run_id: int) -> list[AttemptView]:
+    rows = session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.attempt))
+    return [
+        AttemptView(
+            attempt=row.attempt,
+            worker=row.worker,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            resumed_from_step=row.resumed_from_step,
+            reason=row.reason,
+        )
+        for row in rows
+    ]
+
+
+def read_series(engine: Engine, caller: Caller, run_id: int, key: str, *, after: int, max_points: int) -> Series:
+    """A series from step `after` on, thinned to `max_points` points: every n-th, the first and the last among them."""
+    with team_session(engine, caller.team_id) as session:
+        read_run(session, run_id)
+        rows = session.execute(
+            select(SeriesPointRow.step, SeriesPointRow.value)
+            .where(SeriesPointRow.run_id == run_id, SeriesPointRow.key == key, SeriesPointRow.step > after)
+            .order_by(SeriesPointRow.step)
+        ).all()
+    points = [SeriesPoint(step=step, value=value) for step, value in rows]
+    return Series(key=key, points=_thinned(points, max_points), total=len(points))
+
+
+def _thinned(points: Sequence[SeriesPoint], most: int) -> list[SeriesPoint]:
+    if len(points) <= most:
+        return list(points)
+    chosen = np.unique(np.linspace(0, len(points) - 1, most).round().astype(int))
+    return [points[i] for i in chosen]
+
+
+def read_log(engine: Engine, caller: Caller, run_id: int, *, after: int) -> Page[LogLine]:
+    """The run's log lines after line `after`, the oldest first."""
+    with team_session(engine, caller.team_id) as session:
+        read_run(session, run_id)
+        query = select(LogLineRow).where(LogLineRow.run_id == run_id, LogLineRow.id > after).order_by(LogLineRow.id)
+        rows = list(session.scalars(query.limit(LOG_LINES_PER_PAGE + 1)))
+    lines = [LogLine(id=row.id, at=row.at, message=row.message) for row in rows[:LOG_LINES_PER_PAGE]]
+    return Page[LogLine](items=lines, next_cursor=str(lines[-1].id) if len(rows) > LOG_LINES_PER_PAGE else None)
+
+
+def read_predictions(engine: Engine, caller: Caller, run_id: int) -> PredictionsView:
+    """The test split item by item; NotFound where the run read no test split."""
+    with team_session(engine, caller.team_id) as session:
+        read_run(session, run_id)
+        row = session.scalar(select(PredictionSet).where(PredictionSet.run_id == run_id))
+        if row is None:
+            raise NotFound(f"Run {run_id} has no predictions: only reporting runs that ended well read the test split.")
+        return PredictionsView(items=row.items, predicted=row.predicted, scores=row.scores)
+
+
+def request_cancel(engine: Engine, caller: Caller, run_id: int) -> None:
+    """Cancel a queued run, ask a running one to stop; raises Conflict for one that has ended."""
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        run = read_run(session, run_id)
+        if run.status not in ("queued", "running"):
+            raise Conflict(f"Run {run_id} has already {run.status}; a finished run never changes.")
+        cancel(run, database_now(session))
+
+
+def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
+    """Queue a new run in place of one that failed or was cancelled; returns its id."""
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        run = read_run(session, run_id)
+        if run.status not in ("failed", "cancelled"):
+            raise Conflict(f"Run {run_id} is {run.status}; only a failed or cancelled run is tried again.")
+        if session.scalar(select(func.count()).where(Run.retry_of == run_id)):
+            raise Conflict(f"Run {run_id} was already tried again; look at the newer run.")
+        now = database_now(session)
+        again = Run(
+            study_id=run.study_id,
+            configuration_id=run.configuration_id,
+            purpose=run.purpose,
+            seed=run.seed,
+            learning_rate=run.learning_rate,
+            position=run.position,
+            retry_of=run.id,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(again)
+        session.flush()
+        return again.id
