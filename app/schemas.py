@@ -193,7 +193,7 @@ class Number(Document):
     """
 
     value: float
-    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate"]
+    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate", "p_value"]
     statistic: str
     metric: str | None = None
     source: SourceKind = "measured"

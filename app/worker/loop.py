@@ -13,10 +13,10 @@ from app.db.session import system_session
 from app.errors import LeaseLost
 from app.services import run_queue
 from app.services.run_queue import ClaimedRun
+from app.services.store import drop_scratch, keep
 from app.settings import Settings
 from app.worker.device import describe_device, worker_name
 from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess
-from app.services.store import drop_scratch, keep
 from peft_core.spec import Event, Log
 
 logger = logging.getLogger(__name__)

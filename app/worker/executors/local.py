@@ -3,7 +3,6 @@
 A run's peak memory is then its own, and a run that crashes takes nothing with it.
 """
 
-import ctypes
 import json
 import multiprocessing
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from app.processes import die_with_parent
 from app.services.store import empty_scratch
 from peft_core.errors import PeftCoreError
 from peft_core.spec import Event, OnEvent, RunResult, RunSpec
@@ -27,8 +27,6 @@ RunFunction = Callable[[RunSpec, OnEvent], RunResult]
 PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
-LINUX_SET_PARENT_DEATH_SIGNAL = 1
-
 CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """A run reads local folders only, and forked tokenizers must not start threads of their own."""
 
@@ -121,7 +119,7 @@ def _nothing() -> None:
 
 def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connection) -> None:
     """The run's process: do the run, tell its events and its outcome through the pipe."""
-    _die_with_parent()
+    die_with_parent(signal.SIGKILL)  # A killed worker leaves no orphan.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
     import torch
 
@@ -140,12 +138,6 @@ def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connect
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
         tell({"reason": _reason(error), "details": traceback.format_exc()})
-
-
-def _die_with_parent() -> None:
-    """On Linux the system ends this process with its parent, so that a killed worker leaves no orphan."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(LINUX_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,73 @@
+# Two commands: `make run` and `make test`. Both stand on `make setup`, which does nothing when nothing has changed.
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+# Named after what was installed, and where: a changed pin or a moved checkout is set up again.
+INSTALLED := .venv/installed-$(shell (pwd; cat pyproject.toml requirements.lock) | cksum | cut -d ' ' -f 1)
+SUITABLE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The first Python that really runs (a pyenv shim may not), is 3.11 to 3.13 and can make virtual environments.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c '$(SUITABLE)' 2> /dev/null && echo "$$python" && break; done)
+NO_PYTHON := PEFT Atlas needs Python 3.11, 3.12 or 3.13 with its venv module: install one \
+(Debian: apt install python3-venv; macOS: brew install python@3.13) and run this again.
+
+# A browser that Playwright downloads stays inside the environment.
+export PLAYWRIGHT_BROWSERS_PATH := 0
+# The default model and data are on this machine; no run or test asks a model hub.
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help setup run test check test-slow browser lint
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## install everything into .venv, with the default model and data; instant when done
+
+$(INSTALLED):
+	@$(BIN)/python -c '$(SUITABLE)' 2> /dev/null && exit 0; \
+	python="$(PYTHON)"; test -n "$$python" || { echo "$(NO_PYTHON)" >&2; exit 1; }; \
+	echo "make setup: making .venv with $$("$$python" --version)"; \
+	"$$python" -m venv --clear .venv
+	@echo "make setup: installing the packages of requirements.lock (PyTorch is the large one: minutes)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[worker,dev]'
+	@echo "make setup: looking for the default model and data"
+	@$(BIN)/python -m peft_core.assets
+	@rm -f .venv/installed-* && touch $@
+	@echo "make setup: done"
+
+# HOST counts only where it was typed after `make`: some shells export a HOST of their own.
+run: setup ## start the web pages and a worker; the first start queues the quickstart study
+	@exec $(BIN)/peft-atlas up $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
+
+test: setup browser lint ## ruff, mypy, import-linter and the whole fast suite, browser tests included
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: setup lint ## the same without the browser tests
+	@$(BIN)/python -m pytest -m "not slow and not browser"
+
+test-slow: setup browser ## the tests that take longer than ten seconds each
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup
+	@echo "ruff, mypy and import-linter"
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+# The only target that calls a system package manager: Debian's Chromium, else Playwright's, else a message.
+browser: setup
+	@type -P chromium chromium-browser google-chrome > /dev/null && exit 0; \
+	root="sudo -n"; test "$$(id -u)" != 0 || root=""; \
+	apt="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	if type -P apt-get > /dev/null && $$root true 2> /dev/null; then \
+		echo "make test: installing the package chromium with apt-get, for the browser tests"; \
+		{ $$apt install -y --no-install-recommends chromium \
+			|| { $$apt update && $$apt install -y --no-install-recommends chromium; }; } \
+		&& type -P chromium > /dev/null && exit 0; \
+	fi; \
+	echo "make test: downloading Playwright's Chromium into .venv, for the browser tests"; \
+	$(BIN)/python -m playwright install chromium \
+		|| echo "make test: no Chromium could be installed, so the browser tests will be reported as skipped"

@@ -1,0 +1,201 @@
+"""`peft-atlas`: the commands of the product."""
+
+import errno
+import ipaddress
+import json
+import os
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy import Engine
+
+from app.db.migrate import migrate as migrate_database
+from app.db.session import make_engine
+from app.errors import AtlasError
+from app.schemas import StudyDocument, StudyView
+from app.services import exports, results, studies, workers
+from app.services.callers import LOCAL
+from app.settings import Settings
+from peft_core.errors import PeftCoreError
+
+app = typer.Typer(help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False)
+study_commands = typer.Typer(help="Studies from files.", no_args_is_help=True)
+app.add_typer(study_commands, name="study")
+
+Host = Annotated[str, typer.Option(help="A loopback address.")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+T = TypeVar("T")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8050,
+    browser: bool = True,
+    quickstart: Annotated[bool, typer.Option(help="Queue the quickstart study on the first start.")] = True,
+) -> None:
+    """Start web and worker, and the quickstart study on the first start."""
+    from app.supervisor import Supervisor
+
+    _refuse_unless_free(host, port)
+    settings = Settings()
+    engine = _migrated(settings)
+    queued = _told(lambda: studies.queue_quickstart_once(engine, settings, LOCAL)) if quickstart else None
+    engine.dispose()
+
+    def ready(url: str) -> None:
+        typer.echo(f"PEFT Atlas is at {url} (data in {settings.home_folder}). Ctrl-C stops it.")
+        if queued is not None:
+            typer.echo(f"The quickstart study is running: {url}/studies/{queued}")
+        if browser and _has_screen():
+            webbrowser.open(url)
+
+    raise typer.Exit(Supervisor(host, port).run(ready))
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8050) -> None:
+    """Start the web process alone."""
+    _refuse_unless_free(host, port)
+    os.execv(sys.executable, [sys.executable, "-m", "app.web", "--host", host, "--port", str(port)])
+
+
+@app.command()
+def worker(device: str = "cpu") -> None:
+    """Start a worker alone."""
+    os.execv(sys.executable, [sys.executable, "-m", "app.worker", "--device", device])
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    settings = Settings()
+    _migrated(settings).dispose()
+    typer.echo("The database is at the newest revision.")
+
+
+@app.command()
+def quickstart(as_json: AsJson = False) -> None:
+    """Queue the quickstart study (again)."""
+    _launch(studies.quickstart_document(), as_json)
+
+
+@app.command()
+def devices(as_json: AsJson = False) -> None:
+    """List the workers seen today."""
+    found = workers.list_workers(_migrated(Settings()))
+    if as_json:
+        typer.echo(json.dumps([view.model_dump(mode="json") for view in found]))
+        return
+    for view in found:
+        typer.echo(f"{view.name}  {view.device}  {'alive' if view.alive else 'gone'}")
+
+
+@app.command("export")
+def export_study(study: int, format: Annotated[str, typer.Option(help="json, csv or md")] = "json") -> None:
+    """Print a study: its document, or its cells as a table."""
+    if format not in ("json", "csv", "md"):
+        _stop(f"There is no format {format!r}. Choose json, csv or md.")
+    engine = _migrated(Settings())
+    typer.echo(_told(lambda: exports.export_study(engine, LOCAL, study, format)))  # type: ignore[arg-type]
+
+
+@study_commands.command("run")
+def run_study(file: Path, wait: bool = False, as_json: AsJson = False) -> None:
+    """Queue the study that FILE describes (YAML or JSON); with --wait, exit code 1 unless it succeeds."""
+    try:
+        document = StudyDocument.model_validate(_read_yaml(file))
+    except ValidationError as error:
+        first = error.errors()[0]
+        _stop(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.")
+    view = _launch(document, as_json=False, quiet=as_json)
+    engine = make_engine(Settings().database)
+    while wait and view.status in ("queued", "running"):
+        time.sleep(1)
+        view = results.study_view(engine, LOCAL, view.id)
+    if as_json:
+        typer.echo(view.model_dump_json())
+    if wait and view.status != "succeeded":
+        raise typer.Exit(1)
+
+
+def _read_yaml(file: Path) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        # YAML 1.2, in which 1e-3 is a number.
+        return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        _stop(f"There is no file {file}.")
+    except (YAMLError, UnicodeDecodeError) as error:
+        _stop(f"{file} is not YAML: {str(error).splitlines()[0]}.")
+
+
+def _launch(document: StudyDocument, as_json: bool, quiet: bool = False) -> StudyView:
+    settings = Settings()
+    engine = _migrated(settings)
+    study_id = _told(lambda: studies.create_study(engine, settings, LOCAL, document))
+    view = results.study_view(engine, LOCAL, study_id)
+    if as_json:
+        typer.echo(view.model_dump_json())
+    elif not quiet:
+        typer.echo(f"Study {view.id} is queued: {sum(view.counts.model_dump().values())} runs.")
+    return view
+
+
+def _migrated(settings: Settings) -> Engine:
+    migrate_database(settings.database)
+    return make_engine(settings.database)
+
+
+def _refuse_unless_free(host: str, port: int) -> None:
+    """One sentence where the address is not loopback, or the port is taken."""
+    if not _is_loopback(host):
+        _stop(f"{host} is not a loopback address. PEFT Atlas has no accounts yet, so it answers on this machine only.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            _stop(f"Port {port} on {host} {reason}. Stop what uses it, or choose another: make run PORT=8051.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_screen() -> bool:
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _told(do: Callable[[], T]) -> T:
+    """The result, or the error's own sentence and exit code 1."""
+    try:
+        return do()
+    except (AtlasError, PeftCoreError) as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

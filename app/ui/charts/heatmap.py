@@ -1,0 +1,336 @@
+"""Methods x metrics with the forest of differences on the same rows: one figure, so a row is a row.
+
+Colour of a cell is the fixed-anchor score; the mark in it stands where the raw value stands on the column's own axis.
+Pure: documents in, figure out. Every number in text or hover has its source in the customdata of its point.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.schemas import Cell, ConfigurationView, MetricCard
+from app.ui.cells import Matrix
+from app.ui.charts.column_axis import ColumnAxis, column_axis
+from app.ui.charts.forest import draw_forest
+from app.ui.charts.points import Point, cell_text, describe_cell, label, text_trace
+from app.ui.theme import Palette
+
+ROW_PX = 29
+HEAD_PX = 42
+FOOT_PX = 26
+FIGURE_SHARE = 0.665
+"""The heatmap's share of the width; the forest has the rest."""
+INSET = 0.09
+NAME_GAP = 0.3
+"""Room left of the first column for the family's marker, in columns."""
+MARK_DROP = 0.29
+"""How far below the middle of its row a mark lies, in rows."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the drawing functions share: the rows from top to bottom, the columns, and where each column lies."""
+
+    matrix: Matrix
+    palette: Palette
+    rows: list[ConfigurationView]
+    seeds: int
+
+    @cached_property
+    def columns(self) -> list[MetricCard]:
+        return self.matrix.columns
+
+    @cached_property
+    def edges(self) -> list[float]:
+        """x of every column's left edge, and of the last one's right edge."""
+        edges = [0.0]
+        for card in self.columns:
+            edges.append(edges[-1] + self._width(card))
+        return edges
+
+    def _width(self, card: MetricCard) -> float:
+        """Room for a value with its interval, for a bare value, or for the dash of a metric without data."""
+        if self.axes[card.key] is None:
+            return 0.7
+        spread = any(cell.interval is not None for cell in self.matrix.measured(card.key))
+        return 1.8 if spread else 1.0
+
+    @cached_property
+    def axes(self) -> dict[str, ColumnAxis | None]:
+        """Counts, sizes and times on a log axis, shares on a linear one; None where nothing is measured."""
+        return {
+            card.key: column_axis(_ends(self.matrix.measured(card.key)), log=card.quantity != "fraction")
+            for card in self.columns
+        }
+
+    def cell(self, row: int, column: int) -> Cell | None:
+        return self.matrix.cell(self.rows[row].id, self.columns[column].key)
+
+    def middle(self, column: int) -> float:
+        return (self.edges[column] + self.edges[column + 1]) / 2
+
+    def place(self, column: int, value: float) -> float | None:
+        """x of a raw value inside its column, None where it is off the column's scale."""
+        axis = self.axes[self.columns[column].key]
+        share = axis.place(value) if axis else -1.0
+        if not 0 <= share <= 1:
+            return None
+        left, right = self.edges[column] + INSET, self.edges[column + 1] - INSET
+        return left + (right - left) * share
+
+    def clipped(self, column: int, value: float) -> float:
+        """Like `place`, stopped at the ends: for the ends of whiskers."""
+        axis = self.axes[self.columns[column].key]
+        share = min(1.0, max(0.0, axis.place(value))) if axis else 0.0
+        left, right = self.edges[column] + INSET, self.edges[column + 1] - INSET
+        return left + (right - left) * share
+
+    def each(self) -> list[tuple[int, int, Cell | None]]:
+        return [(i, j, self.cell(i, j)) for i in range(len(self.rows)) for j in range(len(self.columns))]
+
+
+def heatmap(matrix: Matrix, palette: Palette, *, seeds: int, sort: str = "task_performance") -> go.Figure:
+    """The study at a glance. seeds: how many reporting runs each row was asked for."""
+    grid = Grid(matrix=matrix, palette=palette, rows=matrix.ordered(sort), seeds=seeds)
+    with_forest = bool(matrix.comparison.differences)
+    share = FIGURE_SHARE if with_forest else 0.999
+    figure = make_subplots(1, 2, shared_yaxes=True, column_widths=[share, 1 - share], horizontal_spacing=0.012)
+    _fill(figure, grid)
+    _hatch_estimates(figure, grid)
+    _outlines(figure, grid)
+    _marks(figure, grid)
+    figure.add_trace(_texts(grid), 1, 1)
+    _row_names(figure, grid)
+    _heads(figure, grid)
+    if with_forest:
+        draw_forest(figure, matrix, palette, grid.rows)
+    _layout(figure, grid)
+    return figure
+
+
+def _ends(cells: list[Cell]) -> list[float]:
+    means = [cell.mean for cell in cells if cell.mean is not None]
+    return means + [end for cell in cells if cell.interval and cell.n > 1 for end in cell.interval]
+
+
+def _fill(figure: go.Figure, grid: Grid) -> None:
+    """One colour per cell, and the cell's whole story on hover."""
+    scores: list[list[float | None]] = [[None] * len(grid.columns) for _ in grid.rows]
+    points = [[Point() for _ in grid.columns] for _ in grid.rows]
+    for i, j, cell in grid.each():
+        scores[i][j] = cell.normalised if cell is not None and cell.mean is not None else None
+        points[i][j] = describe_cell(grid.matrix, grid.rows[i], grid.columns[j], cell)
+    figure.add_trace(
+        go.Heatmap(
+            z=scores,
+            x=grid.edges,
+            y=[row - 0.5 for row in range(len(grid.rows) + 1)],
+            zmin=0,
+            zmax=1,
+            colorscale=[[k / 8, colour] for k, colour in enumerate(grid.palette.heat)],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertext=[[point.text for point in row] for row in points],
+            hoverinfo="text",
+            hoverongaps=True,
+            customdata=[[point.numbers for point in row] for row in points],
+        ),
+        1,
+        1,
+    )
+
+
+def _texts(grid: Grid) -> go.Scatter:
+    """The value of every cell, in its upper half where a mark lies below it."""
+    xs, ys, points, colours = [], [], [], []
+    for i, j, cell in grid.each():
+        xs.append(grid.middle(j))
+        has_mark = cell is not None and cell.mean is not None
+        ys.append(i - 0.13 if has_mark else i)
+        points.append(cell_text(grid.matrix, cell, grid.palette, asked=grid.seeds))
+        failed = cell is not None and cell.mean is None and cell.failures > 0
+        colours.append(grid.palette.bad if failed else grid.palette.ink if has_mark else grid.palette.ink_2)
+    return text_trace(xs, ys, points, colours, size=12)
+
+
+def _marks(figure: go.Figure, grid: Grid) -> None:
+    """Whiskers, filled dots (several seeds), hollow dots (one run), ticks (exact) and triangles (off the scale)."""
+    ink, surface = grid.palette.ink, grid.palette.surface
+    whiskers: tuple[list[float | None], list[float | None]] = ([], [])
+    marks: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in MARKS}
+    off_scale: list[tuple[float, float]] = []
+    for i, j, cell in grid.each():
+        if cell is None or cell.mean is None:
+            continue
+        y, x = i + MARK_DROP, grid.place(j, cell.mean)
+        if x is None:
+            off_scale.append((grid.edges[j] + INSET, y))
+            continue
+        kind = "tick" if grid.columns[j].exact else "hollow" if cell.n == 1 else "filled"
+        marks[kind][0].append(x)
+        marks[kind][1].append(y)
+        if kind == "filled" and cell.interval is not None:
+            whiskers[0].extend((grid.clipped(j, cell.interval[0]), grid.clipped(j, cell.interval[1]), None))
+            whiskers[1].extend((y, y, None))
+    figure.add_trace(go.Scatter(x=whiskers[0], y=whiskers[1], mode="lines", line={"width": 1.6, "color": ink}), 1, 1)
+    for kind, (xs, ys) in marks.items():
+        figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", marker=MARKS[kind](ink, surface)), 1, 1)
+    figure.add_trace(
+        go.Scatter(
+            x=[x for x, _ in off_scale],
+            y=[y for _, y in off_scale],
+            mode="text",
+            text=["◂ off scale"] * len(off_scale),
+            textposition="middle right",
+            textfont={"size": 9.5, "color": ink},
+        ),
+        1,
+        1,
+    )
+    for trace in figure.data[-len(MARKS) - 2 :]:
+        trace.hoverinfo = "skip"
+
+
+MARKS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "filled": lambda ink, surface: {"symbol": "circle", "size": 6, "color": ink},
+    "hollow": lambda ink, surface: {"symbol": "circle-open", "size": 6, "color": ink, "line": {"width": 1.5}},
+    "tick": lambda ink, surface: {"symbol": "line-ns", "size": 8, "line": {"width": 1.5, "color": ink}},
+}
+"""How a value marks its place, by what is known of it."""
+
+
+def _hatch_estimates(figure: go.Figure, grid: Grid) -> None:
+    """Diagonal lines over estimated cells: heatmap cells take no pattern, transparent bars do."""
+    estimated = [(i, j) for i, j, cell in grid.each() if cell is not None and cell.source == "estimated"]
+    if not estimated:
+        return
+    pattern = {
+        "shape": "/",
+        "fillmode": "overlay",
+        "fgcolor": grid.palette.ink,
+        "fgopacity": 0.32,
+        "size": 7,
+        "solidity": 0.12,
+    }
+    figure.add_trace(
+        go.Bar(
+            x=[grid.edges[j + 1] - grid.edges[j] for _, j in estimated],
+            base=[grid.edges[j] for _, j in estimated],
+            y=[i for i, _ in estimated],
+            orientation="h",
+            width=0.94,
+            hoverinfo="skip",
+            marker={"color": "rgba(0,0,0,0)", "pattern": pattern},
+        ),
+        1,
+        1,
+    )
+
+
+def _outlines(figure: go.Figure, grid: Grid) -> None:
+    """Dotted around what is missing, red around what failed, a plain line around a value that has no score."""
+    for i, j, cell in grid.each():
+        if cell is not None and cell.failures and not (grid.columns[j].exact and cell.mean is not None):
+            line = {"color": grid.palette.bad, "width": 1.5}
+        elif cell is None or cell.mean is None:
+            line = {"color": grid.palette.strong, "width": 1, "dash": "dot"}
+        elif cell.normalised is None:
+            line = {"color": grid.palette.line, "width": 1}
+        else:
+            continue
+        left, right = grid.edges[j] + 0.03, grid.edges[j + 1] - 0.03
+        figure.add_shape(type="rect", x0=left, x1=right, y0=i - 0.43, y1=i + 0.43, line=line, row=1, col=1)
+
+
+def _row_names(figure: go.Figure, grid: Grid) -> None:
+    """The family's marker beside every name, and lines that set the references apart from the methods."""
+    families = [grid.palette.family(row.family) for row in grid.rows]
+    figure.add_trace(
+        go.Scatter(
+            x=[-NAME_GAP / 2] * len(grid.rows),
+            y=list(range(len(grid.rows))),
+            mode="markers",
+            marker={
+                "symbol": [family.marker for family in families],
+                "color": [family.colour for family in families],
+                "size": 9,
+            },
+            hovertext=[row.label for row in grid.rows],
+            hoverinfo="text",
+            customdata=[[label(row.label)] for row in grid.rows],
+        ),
+        1,
+        1,
+    )
+    kinds = [row.reference for row in grid.rows]
+    for i in range(1, len(kinds)):
+        if kinds[i] != kinds[i - 1]:
+            line = {"color": grid.palette.tie, "width": 1}
+            figure.add_shape(type="line", x0=-NAME_GAP, x1=grid.edges[-1], y0=i - 0.5, y1=i - 0.5, line=line, row=1, col=1)
+
+
+def _heads(figure: go.Figure, grid: Grid) -> None:
+    for j, card in enumerate(grid.columns):
+        unit = grid.matrix.unit(card) if grid.axes[card.key] else "no data"
+        figure.add_annotation(
+            x=grid.edges[j],
+            xshift=4,
+            y=-0.5,
+            yshift=3,
+            xanchor="left",
+            yanchor="bottom",
+            align="left",
+            showarrow=False,
+            text=f"<b>{grid.matrix.title(card)}</b><br><span style='color:{grid.palette.ink_2}'>{unit}</span>",
+            font={"size": 11},
+            row=1,
+            col=1,
+        )
+
+
+def _layout(figure: go.Figure, grid: Grid) -> None:
+    rows = len(grid.rows)
+    figure.update_xaxes(
+        range=[-NAME_GAP, grid.edges[-1]],
+        showgrid=False,
+        zeroline=False,
+        showticklabels=False,
+        ticks="",
+        fixedrange=True,
+        row=1,
+        col=1,
+    )
+    figure.update_yaxes(
+        range=[rows - 0.5, -0.5],
+        tickvals=list(range(rows)),
+        ticktext=[row.label for row in grid.rows],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+        ticks="",
+        ticklabelstandoff=2,
+    )
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        barmode="overlay",
+        bargap=0,
+        dragmode=False,
+        showlegend=False,
+        height=HEAD_PX + ROW_PX * rows + FOOT_PX,
+        margin={"l": 8, "r": 8, "t": HEAD_PX, "b": FOOT_PX},
+        font={"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
+        hoverlabel={
+            "bgcolor": grid.palette.surface,
+            "bordercolor": grid.palette.strong,
+            "font": {"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
+            "align": "left",
+        },
+        yaxis={"automargin": True},
+    )

@@ -1,0 +1,159 @@
+"""What a point of a figure says, and where each of its numbers comes from.
+
+A point's customdata is a list: one entry for every number in its text or hover, and {"label": name} or {"id": run}
+for names and run ids that contain digits and are no numbers.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.schemas import Cell, ConfigurationView, Difference, MetricCard, Number
+from app.ui.cells import Matrix, gap
+from app.ui.numbers import attributes, format_number
+from app.ui.theme import Palette
+
+Entry = dict[str, str]
+UNIT = re.compile(r"\D+$")
+
+
+@dataclass(frozen=True)
+class Point:
+    """Text with the entries of everything in it that contains a digit."""
+
+    text: str = ""
+    numbers: list[Entry] = field(default_factory=list)
+
+
+def entry(number: Number) -> Entry:
+    """The source of one number, in the words of its data-* attributes."""
+    return {name.removeprefix("data-"): value for name, value in attributes(number).items()}
+
+
+def label(name: str) -> Entry:
+    return {"label": name}
+
+
+class Words:
+    """Builds a point's text piece by piece and keeps the sources."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._numbers: list[Entry] = []
+
+    def say(self, words: str) -> "Words":
+        self._pieces.append(words)
+        return self
+
+    def name(self, name: str) -> "Words":
+        self._numbers.append(label(name))
+        return self.say(f"<b>{name}</b>")
+
+    def number(self, number: Number) -> "Words":
+        self._numbers.append(entry(number))
+        return self.say(format_number(number))
+
+    def plus_minus(self, mean: Number, half_width: Number) -> "Words":
+        """`94.1 ± 0.6 %`: a unit that both share stands once."""
+        shown, spread = format_number(mean), format_number(half_width)
+        unit = UNIT.search(shown)
+        shared = unit is not None and spread.endswith(unit.group())
+        self._numbers += [entry(mean), entry(half_width)]
+        return self.say(f"{UNIT.sub('', shown) if shared else shown} ± {spread}")
+
+    def runs(self, ids: list[int]) -> "Words":
+        self._numbers.extend({"id": str(run)} for run in ids)
+        return self.say(("run " if len(ids) == 1 else "runs ") + ", ".join(str(run) for run in ids))
+
+    def point(self) -> Point:
+        return Point("".join(self._pieces), self._numbers)
+
+
+def cell_text(matrix: Matrix, cell: Cell | None, palette: Palette, *, asked: int) -> Point:
+    """What a cell prints: `94.1 ± 0.6 %`, a bare value, ≈ before an estimate, – for missing, the failures in words.
+
+    asked: the seeds that each row was asked for; an interval over fewer says so.
+    """
+    words = Words()
+    if cell is None or (cell.mean is None and not cell.failures):
+        return words.say("–").point()
+    if cell.mean is None:
+        return words.say("✕ ").number(matrix.failures(cell)).say(" failed").point()
+    half_width = matrix.half_width(cell)
+    words.say("≈ " if cell.source == "estimated" else "")
+    if half_width is None:
+        words.number(matrix.mean(cell))
+    else:
+        words.plus_minus(matrix.mean(cell), half_width)
+    if cell.interval is not None and cell.n < asked:
+        words.say(f" <span style='font-size:10px;color:{palette.bad if cell.failures else palette.ink}'>")
+        words.say("✕ n " if cell.failures else "n ").number(matrix.count(cell)).say("</span>")
+    return words.point()
+
+
+def describe_cell(matrix: Matrix, row: ConfigurationView, card: MetricCard, cell: Cell | None) -> Point:
+    """A cell's hover: value, interval and what it covers, every run's own value, score, source, failures."""
+    words = Words().name(row.label).say(f" · {matrix.title(card)}")
+    if cell is None or cell.mean is None:
+        words.say(f"<br>missing: {cell.missing if cell and cell.missing else 'not measured yet'}")
+    else:
+        _describe_value(words, matrix, cell)
+    if cell is not None and cell.failures:
+        words.say("<br>✕ ").number(matrix.failures(cell)).say(" failed: see the Failures tab")
+    return words.point()
+
+
+def _describe_value(words: Words, matrix: Matrix, cell: Cell) -> None:
+    words.say("<br><b>").number(matrix.mean(cell)).say("</b>")
+    interval = matrix.interval(cell)
+    if interval is not None:
+        words.say(" [").number(interval[0]).say(", ").number(interval[1]).say("]")
+        words.say(" over seeds, n = " if cell.n > 1 else " over test items, n = ").number(matrix.count(cell))
+    else:
+        words.say(", n = ").number(matrix.count(cell)).say(" (single run)" if cell.n == 1 else "")
+    values = matrix.values(cell)
+    if len(values) > 1:
+        words.say("<br>")
+        for place, value in enumerate(values):
+            words.say(", " if place else "").number(value)
+    score = matrix.normalised(cell)
+    words.say("<br>score ").number(score) if score else words.say("<br>no score: see the notes above")
+    words.say(f"<br>{cell.source} · ").runs(cell.run_ids)
+
+
+def gap_text(difference: Difference, *, colour: str) -> Point:
+    """`+4.2 tie` beside a row of the forest; a difference that was shown is bold."""
+    shown = difference.verdict != "tie"
+    words = Words().say("<b>" if shown else "").number(gap(difference, difference.value, "difference"))
+    words.say("</b>" if shown else "")
+    verdict = f"<b>{difference.verdict}</b>" if shown else "tie"
+    return words.say(f"  <span style='color:{colour}'>{verdict}</span>").point()
+
+
+def describe_gap(row: ConfigurationView, difference: Difference, reference: str) -> Point:
+    """A forest row's hover: the difference, both intervals, the p-value and the runs compared."""
+    lo, hi = (gap(difference, end, name) for end, name in zip(difference.interval, ("lo", "hi"), strict=True))
+    names = ("corrected_lo", "corrected_hi")
+    thin = [gap(difference, end, name) for end, name in zip(difference.corrected, names, strict=True)]
+    words = Words().name(row.label).say(" minus ").name(reference).say("<br><b>")
+    words.number(gap(difference, difference.value, "difference")).say(f"</b> points: {difference.verdict}<br>this pair [")
+    words.number(lo).say(", ").number(hi).say("]<br>all pairs (Holm) [").number(thin[0]).say(", ").number(thin[1])
+    words.say("]<br>p ").number(gap(difference, difference.p_value, "p_value")).say(f"<br>over {difference.covers}<br>")
+    return words.runs(difference.run_ids).say(" against ").runs(difference.reference_run_ids).point()
+
+
+def text_trace(xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any) -> go.Scatter:
+    """One text trace for many points. style: textposition and size (px)."""
+    return go.Scatter(
+        x=xs,
+        y=ys,
+        mode="text",
+        text=[point.text for point in points],
+        customdata=[point.numbers for point in points],
+        textposition=style.get("textposition", "middle center"),
+        textfont={"size": style.get("size", 12), "color": colours},
+        hoverinfo="skip",
+        cliponaxis=False,
+    )

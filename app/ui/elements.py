@@ -1,0 +1,72 @@
+"""Small pieces that several pages share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from app.schemas import RunCounts, RunView
+
+STATUS_ICONS = {"queued": "wait", "running": "play", "succeeded": "check", "failed": "cross", "cancelled": "stop"}
+MOST_BOXES = 60
+
+
+def page_head(title: str, answer: Any, actions: list[Any] | None = None, above: Any = None) -> html.Header:
+    """A page opens with its answer in words."""
+    words = [
+        *([above] if above else []),
+        html.H1(title),
+        html.P(answer, className="page-answer", **{"data-region": "evidence"}),
+    ]
+    return html.Header([html.Div(words), html.Div(actions or [], className="row-of")], className="page-head")
+
+
+def panel(title: str, body: Any, action: Any = None, className: str = "") -> html.Section:  # noqa: N803 (Dash's own name)
+    """A titled box."""
+    head = html.Div([html.H3(title), *([action] if action else [])], className="panel-head")
+    return html.Section([head, body], className=f"panel {className}".strip())
+
+
+def status_tag(status: str) -> html.Span:
+    """A status as icon and word, never colour alone."""
+    icon = html.Span(className=f"icon icon-{STATUS_ICONS[status]}", **{"aria-hidden": "true"})
+    return html.Span([icon, status], className=f"status status-{status}")
+
+
+def run_boxes(counts: RunCounts) -> html.Div:
+    """One small box per run (each stands for several in a large study), with the counts in words."""
+    states = ("succeeded", "failed", "cancelled", "running", "queued")
+    total = sum(getattr(counts, state) for state in states)
+    share = max(1, -(-total // MOST_BOXES))
+    boxes = [
+        html.Span(className=f"run-box run-box-{state}")
+        for state in states
+        for _ in range(-(-getattr(counts, state) // share))
+    ]
+    ended = counts.succeeded + counts.failed + counts.cancelled
+    words = f"{ended} of {total} runs" + (f", {counts.failed} failed" if counts.failed else "")
+    return html.Div(
+        [html.Div(boxes, className="run-boxes", **{"aria-hidden": "true"}), html.Div(words, className="quiet")],
+        **{"data-source": "formula:runs by status", "data-statistic": "formula", "data-value": str(ended)},
+    )
+
+
+def progress_bar(run: RunView) -> html.Div:
+    """How far a run is through its optimizer steps."""
+    share = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
+    return html.Div(
+        html.Div(style={"width": f"{100 * share:.0f}%"}),
+        className="bar",
+        role="progressbar",
+        **{
+            "aria-valuenow": f"{100 * share:.0f}",
+            "aria-valuemin": "0",
+            "aria-valuemax": "100",
+            "aria-label": "Progress",
+        },
+    )
+
+
+def facts(values: Mapping[str, Any]) -> html.Dl:
+    """Names and values in a row."""
+    return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in values.items()], className="facts")

@@ -1,0 +1,172 @@
+"""Queue: every run, filtered; cancel and retry."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update, register_page
+
+from app.client import ApiProblem
+from app.schemas import Page, RunView
+from app.ui.elements import page_head, panel, progress_bar, status_tag
+from app.ui.numbers import format_value
+from app.ui.session import client
+from app.ui.states import empty, error, worker_is_down
+
+register_page(__name__, path="/runs", name="Queue", title="Queue · PEFT Atlas")
+
+REFRESH_MILLISECONDS = 2_000
+ROWS = 100
+STATUSES = {
+    "queued,running": "Waiting and running",
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "": "All",
+}
+PURPOSES = {"": "All runs", "tune": "Tuning", "report": "Reporting", "probe": "Cost probes"}
+
+
+async def layout(status: str = "queued,running", study_id: str = "", **_query: str) -> Any:
+    """The filters; the rows come with the first tick."""
+    try:
+        studies = (await client().studies(limit=200)).items
+    except ApiProblem as problem:
+        return error("The queue could not be read", problem.detail)
+    filters = html.Div(
+        [
+            dmc.Select(
+                id="queue-status",
+                value=status if status in STATUSES else "",
+                data=[{"value": value, "label": label} for value, label in STATUSES.items()],
+                allowDeselect=False,
+                attributes={"input": {"aria-label": "Status"}},
+            ),
+            dmc.Select(
+                id="queue-purpose",
+                value="",
+                data=[{"value": value, "label": label} for value, label in PURPOSES.items()],
+                allowDeselect=False,
+                attributes={"input": {"aria-label": "Purpose"}},
+            ),
+            dmc.Select(
+                id="queue-study",
+                value=study_id,
+                data=[
+                    {"value": "", "label": "All studies"},
+                    *({"value": str(study.id), "label": study.name} for study in studies),
+                ],
+                allowDeselect=False,
+                attributes={"input": {"aria-label": "Study"}},
+            ),
+        ],
+        className="row-of",
+    )
+    return html.Div(
+        [
+            dcc.Interval(id="queue-tick", interval=REFRESH_MILLISECONDS),
+            page_head("Queue", html.Span(id="queue-answer")),
+            html.Div(id="queue-note", className="problem"),
+            panel("Runs", html.Div(id="queue-rows"), filters),
+        ]
+    )
+
+
+@callback(
+    Output("queue-answer", "children"),
+    Output("queue-note", "children"),
+    Output("queue-rows", "children"),
+    Input("queue-tick", "n_intervals"),
+    Input("queue-status", "value"),
+    Input("queue-purpose", "value"),
+    Input("queue-study", "value"),
+    Input({"type": "cancel-run", "run": ALL}, "n_clicks"),
+    Input({"type": "retry-run", "run": ALL}, "n_clicks"),
+)
+async def refresh(
+    _ticks: int | None, status: str, purpose: str, study: str, cancels: list[int | None], retries: list[int | None]
+) -> Any:
+    """The rows as they are now, after what a button asked for."""
+    api = client()
+    refused = None
+    try:
+        if isinstance(ctx.triggered_id, dict) and (any(cancels) or any(retries)):
+            refused = await _ask(ctx.triggered_id)
+        chosen = {"status": status or None, "purpose": purpose or None, "study_id": study or None}
+        order = "oldest" if status.startswith("queued") else "newest"
+        page = await api.runs(**chosen, order=order, limit=ROWS)
+        workers = await api.devices()
+    except ApiProblem as problem:
+        return no_update, error("The queue could not be read", problem.detail), no_update
+    waiting = sum(run.status == "queued" for run in page.items)
+    return _answer(page), refused or worker_is_down(workers, waiting), _rows(page, status)
+
+
+async def _ask(button: dict[str, Any]) -> Any:
+    """Do what a button says; the refusal, if any, is told above the rows."""
+    try:
+        if button["type"] == "cancel-run":
+            await client().cancel_run(button["run"])
+        else:
+            await client().retry_run(button["run"])
+    except ApiProblem as problem:
+        return html.Div(problem.detail, className="note note-bad", role="alert")
+    return None
+
+
+def _answer(page: Page[RunView]) -> str:
+    running = sum(run.status == "running" for run in page.items)
+    if running:
+        left = [run.eta_seconds for run in page.items if run.eta_seconds is not None]
+        soon = f"; the next one ends in about {format_value(min(left), 'seconds')}" if left else ""
+        return f"Training now{soon}."
+    return "Nothing is running."
+
+
+def _rows(page: Page[RunView], status: str) -> Any:
+    if not page.items:
+        why = (
+            "Runs appear here when a study is launched." if status.startswith("queued") else "No run is in this state."
+        )
+        return empty("No run to show", why, [("New study", "/studies/new")])
+    titles = ("Run", "Study", "Purpose", "Seed", "State", "Progress", "Worker", "")
+    head = html.Thead(html.Tr([html.Th(title) for title in titles]))
+    ordered = sorted(page.items, key=lambda run: run.status != "running")
+    table = html.Table([head, html.Tbody([_row(run) for run in ordered])], className="plain")
+    more = html.P(f"The first {ROWS} are shown; filter to see others.", className="quiet") if page.next_cursor else None
+    return [html.Div(table, className="table-scroll"), more]
+
+
+def _row(run: RunView) -> html.Tr:
+    name = dcc.Link(
+        [html.Span(className=f"family family-{run.family}"), run.label], href=f"/runs/{run.id}", className="study-link"
+    )
+    study = dcc.Link(run.study_name, href=f"/studies/{run.study_id}")
+    state: list[Any] = [status_tag(run.status)]
+    if run.stalled:
+        state.append(html.Span("stalled", className="tag tag-warn"))
+    if run.reason:
+        state.append(html.Div(run.reason[:160], className="quiet"))
+    cells = [name, study, run.purpose, str(run.seed), state, _progress(run), run.worker or "–", _button(run)]
+    return html.Tr([html.Td(cell) for cell in cells])
+
+
+def _progress(run: RunView) -> Any:
+    if run.status != "running":
+        return "–"
+    left = f" · {format_value(run.eta_seconds, 'seconds')} left" if run.eta_seconds is not None else ""
+    steps = f"{run.phase} {run.step} of {run.total_steps}" if run.total_steps else run.phase
+    return html.Div([progress_bar(run), html.Div(f"{steps}{left}", className="quiet")])
+
+
+def _button(run: RunView) -> Any:
+    if run.status in ("queued", "running"):
+        words = "Stopping" if run.cancel_requested else "Cancel"
+        return html.Button(
+            words,
+            id={"type": "cancel-run", "run": run.id},
+            className="button button-plain",
+            disabled=run.cancel_requested,
+        )
+    if run.status in ("failed", "cancelled"):
+        return html.Button("Retry", id={"type": "retry-run", "run": run.id}, className="button button-plain")
+    return ""

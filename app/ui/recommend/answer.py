@@ -1,0 +1,219 @@
+"""The answer to a case: headline, reason, how sure, the ranking, who was ruled out and what would change it."""
+
+from typing import Any, cast
+
+from dash import html
+
+from app.schemas import Change, Number, RankedCandidate, Recommendation, ScenarioCard, Vetoed
+from app.ui.cells import Matrix
+from app.ui.numbers import show
+from app.ui.recommend.case import CRITERION_TITLES
+from app.ui.sentences import sentence
+from app.ui.study.parts import named, tag
+from app.ui.study.tabs import table
+
+VERDICTS = {
+    "clear": ("Clear", "good", "The draws and, where quality decides, the paired test separate it from the runner-up."),
+    "lean": ("Leaning", "warn", "The likeliest, but not separated from the runner-up."),
+    "no clear winner": ("No clear winner", "warn", "Two methods are about as likely; what each buys is said below."),
+    "not enough evidence": ("Not enough evidence", "warn", "Nothing can be recommended from these runs yet."),
+}
+RAW_COLUMNS = 3
+"""Raw values in a row of the ranking: quality and the two that weigh most."""
+
+
+def answer(found: Recommendation, matrix: Matrix, card: ScenarioCard | None) -> html.Div:
+    """Everything right of the sliders."""
+    return html.Div(
+        [
+            _headline(found, card, single=_single_seed(found)),
+            *([_ranking(found, matrix)] if found.ranked else []),
+            html.Div([_changes(found), _ruled_out(found)], className="recommend-columns"),
+        ],
+        className="recommend-answer",
+    )
+
+
+def _single_seed(found: Recommendation) -> bool:
+    """Whether quality rests on one seed, so that no seed noise is in the probabilities."""
+    return any(len(row.values["task_performance"].run_ids) == 1 for row in found.ranked if "task_performance" in row.values)
+
+
+def _headline(found: Recommendation, card: ScenarioCard | None, *, single: bool) -> html.Section:
+    word, tone, meaning = VERDICTS[found.verdict]
+    picks = [row for key in found.picks for row in found.ranked if row.configuration == key]
+    probability = [_probability(picks[0], single)] if picks else []
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.Div([tag(word, tone, meaning), *_setting(found, card)], className="recommend-verdict"),
+                    html.H2(_title(found, picks), className="recommend-headline"),
+                    html.P(sentence(found.reason), className="recommend-reason"),
+                    *_next_step(found),
+                ]
+            ),
+            *probability,
+            *([_split(found, picks)] if picks else []),
+        ],
+        className=f"panel recommend-lead recommend-{tone}",
+        **{"data-region": "evidence"},
+    )
+
+
+def _setting(found: Recommendation, card: ScenarioCard | None) -> list[Any]:
+    name = card.title.lower() if card else "your own weights"
+    return [html.Span(f"For {name}, from one study", className="quiet")]
+
+
+def _title(found: Recommendation, picks: list[RankedCandidate]) -> list[Any]:
+    if not picks:
+        return [found.headline]
+    words: list[Any] = ["Use "] if found.verdict in ("clear", "lean") else []
+    for place, row in enumerate(picks):
+        words += [" or " if place else "", named(row.label, row.family)]
+    return words
+
+
+def _next_step(found: Recommendation) -> list[Any]:
+    """What to do where there is no answer: the reason says it, the links lead there."""
+    if found.verdict != "not enough evidence":
+        return []
+    return [
+        html.Div(
+            [
+                html.A("Open the study", href=f"/studies/{found.study}", className="button"),
+                html.A("New study", href="/studies/new", className="button button-plain"),
+            ],
+            className="recommend-next",
+        )
+    ]
+
+
+def _probability(row: RankedCandidate, single: bool) -> html.Div:
+    note = "no seed noise in it" if single else "of the draws rank it first"
+    big = html.Div(show(row.p_best), className="recommend-p" + (" recommend-p-single" if single else ""))
+    return html.Div([html.Div("P(best)", className="label"), big, html.Div(note, className="label")])
+
+
+def _split(found: Recommendation, picks: list[RankedCandidate]) -> html.Div:
+    """The draws as one bar: the picks by name, hatched what the others share."""
+    shown = picks if len(picks) > 1 else found.ranked[:2]
+    segments = [
+        html.Div(
+            html.Span(row.label, **{"data-label": row.label}),
+            className=f"split-segment split-{place}",
+            style={"flexGrow": row.p_best.value},
+        )
+        for place, row in enumerate(shown)
+        if row.p_best.value > 0
+    ]
+    rest = max(0.0, 1 - sum(row.p_best.value for row in shown))
+    others = [html.Div(className="split-segment split-others", style={"flexGrow": rest})] if rest > 0 else []
+    draws = _of_answer(found, float(found.draws), "draws", "count")
+    caption = ["Share of ", show(draws), " draws over seeds and test items in which each ranks first. Hatched: others."]
+    return html.Div(
+        [
+            html.Div([*segments, *others], className="split-bar", **{"aria-hidden": "true"}),
+            html.P(caption, className="study-note"),
+        ],
+        className="recommend-split",
+    )
+
+
+def _of_answer(found: Recommendation, value: float, statistic: str, quantity: str) -> Number:
+    """A number of the recommendation itself: the same formula as its probabilities."""
+    formula = next((row.p_best.formula for row in found.ranked), None)
+    return Number(value=value, quantity=cast(Any, quantity), statistic=statistic, formula=formula)
+
+
+def _ranking(found: Recommendation, matrix: Matrix) -> html.Section:
+    metrics = _raw_metrics(found)
+    heads = [html.Th("Method"), html.Th("P(best)"), html.Th("Rank"), html.Th("Score")]
+    heads += [html.Th(matrix.title(matrix.cards[key])) for key in metrics]
+    body = [_ranked_row(found, row, metrics) for row in found.ranked]
+    note = [html.P(_dropped(found), className="study-note")] if found.dropped_criteria else []
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H3("Ranked answer"),
+                    html.Span("rank: middle nine tenths of the draws; score on fixed anchors", className="quiet"),
+                ],
+                className="panel-head",
+            ),
+            table(html.Tr(heads), body, className="recommend-ranking"),
+            *note,
+        ],
+        className="panel",
+        **{"data-region": "evidence"},
+    )
+
+
+def _raw_metrics(found: Recommendation) -> list[str]:
+    """The raw values shown: of the pick, in the order the weights ask for, quality first."""
+    return list(found.ranked[0].values)[:RAW_COLUMNS]
+
+
+def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str]) -> html.Tr:
+    lo, hi = (_of_answer(found, float(rank), name, "count") for rank, name in zip(row.rank_interval, ("rank_lo", "rank_hi"), strict=True))
+    ranks = [show(lo)] if lo.value == hi.value else [show(lo), "–", show(hi)]
+    bar = html.Span(html.Span(style={"width": f"{100 * row.p_best.value:.1f}%"}), className="p-bar", **{"aria-hidden": "true"})
+    raw = [html.Td(show(row.values[key]) if key in row.values else "–") for key in metrics]
+    name = [named(row.label, row.family), *([] if row.on_front else [tag("beaten on every axis", "plain")])]
+    return html.Tr(
+        [
+            html.Th(name, scope="row"),
+            html.Td([bar, show(row.p_best)], className="p-cell"),
+            html.Td(ranks),
+            html.Td(show(row.score)),
+            *raw,
+        ],
+        className="recommend-pick" if row.configuration in found.picks else "",
+    )
+
+
+def _dropped(found: Recommendation) -> list[Any]:
+    words: list[Any] = []
+    for criterion, reason in found.dropped_criteria.items():
+        words.append(f"{CRITERION_TITLES[criterion]} is left out for all: {reason}. Its weight went to the others. ")
+    return words
+
+
+def _changes(found: Recommendation) -> html.Section:
+    """One edit of the question at a time, and the pick it would give."""
+    title = html.H3("What would change this answer")
+    if not found.changes:
+        return html.Section([title, html.P("Nothing to vary until there is an answer.", className="quiet")], className="panel")
+    picked = {row.label for row in found.ranked if row.configuration in found.picks}
+    body = [_change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes]
+    head = html.Tr([html.Th("Change"), html.Th("Then"), html.Th("P(best)")])
+    return html.Section([title, table(head, body)], className="panel", **{"data-region": "evidence"})
+
+
+def _family(found: Recommendation, label: str) -> str:
+    rows: list[RankedCandidate | Vetoed] = [*found.ranked, *found.vetoed, *found.left_out]
+    return next((row.family for row in rows if row.label == label), "reference")
+
+
+def _change(change: Change, *, still: bool, family: str) -> html.Tr:
+    pick = [named(change.pick, family), html.Span(" still" if still else " instead", className="quiet")]
+    return html.Tr([html.Td(sentence(change.change)), html.Td(pick), html.Td(show(change.p_best))])
+
+
+def _ruled_out(found: Recommendation) -> html.Section:
+    """Who was vetoed, by which limit, and who could not be ranked for want of a measurement."""
+    parts: list[Any] = [html.H3("Ruled out")]
+    parts += _reasons(found.vetoed) or [html.P("No method was ruled out.", className="quiet")]
+    if found.left_out:
+        parts += [html.H3("Not ranked"), *_reasons(found.left_out)]
+    return html.Section(parts, className="panel", **{"data-region": "evidence"})
+
+
+def _reasons(rows: list[Vetoed]) -> list[Any]:
+    if not rows:
+        return []
+    items = [html.Li([named(row.label, row.family), html.Div(sentence(row.reason), className="quiet")]) for row in rows]
+    return [html.Ul(items, className="recommend-reasons")]
+
+

@@ -1,0 +1,113 @@
+"""The case a person asks about, and its place in the page's address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self, cast, get_args
+
+from app.schemas import RecommendationRequest, ScenarioCard
+from peft_core.scenario import ConstraintName, Criterion
+
+DEFAULT_FLOOR = 0.95
+
+
+@dataclass(frozen=True)
+class ConstraintField:
+    """A limit as a person types it: `scale` SI units to one unit of the field."""
+
+    title: str
+    unit: str
+    scale: float
+    step: float
+
+
+CRITERION_TITLES: dict[Criterion, str] = {
+    "quality": "Task quality",
+    "memory": "Peak memory",
+    "training_speed": "Training speed",
+    "footprint": "Parameters and storage",
+    "inference": "Inference latency",
+    "simplicity": "Simplicity",
+}
+
+CONSTRAINT_FIELDS: dict[ConstraintName, ConstraintField] = {
+    "peak_memory_bytes": ConstraintField("Peak memory at most", "GiB", 2**30, 0.5),
+    "storage_bytes": ConstraintField("Storage per task at most", "MB", 1e6, 1),
+    "train_seconds": ConstraintField("Training time at most", "s", 1, 10),
+    "inference_latency_p95_seconds": ConstraintField("Latency p95 at most", "ms", 1e-3, 1),
+    "quality_standard_errors": ConstraintField("Of the best within", "standard errors", 1, 0.5),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """weights None: the scenario's own. constraints in SI units. floor: share of full fine-tuning's gain to keep."""
+
+    study: int | None = None
+    scenario: str | None = None
+    weights: Mapping[Criterion, float] | None = None
+    constraints: Mapping[ConstraintName, float] = field(default_factory=dict)
+    floor: float = DEFAULT_FLOOR
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """The case of an address; what cannot be read is left at its default, for an address is typed by anyone."""
+        weights = _pairs(query.get("weights", ""), get_args(Criterion), most=1.0)
+        constraints = _pairs(query.get("constraints", ""), get_args(ConstraintName))
+        floor = _number(query.get("floor", ""))
+        return cls(
+            study=int(query["study"]) if query.get("study", "").isascii() and query.get("study", "").isdigit() else None,
+            scenario=query.get("scenario"),
+            weights=cast(Mapping[Criterion, float], weights) if sum(weights.values()) > 0 else None,
+            constraints=cast(Mapping[ConstraintName, float], constraints),
+            floor=floor if floor is not None and floor <= 1 else DEFAULT_FLOOR,
+        )
+
+    def query(self) -> str:
+        """The part of the address after "?"."""
+        parts = [f"study={self.study}"] if self.study is not None else []
+        parts += [f"scenario={self.scenario}"] if self.scenario else []
+        parts += [f"weights={_joined(self.weights)}"] if self.weights else []
+        parts += [f"constraints={_joined(self.constraints)}"] if self.constraints else []
+        parts += [f"floor={self.floor:g}"] if self.floor != DEFAULT_FLOOR else []
+        return "&".join(parts)
+
+    def request(self) -> RecommendationRequest:
+        """The question to the API; only a case with a study can be asked."""
+        assert self.study is not None, "a recommendation needs a study as its evidence"
+        return RecommendationRequest(
+            study=self.study,
+            scenario=self.scenario,
+            weights=dict(self.weights) if self.weights else None,
+            constraints=dict(self.constraints),
+            quality_floor=self.floor,
+        )
+
+
+def of_scenario(card: ScenarioCard, study: int | None) -> Case:
+    """A scenario as it stands: its weights, its own limit where it has a default."""
+    limits = {card.constraint: card.constraint_default} if card.constraint_default is not None else {}
+    return Case(study=study, scenario=card.key, constraints=limits)
+
+
+def _pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:
+    """"quality:0.25,memory:0.4" as numbers by name; unknown names and unreadable numbers are dropped."""
+    found = {}
+    for part in text.split(","):
+        name, _, value = part.partition(":")
+        number = _number(value)
+        if name in names and number is not None and number <= most:
+            found[name] = number
+    return found
+
+
+def _number(text: str) -> float | None:
+    """A finite number of at least 0, or None."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _joined(pairs: Mapping[str, float]) -> str:
+    return ",".join(f"{name}:{value:g}" for name, value in pairs.items())

@@ -1,0 +1,26 @@
+"""Sentences of the API as text whose numbers carry their sources."""
+
+from typing import Any
+
+from dash import html
+
+from app.schemas import Part, Sentence
+from app.ui.numbers import format_number, show
+
+
+def sentence(parts: Sentence) -> list[Any]:
+    """The pieces of a sentence: words, bold names, sourced numbers."""
+    return [_piece(part) for part in parts]
+
+
+def plain(parts: Sentence) -> str:
+    """The sentence as bare text, for titles and screen readers."""
+    return "".join(part.text or part.label or (format_number(part.number) if part.number else "") for part in parts)
+
+
+def _piece(part: Part) -> Any:
+    if part.number is not None:
+        return show(part.number, className="sentence-number")
+    if part.label is not None:
+        return html.B(part.label, **{"data-label": part.label})
+    return part.text or ""

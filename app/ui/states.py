@@ -1,0 +1,48 @@
+"""What a panel shows when it cannot show its answer: loading, empty, failed, partial. Each says what to do next."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+
+from app.schemas import WorkerView
+
+
+def loading(rows: int = 6, height: int = 26) -> html.Div:
+    """A skeleton in the shape of the answer; no spinner."""
+    bars = [dmc.Skeleton(height=height, radius=4, mb=8) for _ in range(rows)]
+    return html.Div(bars, className="state-loading", **{"aria-busy": "true"})
+
+
+def empty(title: str, why: str, actions: Sequence[tuple[str, str]] = ()) -> html.Div:
+    """Nothing to show yet: why, and the next actions as (words, address), the first one the main one."""
+    links = [
+        html.A(words, href=address, className="button" if place == 0 else "button button-plain")
+        for place, (words, address) in enumerate(actions)
+    ]
+    parts = [html.Div(className="state-icon icon icon-studies", **{"aria-hidden": "true"}), html.H3(title), html.P(why)]
+    return html.Div([*parts, html.Div(links, className="state-actions")], className="state state-empty")
+
+
+def error(title: str, detail: str) -> html.Div:
+    """What failed, in the API's own sentence, and a way to try again."""
+    again = html.A("Try again", href="", className="button")
+    icon = html.Div(className="state-icon icon icon-warn", **{"aria-hidden": "true"})
+    parts = [icon, html.H3(title), html.P(detail), html.Div(again, className="state-actions")]
+    return html.Div(parts, className="state state-error", role="alert")
+
+
+def partial(title: str, text: Any) -> html.Div:
+    """A note above a figure that is real and not complete."""
+    return html.Div([html.B(title), html.Span(text)], className="note note-warn", role="status")
+
+
+def worker_is_down(workers: list[WorkerView], waiting: int) -> html.Div | None:
+    """Runs wait and no worker lives: what to start. None where all is well."""
+    if not waiting or any(worker.alive for worker in workers):
+        return None
+    command = html.Code("peft-atlas worker")
+    return partial(
+        "No worker is running. ", ["The queue waits until one is: start it with ", command, ". Results are safe."]
+    )

@@ -1,0 +1,133 @@
+"""The same numbers as the heatmap and the forest, as a table of real text: sortable, by keyboard, as CSV.
+
+A cell is sent as pieces {text, attributes}: `SourcedCell` (static/dashAgGridStudy.js) writes them as elements, so a
+number in the grid says its source like any other. The raw value under the column's own field makes it sort.
+"""
+
+from typing import Any
+
+import dash_ag_grid as dag
+
+from app.schemas import Cell, ConfigurationView, Number
+from app.ui.cells import QUALITY, Matrix, gap
+from app.ui.numbers import attributes, format_number
+
+GRID_THEME = (
+    "themeQuartz.withParams({fontFamily:'inherit',fontSize:13,backgroundColor:'var(--surface)',"
+    "foregroundColor:'var(--ink)',headerBackgroundColor:'var(--page)',borderColor:'var(--line)',"
+    "accentColor:'var(--accent)',browserColorScheme:'inherit',spacing:5})"
+)
+
+Piece = dict[str, Any]
+
+
+def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
+    """Rows in the order of the heatmap."""
+    return dag.AgGrid(
+        id="study-grid",
+        columnDefs=columns(matrix),
+        rowData=rows(matrix, sort=sort),
+        defaultColDef={
+            "minWidth": 104,
+            "sortable": True,
+            "resizable": True,
+            "cellRenderer": "SourcedCell",
+            "comparator": {"function": "missingLast(valueA, valueB, isDescending)"},
+        },
+        columnSize="responsiveSizeToFit",
+        dashGridOptions={
+            "theme": {"function": GRID_THEME},
+            "domLayout": "autoHeight",
+            "suppressColumnVirtualisation": True,
+            "ensureDomOrder": True,
+            "enableCellTextSelection": True,
+        },
+        style={"height": None},
+        className="study-grid",
+    )
+
+
+def columns(matrix: Matrix) -> list[dict[str, Any]]:
+    """Method, quality with its interval and its difference, then every other metric that has a value."""
+    quality = matrix.title(matrix.cards[QUALITY])
+    first = [
+        {"field": "method", "headerName": "Method", "pinned": "left", "minWidth": 150},
+        {"field": QUALITY, "headerName": quality, "headerTooltip": matrix.cards[QUALITY].meaning},
+        {"field": "interval", "headerName": "Interval", "minWidth": 124},
+        {"field": "n", "headerName": "n", "minWidth": 60},
+        {"field": "failures", "headerName": "Failed", "minWidth": 76},
+        {"field": "difference", "headerName": "vs reference", "minWidth": 110},
+        {"field": "p_value", "headerName": "p (Holm)", "minWidth": 92},
+        {"field": "verdict", "headerName": "Verdict", "minWidth": 96},
+    ]
+    others = [card for card in matrix.comparison.metrics if card.key != QUALITY and matrix.measured(card.key)]
+    return first + [
+        {
+            "field": card.key,
+            "headerName": matrix.title(card),
+            "headerTooltip": f"{card.meaning} {card.how}",
+            "type": "rightAligned",
+        }
+        for card in others
+    ]
+
+
+def rows(matrix: Matrix, *, sort: str) -> list[dict[str, Any]]:
+    return [_row(matrix, row) for row in matrix.ordered(sort)]
+
+
+def _row(matrix: Matrix, row: ConfigurationView) -> dict[str, Any]:
+    """Raw values under each field, the pieces to show under "<field>_pieces"."""
+    shown: dict[str, tuple[Any, list[Piece]]] = {"method": (row.label, [_name(row.label)])}
+    for card in matrix.comparison.metrics:
+        cell = matrix.cell(row.id, card.key)
+        shown[card.key] = (cell.mean if cell else None, _value(matrix, cell))
+    shown |= _quality(matrix, matrix.cell(row.id, QUALITY)) | _difference(matrix, row)
+    raw = {field: value for field, (value, _) in shown.items()}
+    return raw | {f"{field}_pieces": pieces for field, (_, pieces) in shown.items()}
+
+
+def _quality(matrix: Matrix, cell: Cell | None) -> dict[str, tuple[Any, list[Piece]]]:
+    if cell is None:
+        return {field: (None, [_text("–")]) for field in ("interval", "n", "failures")}
+    interval = matrix.interval(cell)
+    pieces = [_number(interval[0]), _text(" – "), _number(interval[1])] if interval else [_text("–")]
+    return {
+        "interval": (cell.interval[0] if cell.interval else None, pieces),
+        "n": (cell.n, [_number(matrix.count(cell))]),
+        "failures": (cell.failures, [_number(matrix.failures(cell))] if cell.failures else [_text("none")]),
+    }
+
+
+def _difference(matrix: Matrix, row: ConfigurationView) -> dict[str, tuple[Any, list[Piece]]]:
+    difference = matrix.differences.get(row.id)
+    if difference is None:
+        word = "reference" if row.id == matrix.comparison.reference else "–"
+        return {"difference": (None, [_text(word)]), "p_value": (None, [_text("")]), "verdict": ("", [_text("")])}
+    value = gap(difference, difference.value, "difference")
+    p_value = gap(difference, difference.p_value, "p_value")
+    verdict = {"text": difference.verdict, "attributes": {"className": f"verdict verdict-{difference.verdict}"}}
+    return {
+        "difference": (difference.value, [_number(value)]),
+        "p_value": (difference.p_value, [_number(p_value)]),
+        "verdict": (difference.verdict, [verdict]),
+    }
+
+
+def _value(matrix: Matrix, cell: Cell | None) -> list[Piece]:
+    if cell is None or cell.mean is None:
+        reason = cell.missing if cell and cell.missing else "not measured yet"
+        return [{"text": "–", "attributes": {"title": reason, "data-label": "missing"}}]
+    return [*([_text("≈ ")] if cell.source == "estimated" else []), _number(matrix.mean(cell))]
+
+
+def _name(name: str) -> Piece:
+    return {"text": name, "attributes": {"data-label": name}}
+
+
+def _text(text: str) -> Piece:
+    return {"text": text, "attributes": {}}
+
+
+def _number(number: Number) -> Piece:
+    return {"text": format_number(number), "attributes": attributes(number)}

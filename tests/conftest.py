@@ -1,0 +1,81 @@
+"""What every test stands on: no model hub, a home of its own, and a browser that cannot be missing unnoticed."""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", "0")
+
+REQUIRED = frozenset(os.environ.get("PEFT_ATLAS_TESTS_REQUIRE", "").replace(",", " ").split())
+"""Markers whose tests may not be skipped; continuous integration sets them."""
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip of a required kind of test is a failure."""
+    report = yield
+    required = REQUIRED & {marker.name for marker in item.iter_markers()}
+    if report.skipped and required and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which PEFT_ATLAS_TESTS_REQUIRE={','.join(sorted(required))} forbids. {reason}"
+    return report
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty PEFT_ATLAS_HOME; no other setting of the caller's environment reaches the test."""
+    for name in [name for name in os.environ if name.startswith("PEFT_ATLAS_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("PEFT_ATLAS_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser's executable: the system's, else the one Playwright downloaded. Skips where there is neither."""
+    for name in CHROMIUM_NAMES:
+        if found := shutil.which(name):
+            return Path(found)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        downloaded = Path(playwright.chromium.executable_path)
+    if not downloaded.is_file():
+        pytest.skip("There is no Chromium: install it, or run `make test`, which tries to.")
+    return downloaded
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> "Iterator[Browser]":
+    """A running Chromium. It ends with the module, for while Playwright lives no other event loop can run."""
+    from playwright.sync_api import Error, sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        except Error as error:
+            pytest.skip(f"{chromium} does not start: {error.message.splitlines()[0]}")
+        yield running
+        running.close()
