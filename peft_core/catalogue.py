@@ -1,7 +1,8 @@
 """Finding methods, metrics, tasks and scenarios: every file of their folder is one, nothing is registered."""
 
 import importlib
-import pkgutil
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -16,21 +17,26 @@ def discover(package: ModuleType, kind: type[T]) -> dict[str, type[T]]:
     A file named with a leading underscore is shared code of its neighbours, not an entry. Files added while the
     process lives are found at the next call.
     """
-    found: dict[str, type[T]] = {}
+    names = sorted(path.stem for path in Path(package.__path__[0]).iterdir() if path.suffix == ".py")
+    entries = tuple(name for name in names if not name.startswith("_"))
+    return _load(package, kind, entries)  # type: ignore[arg-type]  # a class is hashable
+
+
+@cache
+def _load(package: ModuleType, kind: type[T], names: tuple[str, ...]) -> dict[str, type[T]]:
     importlib.invalidate_caches()
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
-        if info.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        entries = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__
-        ]
-        if len(entries) != 1:
-            raise TypeError(f"{module.__name__} must define exactly one {kind.__name__}, it defines {len(entries)}.")
-        found[info.name] = entries[0]
-    return found
+    return {name: _entry(importlib.import_module(f"{package.__name__}.{name}"), kind) for name in names}
+
+
+def _entry(module: ModuleType, kind: type[T]) -> type[T]:
+    entries = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__
+    ]
+    if len(entries) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one {kind.__name__}, it defines {len(entries)}.")
+    return entries[0]
 
 
 def pick(entries: dict[str, T], name: str, what: str) -> T:

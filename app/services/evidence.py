@@ -103,6 +103,7 @@ class StudyEvidence:
         runs = self.runs(row.id, self.purpose_of(metric))
         return all(run.status != "succeeded" for run in runs)
 
+    @cached_property
     def as_evidence(self) -> Evidence:
         """The study as the recommendation sees it: untuned is a floor, not a candidate."""
         rows = [row for row in self.configurations if row is not self.untuned]
@@ -128,7 +129,7 @@ class StudyEvidence:
     @cached_property
     def quality_scale(self) -> QualityScale | None:
         """Where quality's score runs from and to, None until both reference rows are measured."""
-        return self.as_evidence().quality_scale()
+        return self.as_evidence.quality_scale()
 
 
 def _stacked(scores: Sequence[list[float]]) -> Scores | None:

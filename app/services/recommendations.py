@@ -60,7 +60,7 @@ def recommend(engine: Engine, caller: Caller, request: RecommendationRequest) ->
     with team_session(engine, caller.team_id) as session:
         evidence = read_evidence(session, read_study(session, request.study))
     question = Question(weights=weights, constraints=request.constraints, quality_floor=request.quality_floor)
-    found = answer(evidence.as_evidence(), question)
+    found = answer(evidence.as_evidence, question)
     return _Told(evidence, request, chosen, question, found).recommendation()
 
 
@@ -236,7 +236,7 @@ class _Told:
         return [change for words, edit in edits if (change := self._change(words, edit)) is not None]
 
     def _change(self, words: Sentence, question: Question) -> Change | None:
-        found = answer(self._evidence.as_evidence(), question)
+        found = answer(self._evidence.as_evidence, question)
         if not found.ranked:
             return None
         first = found.ranked[0]

@@ -148,7 +148,7 @@ def gap(difference: Difference, value: float, statistic: str) -> Number:
 SHORT_TITLES = {
     "trainable_parameters": "Trainable",
     "storage_bytes": "Storage",
-    "training_speed": "Train speed",
+    "training_speed": "Speed",
     "inference_latency": "Latency",
     "peak_memory": "Memory",
 }

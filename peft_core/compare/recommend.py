@@ -60,12 +60,34 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """Scores u of every candidate for one metric: expected (candidates,) and drawn (draws, candidates)."""
+
+    expected: Array
+    drawn: Array
+
+
+@dataclass(frozen=True)
 class Evidence:
     """A study's candidates with its two reference rows; `untuned` is the floor and never a candidate."""
 
     candidates: Sequence[Candidate]
     full: Candidate | None
     untuned: Candidate | None
+    _scored: dict[tuple[str, int, int], Scored] = field(default_factory=dict, compare=False, repr=False)
+
+    def scored(self, metric: str, draws: int, seed: int) -> Scored:
+        """Scores of one metric over seeded draws. Kept: every edit of a question is answered from the same draws."""
+        assert self.full is not None
+        assert self.untuned is not None
+        key = (metric, draws, seed)
+        if key not in self._scored:
+            rows = [*self.candidates, self.full, self.untuned]
+            random = np.random.default_rng([seed, *metric.encode()])
+            means = np.array([[row.mean(metric) or 0.0 for row in rows]])
+            drawn = _scores(metric, means + _noise(rows, metric, draws, random))
+            self._scored[key] = Scored(_scores(metric, means)[0], drawn)
+        return self._scored[key]
 
     def quality_scale(self) -> QualityScale | None:
         """Floor and full fine-tuning's gain, None where a reference row has no value."""
@@ -210,25 +232,18 @@ def _complete(
 
 
 def _score_draws(
-    kept: Sequence[Candidate],
-    evidence: Evidence,
-    weights: Mapping[Criterion, float],
-    question: Question,
+    kept: Sequence[Candidate], evidence: Evidence, weights: Mapping[Criterion, float], question: Question
 ) -> tuple[Array, Array]:
-    """Expected scores (candidates,) and drawn scores (draws, candidates)."""
-    assert evidence.full is not None
-    assert evidence.untuned is not None
-    random = np.random.default_rng(question.seed)
-    rows = [*kept, evidence.full, evidence.untuned]
+    """Expected scores (candidates,) and drawn scores (draws, candidates) of the kept candidates."""
+    places = [place for place, candidate in enumerate(evidence.candidates) if any(candidate is other for other in kept)]
     expected = np.zeros(len(kept))
     drawn = np.zeros((question.draws, len(kept)))
     for criterion, weight in weights.items():
         for metric in CRITERIA[criterion]:
             share = weight / len(CRITERIA[criterion])
-            means = np.array([[row.mean(metric) or 0.0 for row in rows]])
-            noise = _noise(rows, metric, question.draws, random)
-            expected += share * _scores(metric, means)[0]
-            drawn += share * _scores(metric, means + noise)
+            scored = evidence.scored(metric, question.draws, question.seed)
+            expected += share * scored.expected[places]
+            drawn += share * scored.drawn[:, places]
     return expected, drawn
 
 
@@ -240,11 +255,12 @@ def _noise(rows: Sequence[Candidate], metric: str, draws: int, random: np.random
         values = row.values.get(metric, ())
         if len(values) > 1 and np.std(values) > 0:
             noise[:, column] = random.standard_t(len(values) - 1, draws) * standard_error(values)
-    if metric == QUALITY and all(row.item_scores is not None for row in rows):
-        items = np.stack([row.item_scores.mean(axis=0) for row in rows if row.item_scores is not None])
-        count = items.shape[1]
-        share = random.multinomial(count, np.full(count, 1 / count), size=draws) / count
-        noise += (share - 1 / count) @ items.T
+    scored = [row.item_scores.mean(axis=0) for row in rows if row.item_scores is not None]
+    if metric == QUALITY and len(scored) == len(rows) and len({len(row) for row in scored}) == 1:
+        # The bootstrap of test items in its normal limit: the same items for all rows, hence their covariance.
+        items = np.stack(scored)
+        covariance = np.cov(items) / items.shape[1]
+        noise += random.multivariate_normal(np.zeros(len(rows)), covariance, size=draws, method="eigh")
     return noise
 
 
@@ -258,7 +274,7 @@ def _scores(metric: str, values: Array) -> Array:
     if card.anchors is None:
         return np.clip(candidates, 0, 1)
     anchors = card.anchors
-    tiny = np.finfo(float).tiny
+    tiny = 1e-12
     ratio = candidates / np.maximum(full, tiny) if card.better == "higher" else full / np.maximum(candidates, tiny)
     u: Array = np.clip(np.log(np.maximum(ratio, tiny) / anchors.lo) / np.log(anchors.hi / anchors.lo), 0, 1)
     return u

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peft_core.errors import NotOffered
+from peft_core.head import head_modules
 from peft_core.method import Method
 from peft_core.model_shape import ModelShape
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 TASK_TYPES = {"classification": "SEQ_CLS"}
 """Our kinds of task in peft's words."""
+
+TRAINED_BY_PEFT = ("classifier", "score")
+"""The endings of the head layers that peft trains and saves by itself in a SEQ_CLS model."""
 
 
 class PeftMethod(Method):
@@ -23,12 +27,15 @@ class PeftMethod(Method):
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         if task_kind not in TASK_TYPES:
-            raise NotOffered(f"{self.title} is not offered for {task_kind} tasks.")
+            raise NotOffered(f"{self.title} is not offered for {task_kind} tasks. Choose another method.")
 
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
         from peft import get_peft_model
 
-        attached: nn.Module = get_peft_model(model, self.peft_config(TASK_TYPES[task_kind]))
+        config = self.peft_config(TASK_TYPES[task_kind])
+        # Left to itself peft freezes the rest of a head (DeBERTa's pooler), which our own methods train.
+        config.modules_to_save = [name for name in head_modules(model) if not name.endswith(TRAINED_BY_PEFT)] or None
+        attached: nn.Module = get_peft_model(model, config)
         return attached.eval()
 
     def save(self, model: "nn.Module", folder: Path) -> None:

@@ -2,12 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from peft_core.errors import InvalidHyperparameter
+from peft_core.errors import InvalidHyperparameter, NotOffered
 from peft_core.methods._peft import PeftMethod
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
+
+ENCODERS_WITH_CACHE = frozenset(
+    {
+        *("bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "electra", "ernie", "data2vec-text"),
+        *("roberta-prelayernorm", "megatron-bert", "rembert", "roc_bert", "xmod"),
+    }
+)
+"""Encoders whose attention takes keys and values from outside; in transformers 5 the others (DistilBERT, DeBERTa,
+ModernBERT, MPNet, ALBERT) have no place for a prefix. Every decoder has one."""
 
 
 class PrefixMethod(PeftMethod):
@@ -17,6 +26,12 @@ class PrefixMethod(PeftMethod):
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
+        if not (shape.causal or shape.model_type in ENCODERS_WITH_CACHE):
+            raise NotOffered(
+                f"{self.title} is not offered for {shape.model_type} models: their attention takes no keys and values"
+                " from outside. Choose another method or base model."
+            )
+        # The cache that carries the prefix counts as text already read: the first real token stands at position n.
         room = shape.max_positions - max_length
         if self.num_virtual_tokens > room:
             raise InvalidHyperparameter(

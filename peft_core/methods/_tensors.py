@@ -31,13 +31,17 @@ def save_trained(method: Method, name: str, model: "nn.Module", folder: Path) ->
 
 
 def load_trained(model: "nn.Module", folder: Path) -> "nn.Module":
-    """Put the saved tensors into `model`, which must have a place for each; shapes are checked by torch."""
+    """Put the saved tensors into `model`: one for each that requires a gradient; shapes are checked by torch.
+
+    Raises ValueError where the names differ, for a tensor left out would silently keep its random start.
+    """
     from safetensors.torch import load_file
 
     saved = load_file(folder / WEIGHTS)
-    unexpected = model.load_state_dict(saved, strict=False).unexpected_keys
-    if unexpected:
-        raise ValueError(f"{folder.name} holds tensors that this model has no place for: {unexpected[:3]}")
+    trained = {path for path, parameter in model.named_parameters() if parameter.requires_grad}
+    if different := sorted(trained.symmetric_difference(saved)):
+        raise ValueError(f"{folder.name} was not saved from this model and method: they differ in {different[:3]}")
+    model.load_state_dict(saved, strict=False)
     return model.eval()
 
 

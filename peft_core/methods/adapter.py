@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 Position = Literal["after_ffn", "after_attn", "both"]
 
-ATTENTION_OUTPUTS = (".attention.output.dense", ".attention.out_lin", ".self_attn.o_proj")
-FFN_OUTPUTS = (".output.dense", ".ffn.lin2", ".mlp.down_proj")
+ATTENTION_OUTPUTS = (
+    ".attention.output.dense",
+    ".attention.out_lin",
+    ".attention.attn.o",
+    ".attn.Wo",
+    ".self_attn.o_proj",
+)
+FFN_OUTPUTS = (".output.dense", ".ffn.lin2", ".mlp.Wo", ".mlp.down_proj")
 """What models call the last projection of the two halves of a layer; BERT's attention output ends like its FFN's."""
 
 
@@ -64,7 +70,7 @@ class Adapter(Method):
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         if not _sites(shape.linears, self.position):
-            raise NotOffered(f"Adapter finds no layers to follow in a {shape.model_type} model.")
+            raise NotOffered(f"Adapter finds no layers to follow in a {shape.model_type} model. Choose another method.")
         if self.bottleneck_size > shape.hidden_size:
             raise InvalidHyperparameter(
                 "bottleneck_size",

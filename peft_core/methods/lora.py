@@ -10,8 +10,14 @@ from peft_core.model_shape import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
-QUERY_VALUE = {"query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "query_proj", "value_proj"}
+QUERY_VALUE = frozenset({"query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "query_proj", "value_proj", "q", "v"})
 """What models call the query and value projections."""
+
+ALL_LINEAR = QUERY_VALUE | {
+    *("key", "k_proj", "k_lin", "key_proj", "k", "dense", "o_proj", "out_lin", "o"),
+    *("gate_proj", "up_proj", "down_proj", "lin1", "lin2", "Wqkv", "Wi", "Wo"),
+}
+"""What models call the linear layers of a transformer layer."""
 
 
 class Lora(PeftMethod):
@@ -66,7 +72,10 @@ class Lora(PeftMethod):
         super().check(shape, task_kind=task_kind, max_length=max_length)
         targets = self._targets(shape)
         if not targets:
-            raise NotOffered(f"LoRA finds no {self.target_modules} layers in a {shape.model_type} model.")
+            raise NotOffered(
+                f"LoRA finds no {self.target_modules} layers in a {shape.model_type} model."
+                " Choose other target modules or another method."
+            )
         largest = min(min(dims) for dims in targets.values())
         if self.rank > largest:
             raise InvalidHyperparameter(
@@ -82,7 +91,10 @@ class Lora(PeftMethod):
         return f"LoRA r{self.rank}{suffix}"
 
     def _targets(self, shape: ModelShape) -> dict[str, tuple[int, int]]:
-        return shape.linears if self.target_modules == "all_linear" else shape.linears_named(*QUERY_VALUE)
+        return shape.linears_named(*self._target_names())
+
+    def _target_names(self) -> frozenset[str]:
+        return ALL_LINEAR if self.target_modules == "all_linear" else QUERY_VALUE
 
     def peft_config(self, task_type: str) -> Any:
         from peft import LoraConfig
@@ -92,14 +104,11 @@ class Lora(PeftMethod):
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft annotates int and only divides by it
             lora_dropout=self.dropout,
-            target_modules=_all_linear if self.target_modules == "all_linear" else sorted(QUERY_VALUE),
+            # Inside layers only: a pooler and the task head have a `dense` too. As a pattern, for peft writes a list
+            # of names in an order that changes from process to process.
+            target_modules=rf".*\.layers?\.\d+\.(.*\.)?({'|'.join(sorted(self._target_names()))})",
         )
 
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         merged: nn.Module = model.merge_and_unload()  # type: ignore[operator]
         return merged
-
-
-_all_linear = (
-    r".*\.layers?\.\d+\..*\.(query|key|value|dense|[qkvo]_proj|gate_proj|up_proj|down_proj|[qkv]_lin|out_lin|lin1|lin2)"
-)

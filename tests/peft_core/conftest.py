@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from peft_core import assets
 from peft_core.data import inspect_dataset
 from peft_core.spec import Splits, TaskSpec

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from peft_core.data import (
     Item,
     Row,
@@ -82,7 +83,7 @@ def test_inspecting_counts_what_a_study_would_use(tmp_path: Path) -> None:
 
 def test_too_few_items_are_refused_with_the_numbers(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"ab" * 10))
-    with pytest.raises(InvalidDataset, match="need 24 items .* has 20"):
+    with pytest.raises(InvalidDataset, match=r"need 24 items .* has 20"):
         inspect_dataset(path, text="text", label="label", splits=Splits(train=20, validation=2, test=2))
 
 

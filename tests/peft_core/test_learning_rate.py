@@ -1,6 +1,7 @@
 """The learning-rate grid: its centre follows base size and budget, its points are the protocol's."""
 
 import pytest
+
 from peft_core.method import LearningRate
 
 RATE = LearningRate(small=3e-3, encoder=4e-4, llm=2e-4, source="measurement protocol")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from peft_core.errors import InvalidDataset, RunFailed
 from peft_core.metric import metrics
 from peft_core.run import PROBE_STEPS, run

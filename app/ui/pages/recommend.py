@@ -10,7 +10,7 @@ from app.client import ApiProblem, AtlasClient
 from app.schemas import Recommendation, ScenarioCard, StudyView
 from app.ui.cells import Matrix
 from app.ui.recommend.answer import answer
-from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, DEFAULT_FLOOR, Case, of_scenario
+from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, DEFAULT_FLOOR, Case, of_scenario, own_limits
 from app.ui.recommend.controls import controls, limit_of, scenario_cards, textbook
 from app.ui.session import client
 from app.ui.states import empty, error, loading
@@ -57,7 +57,8 @@ def _opening_case(query: dict[str, str], studies: list[StudyView], cards: list[S
     card = next((card for card in cards if card.key == asked.scenario), cards[0])
     if asked.scenario != card.key:
         return of_scenario(card, study)
-    return Case(study, card.key, asked.weights, asked.constraints, asked.floor)
+    limits = own_limits(card) if asked.constraints is None else asked.constraints
+    return Case(study, card.key, asked.weights, limits, asked.floor)
 
 
 def _head(studies: list[StudyView], chosen: int | None) -> html.Header:

@@ -15,7 +15,7 @@ from app.ui.charts.radar import MOST_METHODS, default_choice, radar
 from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.study import actions, head, tabs
-from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note
+from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table
 from app.ui.study.grid import comparison_grid
 from app.ui.theme import Palette, palette
 
@@ -99,8 +99,8 @@ def _main_panel(matrix: Matrix) -> html.Section:
                                 allowDeselect=False,
                                 size="xs",
                                 w=150,
-                                leftSection=html.Span("Sort", className="quiet"),
-                                leftSectionWidth=40,
+                                leftSection=html.Span("By", className="quiet"),
+                                leftSectionWidth=30,
                                 attributes={"input": {"aria-label": "Sort by, and on a narrow screen the metric shown"}},
                             ),
                         ],
@@ -258,12 +258,9 @@ async def show_radar(chosen: list[str], scheme: str | None, narrow: bool | None,
         return html.Div([note, html.P("A profile needs three metrics that every chosen method has a score in.", className="study-quiet")])
     figure = radar(matrix, wanted, palette(scheme), narrow=bool(narrow))
     graph = dcc.Graph(id="study-radar-figure", figure=figure, config=GRAPH, style={"height": figure.layout.height})
-    return html.Div(
-        [
-            html.Div(note, id="study-radar-sentence"),
-            html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": "study-radar-sentence"}),
-        ]
-    )
+    image = html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": "study-radar-sentence"})
+    scores = profile_table(matrix, wanted, axes)
+    return html.Div([html.Div(note, id="study-radar-sentence"), html.Div([image, scores], className="radar-grid")])
 
 
 @callback(

@@ -18,6 +18,8 @@ VERDICTS = {
     "no clear winner": ("No clear winner", "warn", "Two methods are about as likely; what each buys is said below."),
     "not enough evidence": ("Not enough evidence", "warn", "Nothing can be recommended from these runs yet."),
 }
+LEAST_NAMED = 0.15
+"""A segment of the bar this wide has room for its name."""
 RAW_COLUMNS = 3
 """Raw values in a row of the ranking: quality and the two that weigh most."""
 
@@ -101,7 +103,7 @@ def _split(found: Recommendation, picks: list[RankedCandidate]) -> html.Div:
     shown = picks if len(picks) > 1 else found.ranked[:2]
     segments = [
         html.Div(
-            html.Span(row.label, **{"data-label": row.label}),
+            html.Span(row.label, **{"data-label": row.label}) if row.p_best.value >= LEAST_NAMED else None,
             className=f"split-segment split-{place}",
             style={"flexGrow": row.p_best.value},
         )
@@ -160,7 +162,7 @@ def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str])
     ranks = [show(lo)] if lo.value == hi.value else [show(lo), "–", show(hi)]
     bar = html.Span(html.Span(style={"width": f"{100 * row.p_best.value:.1f}%"}), className="p-bar", **{"aria-hidden": "true"})
     raw = [html.Td(show(row.values[key]) if key in row.values else "–") for key in metrics]
-    name = [named(row.label, row.family), *([] if row.on_front else [tag("beaten on every axis", "plain")])]
+    name = [named(row.label, row.family), *([] if row.on_front else [tag("not on the front", "plain", "Another candidate is at least as good in everything that has a weight.")])]
     return html.Tr(
         [
             html.Th(name, scope="row"),
@@ -188,7 +190,7 @@ def _changes(found: Recommendation) -> html.Section:
     picked = {row.label for row in found.ranked if row.configuration in found.picks}
     body = [_change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes]
     head = html.Tr([html.Th("Change"), html.Th("Then"), html.Th("P(best)")])
-    return html.Section([title, table(head, body)], className="panel", **{"data-region": "evidence"})
+    return html.Section([title, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"})
 
 
 def _family(found: Recommendation, label: str) -> str:

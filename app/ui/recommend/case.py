@@ -1,7 +1,7 @@
 """The case a person asks about, and its place in the page's address."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self, cast, get_args
 
 from app.schemas import RecommendationRequest, ScenarioCard
@@ -40,25 +40,27 @@ CONSTRAINT_FIELDS: dict[ConstraintName, ConstraintField] = {
 
 @dataclass(frozen=True)
 class Case:
-    """weights None: the scenario's own. constraints in SI units. floor: share of full fine-tuning's gain to keep."""
+    """weights None: the scenario's own. constraints: limits in SI units, None: the scenario's own, {}: no limit.
+    floor: share of full fine-tuning's gain to keep."""
 
     study: int | None = None
     scenario: str | None = None
     weights: Mapping[Criterion, float] | None = None
-    constraints: Mapping[ConstraintName, float] = field(default_factory=dict)
+    constraints: Mapping[ConstraintName, float] | None = None
     floor: float = DEFAULT_FLOOR
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The case of an address; what cannot be read is left at its default, for an address is typed by anyone."""
         weights = _pairs(query.get("weights", ""), get_args(Criterion), most=1.0)
-        constraints = _pairs(query.get("constraints", ""), get_args(ConstraintName))
+        limits = query.get("constraints")
+        constraints = None if limits is None else _pairs(limits, get_args(ConstraintName))
         floor = _number(query.get("floor", ""))
         return cls(
             study=int(query["study"]) if query.get("study", "").isascii() and query.get("study", "").isdigit() else None,
             scenario=query.get("scenario"),
             weights=cast(Mapping[Criterion, float], weights) if sum(weights.values()) > 0 else None,
-            constraints=cast(Mapping[ConstraintName, float], constraints),
+            constraints=cast(Mapping[ConstraintName, float] | None, constraints),
             floor=floor if floor is not None and floor <= 1 else DEFAULT_FLOOR,
         )
 
@@ -67,7 +69,7 @@ class Case:
         parts = [f"study={self.study}"] if self.study is not None else []
         parts += [f"scenario={self.scenario}"] if self.scenario else []
         parts += [f"weights={_joined(self.weights)}"] if self.weights else []
-        parts += [f"constraints={_joined(self.constraints)}"] if self.constraints else []
+        parts += [f"constraints={_joined(self.constraints)}"] if self.constraints is not None else []
         parts += [f"floor={self.floor:g}"] if self.floor != DEFAULT_FLOOR else []
         return "&".join(parts)
 
@@ -78,15 +80,19 @@ class Case:
             study=self.study,
             scenario=self.scenario,
             weights=dict(self.weights) if self.weights else None,
-            constraints=dict(self.constraints),
+            constraints=dict(self.constraints or {}),
             quality_floor=self.floor,
         )
 
 
+def own_limits(card: ScenarioCard) -> dict[ConstraintName, float]:
+    """The limit that a scenario brings, where it has a default."""
+    return {} if card.constraint_default is None else {card.constraint: card.constraint_default}
+
+
 def of_scenario(card: ScenarioCard, study: int | None) -> Case:
-    """A scenario as it stands: its weights, its own limit where it has a default."""
-    limits = {card.constraint: card.constraint_default} if card.constraint_default is not None else {}
-    return Case(study=study, scenario=card.key, constraints=limits)
+    """A scenario as it stands: its weights, its own limit."""
+    return Case(study=study, scenario=card.key, constraints=own_limits(card))
 
 
 def _pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:

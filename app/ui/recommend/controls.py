@@ -75,7 +75,7 @@ def weight_of(card: ScenarioCard, case: Case, name: Criterion) -> float:
 
 def limit_of(case: Case, name: ConstraintName) -> float | None:
     """The limit in the unit of its field, None where there is none."""
-    limit = case.constraints.get(name)
+    limit = (case.constraints or {}).get(name)
     return None if limit is None else float(f"{limit / CONSTRAINT_FIELDS[name].scale:.6g}")
 
 
@@ -142,7 +142,7 @@ def textbook(cards: list[ScenarioCard], answers: dict[str, Recommendation]) -> h
     head = html.Tr([html.Th("Scenario"), html.Th("Textbook"), html.Th("Evidence")])
     note = html.P("Its scores were never measured: shown to be confirmed or refuted, not mixed in.", className="study-note")
     return html.Section(
-        [html.H3("The textbook expects"), note, table(head, body)], className="panel", **{"data-region": "evidence"}
+        [html.H3("The textbook expects"), note, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"}
     )
 
 

@@ -12,7 +12,7 @@ def buttons(view: StudyView) -> html.Div:
     running = view.status in ("queued", "running")
     export = dmc.Menu(
         [
-            dmc.MenuTarget(dmc.Button("Export", variant="default", size="sm")),
+            dmc.MenuTarget(dmc.Button("Export", variant="default", size="xs")),
             dmc.MenuDropdown(
                 [
                     dmc.MenuItem(words, href=f"/api/v1/studies/{view.id}/export?format={kind}", target="_self")
@@ -22,8 +22,8 @@ def buttons(view: StudyView) -> html.Div:
         ],
         position="bottom-end",
     )
-    stop = dmc.Button("Cancel study", id="study-cancel", variant="default", size="sm", display=None if running else "none")
-    delete = dmc.Button("Delete", id="study-delete", variant="default", size="sm", display="none" if running else None)
+    stop = dmc.Button("Cancel study", id="study-cancel", variant="default", size="xs", display=None if running else "none")
+    delete = dmc.Button("Delete", id="study-delete", variant="default", size="xs", display="none" if running else None)
     return html.Div([stop, delete, export], className="page-actions")
 
 

@@ -8,6 +8,8 @@ from app.schemas import MetricCard, Number
 from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.radar import radar_axes
 from app.ui.numbers import show
+from app.ui.study.parts import method_name
+from app.ui.study.tabs import table
 
 LEVEL = 0.95
 """The confidence level of every interval."""
@@ -54,3 +56,14 @@ def profile_note(matrix: Matrix, chosen: list[int]) -> tuple[html.P, list[Metric
         verb = "its axis is" if len(left_out) == 1 else "their axes are"
         words.append(f" {names}: a chosen method has no score, so {verb} left out.")
     return html.P(words, className="study-note"), axes
+
+
+def profile_table(matrix: Matrix, chosen: list[int], axes: list[MetricCard]) -> html.Div:
+    """The scores of the profile as numbers: one row per axis, so that it fits beside the figure."""
+    rows = [matrix.configurations[configuration] for configuration in chosen]
+    head = html.Tr([html.Th("Score"), *[html.Th(method_name(row)) for row in rows]])
+    body = []
+    for card in axes:
+        scores = [matrix.normalised(cell) for row in rows if (cell := matrix.cell(row.id, card.key)) is not None]
+        body.append(html.Tr([html.Th(matrix.title(card), scope="row"), *[html.Td(show(s)) for s in scores if s is not None]]))
+    return table(head, body, className="study-table-wrap")
