@@ -419,7 +419,7 @@ class LogLine(Document):
 class RecommendationRequest(Document):
     """A scenario or weights of one's own, constraints, and the study that is the evidence."""
 
-    study: int
+    study: Annotated[int, Field(ge=1, le=2**63 - 1)]
     scenario: str | None = None
     weights: dict[Criterion, Annotated[float, Field(ge=0, le=1)]] | None = None
     constraints: dict[ConstraintName, Annotated[float, Field(ge=0)]] = {}

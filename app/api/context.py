@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import Field
 from sqlalchemy import Engine
 
 from app.services.callers import LOCAL, Caller
@@ -25,3 +26,6 @@ def request_context(request: Request) -> Context:
 
 
 Here = Annotated[Context, Depends(request_context)]
+
+RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+"""The id of a row: a larger number names nothing and does not fit a column."""

@@ -80,6 +80,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return await _atlas(
             request, NotFound(f"There is nothing at {request.url.path}. See /api/docs for what there is.")
         )
+    if error.status_code == 400:
+        # The framework's answer to a body that its JSON parser gives up on: too deep, or a number too long.
+        return problem(422, "Not valid", "The body could not be read as JSON. Send a plain JSON object.")
     title = HTTP_TITLES.get(error.status_code, "Refused")
     return problem(error.status_code, title, f"{request.method} {request.url.path}: {error.detail}.")
 

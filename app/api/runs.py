@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
-from app.api.context import Here
+from app.api.context import Here, RowId
 from app.errors import NotFound
 from app.schemas import ArtifactView, LogLine, Page, PredictionsView, RunDetail, RunView, Series
 from app.services import runs
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 @router.get("")
 def list_runs(
     here: Here,
-    study_id: int | None = None,
+    study_id: RowId | None = None,
     status: Annotated[str | None, Query(pattern="^[a-z]+(,[a-z]+)*$", max_length=100)] = None,
     purpose: Purpose | None = None,
     method: Annotated[str | None, Query(max_length=100)] = None,
@@ -33,20 +33,20 @@ def list_runs(
 
 
 @router.get("/{run_id}")
-def read_run(here: Here, run_id: int) -> RunDetail:
+def read_run(here: Here, run_id: RowId) -> RunDetail:
     """One run with its spec, measurements, files and attempts."""
     return runs.run_detail(here.engine, here.caller, run_id)
 
 
 @router.post("/{run_id}/cancel")
-def cancel_run(here: Here, run_id: int) -> RunDetail:
+def cancel_run(here: Here, run_id: RowId) -> RunDetail:
     """Cancel a queued run, stop a running one; what was measured stays."""
     runs.request_cancel(here.engine, here.caller, run_id)
     return runs.run_detail(here.engine, here.caller, run_id)
 
 
 @router.post("/{run_id}/retry", status_code=201)
-def retry_run(here: Here, run_id: int) -> RunDetail:
+def retry_run(here: Here, run_id: RowId) -> RunDetail:
     """Queue a new run in place of one that failed or was cancelled."""
     return runs.run_detail(here.engine, here.caller, runs.retry_run(here.engine, here.caller, run_id))
 
@@ -54,9 +54,9 @@ def retry_run(here: Here, run_id: int) -> RunDetail:
 @router.get("/{run_id}/series")
 def read_series(
     here: Here,
-    run_id: int,
+    run_id: RowId,
     key: Annotated[str, Query(max_length=100)],
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
     max_points: Annotated[int, Query(ge=2, le=5_000)] = 320,
 ) -> Series:
     """A series of the run, thinned on the server."""
@@ -64,25 +64,25 @@ def read_series(
 
 
 @router.get("/{run_id}/log")
-def read_log(here: Here, run_id: int, after: Annotated[int, Query(ge=0)] = 0) -> Page[LogLine]:
+def read_log(here: Here, run_id: RowId, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0) -> Page[LogLine]:
     """The run's log after line `after`."""
     return runs.read_log(here.engine, here.caller, run_id, after=after)
 
 
 @router.get("/{run_id}/predictions")
-def read_predictions(here: Here, run_id: int) -> PredictionsView:
+def read_predictions(here: Here, run_id: RowId) -> PredictionsView:
     """The test split item by item."""
     return runs.read_predictions(here.engine, here.caller, run_id)
 
 
 @router.get("/{run_id}/artifacts")
-def list_artifacts(here: Here, run_id: int) -> Page[ArtifactView]:
+def list_artifacts(here: Here, run_id: RowId) -> Page[ArtifactView]:
     """The files the run left."""
     return Page(items=runs.run_detail(here.engine, here.caller, run_id).artifacts)
 
 
 @router.get("/{run_id}/artifacts/{artifact_id}")
-def download_artifact(here: Here, run_id: int, artifact_id: int) -> FileResponse:
+def download_artifact(here: Here, run_id: RowId, artifact_id: RowId) -> FileResponse:
     """One file, found by its id: a path never comes from the request."""
     artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)
     path = object_path(here.settings.store_folder, artifact.sha256)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from app.api.context import Here
+from app.api.context import Here, RowId
 from app.schemas import Comparison, Page, StudyDocument, StudyPatch, StudyView
 from app.services import exports, idempotency, results, studies
 
@@ -41,39 +41,39 @@ def list_studies(
 
 
 @router.get("/{study_id}")
-def read_study(here: Here, study_id: int) -> StudyView:
+def read_study(here: Here, study_id: RowId) -> StudyView:
     """One study."""
     return results.study_view(here.engine, here.caller, study_id)
 
 
 @router.patch("/{study_id}")
-def rename_study(here: Here, study_id: int, patch: StudyPatch) -> StudyView:
+def rename_study(here: Here, study_id: RowId, patch: StudyPatch) -> StudyView:
     """Give a study another name."""
     studies.rename_study(here.engine, here.caller, study_id, patch.name)
     return results.study_view(here.engine, here.caller, study_id)
 
 
 @router.delete("/{study_id}", status_code=204)
-def delete_study(here: Here, study_id: int) -> None:
+def delete_study(here: Here, study_id: RowId) -> None:
     """Delete a study, its runs and measurements."""
     studies.delete_study(here.engine, here.caller, study_id)
 
 
 @router.post("/{study_id}/cancel")
-def cancel_study(here: Here, study_id: int) -> StudyView:
+def cancel_study(here: Here, study_id: RowId) -> StudyView:
     """Cancel what is queued and stop what runs."""
     studies.cancel_study(here.engine, here.caller, study_id)
     return results.study_view(here.engine, here.caller, study_id)
 
 
 @router.get("/{study_id}/comparison")
-def read_comparison(here: Here, study_id: int) -> Comparison:
+def read_comparison(here: Here, study_id: RowId) -> Comparison:
     """Methods by metrics: cells, differences to full fine-tuning, tuning, and what they show in a sentence."""
     return results.comparison(here.engine, here.caller, study_id)
 
 
 @router.get("/{study_id}/export")
-def export_study(here: Here, study_id: int, format: Literal["json", "csv", "md"] = "json") -> Response:
+def export_study(here: Here, study_id: RowId, format: Literal["json", "csv", "md"] = "json") -> Response:
     """The study document (json), or the cells as a table."""
     text = exports.export_study(here.engine, here.caller, study_id, format)
     name = f"study-{study_id}.{format}"

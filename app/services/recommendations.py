@@ -39,7 +39,7 @@ CRITERION_NAMES: dict[Criterion, str] = {
 
 CAUSES = {
     "references": (
-        "Quality has no scale yet: full fine-tuning and the untuned row must both be measured. Run them, then ask again."
+        "Quality has no scale yet: full fine-tuning and the untuned row must both be measured. Run them and ask again."
     ),
     "gain": (
         "Full fine-tuning does not clearly beat the untuned row here, so there is no gain to share out. "

@@ -1,16 +1,25 @@
 """Walks a rendered page: which digits say no source, and is every sourced number what the database gives?
 
 Two halves. `read_page` asks Chromium what stands on the page: digits in evidence regions outside a sourced element,
-and every sourced number in words and figures. `recompute` takes one such number and derives it again from the rows
-of the database, by arithmetic of its own; `disagreements` compares raw values and displayed texts.
+and every sourced number in words and figures. `disagreements` derives each such number again from the rows of the
+database (see recompute.py) and compares raw values and displayed texts. `check_page` is both.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from app.ui.numbers import format_value
+from sqlalchemy import Engine
 
+from app.db.session import team_session
+from app.db.tables import Run
+from app.schemas import Number
+from app.ui.numbers import format_number
+from tests.flow.recompute import PageQuestion, recompute, run_ids
+
+TAG = re.compile(r"<[^>]*>")
 Sourced = dict[str, Any]
 """The data-* attributes of a number without their prefix: source, statistic, metric, value, quantity, reference."""
 
@@ -35,14 +44,18 @@ class FigurePoint:
 
 @dataclass(frozen=True)
 class PageEvidence:
-    """unsourced: digits in evidence regions with no source, each with where it stands."""
+    """unsourced: digits in evidence regions with no source, each with where it stands. quotes: texts of runs."""
 
     unsourced: list[str]
     numbers: list[ShownNumber]
+    quotes: list[tuple[str, str]]
+    address: str
 
 
 READ_WORDS = """() => {
-  const OUTSIDE = '[data-source],[data-label],[data-id],time,script,style,input,textarea,select,option,[data-figure]';
+  // Names, ids, quotes of runs, times and inputs are no measurements; nor are a grid's heads, which are names.
+  const OUTSIDE = '[data-source],[data-label],[data-id],[data-quote],[data-figure],.ag-header,'
+    + 'time,script,style,input,textarea,select,option';
   const near = element => {
     const named = element.closest('[id]');
     return (named ? '#' + named.id + ' ' : '') + element.tagName.toLowerCase();
@@ -52,7 +65,8 @@ READ_WORDS = """() => {
     const walker = document.createTreeWalker(region, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const text = walker.currentNode.textContent, parent = walker.currentNode.parentElement;
-      if (/\\p{Nd}/u.test(text) && !parent.closest(OUTSIDE)) unsourced.push(near(parent) + ': ' + text.trim());
+      if (!/\\p{Nd}/u.test(text) || !parent.checkVisibility() || parent.closest(OUTSIDE)) continue;
+      unsourced.push(near(parent) + ': ' + text.trim());
     }
     for (const element of region.querySelectorAll('[title],[aria-label],[alt]')) {
       if (element.closest(OUTSIDE)) continue;
@@ -65,7 +79,8 @@ READ_WORDS = """() => {
   const numbers = [...document.querySelectorAll('[data-source]')].map(element => ({
     text: element.textContent, where: near(element), sourced: {...element.dataset},
   }));
-  return {unsourced, numbers};
+  const quotes = [...document.querySelectorAll('[data-quote]')].map(quote => [quote.dataset.quote, quote.textContent]);
+  return {unsourced, numbers, quotes};
 }"""
 
 READ_FIGURES = """() => [...document.querySelectorAll('[data-figure="evidence"] .js-plotly-plot')].map(figure => ({
@@ -90,9 +105,51 @@ def read_page(page: Any) -> PageEvidence:
             where = f"figure {figure['where']}, trace {number} {trace['name']}".rstrip()
             points, problems = read_trace(trace, where)
             unsourced += problems + [problem for point in points if (problem := unexplained_digits(point))]
-            numbers += [ShownNumber(None, entry, where) for point in points for entry in point.entries if "source" in entry]
-        unsourced += [f"figure {figure['where']}, annotation: {text}" for text in figure["annotations"] if has_digit(text)]
-    return PageEvidence(unsourced, numbers)
+            numbers += [
+                ShownNumber(None, entry, where) for point in points for entry in point.entries if "source" in entry
+            ]
+        unsourced += [
+            f"figure {figure['where']}, annotation: {text}"
+            for text in figure["annotations"]
+            if has_digit(TAG.sub(" ", text))
+        ]
+    quotes = [(source, text) for source, text in words["quotes"]]
+    return PageEvidence(unsourced, numbers, quotes, page.url)
+
+
+def check_page(page: Any, engine: Engine) -> list[str]:
+    """Everything wrong with the numbers of a rendered page; empty where all is well."""
+    evidence = read_page(page)
+    return [f"no source: {found}" for found in evidence.unsourced] + disagreements(evidence, engine)
+
+
+def disagreements(evidence: PageEvidence, engine: Engine, *, team_id: int = 1) -> list[str]:
+    """Sourced numbers and quotes that the database does not give, by raw value or by displayed text."""
+    asked = PageQuestion(engine, dict(parse_qsl(urlsplit(evidence.address).query)))
+    problems = []
+    with team_session(engine, team_id) as session:
+        for number in evidence.numbers:
+            problem = _disagreement(session, asked, number)
+            problems += [f"{number.where}: {problem}"] if problem else []
+        for source, text in evidence.quotes:
+            reason = session.get_one(Run, run_ids(source)[0]).reason
+            problems += [f"quote of {source}: {text!r} is not {reason!r}"] if text != reason else []
+    return problems
+
+
+def _disagreement(session: Any, asked: PageQuestion, number: ShownNumber) -> str | None:
+    sourced = number.sourced
+    shown = f"{number.text!r} ({sourced['statistic']} of {sourced['source']})"
+    try:
+        value = float(sourced["value"])
+        matches = recompute(session, sourced, asked)
+    except (KeyError, ValueError) as error:
+        return f"{shown} cannot be computed again: {error!r}"
+    if not any(math.isclose(value, found, rel_tol=1e-9, abs_tol=1e-12) for found in matches):
+        return f"{shown} says {value!r}, the database gives {sorted(matches)!r}"
+    if number.text is not None and number.text.strip() not in displays(sourced):
+        return f"{shown} shows {number.text!r}, its value prints as {displays(sourced)[0]!r}"
+    return None
 
 
 def read_trace(trace: dict[str, Any], where: str) -> tuple[list[FigurePoint], list[str]]:
@@ -117,7 +174,7 @@ def read_trace(trace: dict[str, Any], where: str) -> tuple[list[FigurePoint], li
 
 def unexplained_digits(point: FigurePoint) -> str | None:
     """What remains of a point's text when everything its entries explain is taken out, if a digit remains."""
-    rest = re.sub(r"<[^>]*>", " ", point.text)
+    rest = TAG.sub(" ", point.text)
     names = [str(entry["label"]) for entry in point.entries if "label" in entry]
     numbers = [shown for entry in point.entries if "source" in entry for shown in displays(entry)]
     ids = [str(entry["id"]) for entry in point.entries if "id" in entry]
@@ -128,10 +185,15 @@ def unexplained_digits(point: FigurePoint) -> str | None:
 
 
 def displays(sourced: Sourced) -> list[str]:
-    """How a sourced number may stand on the page: formatted, or formatted without the unit that its column's head or
-    its neighbour carries."""
-    formatted = format_value(float(sourced["value"]), sourced["quantity"])
-    return [formatted, re.sub(r"(?<=\d)[^\d]+$", "", formatted)]
+    """How a sourced number may stand on the page: formatted, or without the unit that its neighbour carries."""
+    number = Number(
+        value=float(sourced["value"]),
+        quantity=sourced["quantity"],
+        statistic=sourced["statistic"],
+        metric=sourced.get("metric") or None,
+    )
+    formatted = format_number(number)
+    return [formatted, f"≈\u202f{formatted}", re.sub(r"\D+$", "", formatted)]
 
 
 def has_digit(text: str) -> bool:

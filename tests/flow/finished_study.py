@@ -21,7 +21,13 @@ from peft_core.spec import Budget, Splits, TaskSpec
 TEST_ITEMS = 600
 SEEDS = 3
 STARTED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-ENVIRONMENT = {"device": "cpu", "device_name": "CPU, two threads", "precision": "bf16", "torch": "2.13.0", "peft": "0.21.2"}
+ENVIRONMENT = {
+    "device": "cpu",
+    "device_name": "CPU, two threads",
+    "precision": "bf16",
+    "torch": "2.13.0",
+    "peft": "0.21.2",
+}
 REPORT_METRICS = ("task_performance", "trainable_parameters", "storage_bytes")
 
 
@@ -47,7 +53,9 @@ class Row:
         return self.learning_rates[int(np.argmax(self.validation))] if self.validation else None
 
 
-def probe(speed: float | None, latency: float, memory: float | None, simplicity: float | None) -> dict[str, float | None]:
+def probe(
+    speed: float | None, latency: float, memory: float | None, simplicity: float | None
+) -> dict[str, float | None]:
     """Costs of one configuration: tokens/s, s, bytes, checklist share."""
     return {
         "training_speed": speed,
@@ -151,7 +159,9 @@ def insert(session: Session, *, team_id: int, rows: tuple[Row, ...] = QUICKSTART
             session.add(run)
             session.flush()
             session.add_all(
-                MeasurementRow(team_id=team_id, run_id=run.id, metric=metric, value=value, detail=_detail(metric, value))
+                MeasurementRow(
+                    team_id=team_id, run_id=run.id, metric=metric, value=value, detail=_detail(metric, value)
+                )
                 for metric, value in measurements.items()
             )
             if scores is not None:

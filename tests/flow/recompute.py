@@ -5,21 +5,26 @@ over all pairs of a study (the comparison), and what a recommendation draws (the
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from scipy import stats
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import MeasurementRow, PredictionSet, Run, Study
-from app.schemas import Difference
+from app.schemas import Difference, Number
+from app.services import recommendations, results
+from app.services.callers import LOCAL
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
 from peft_core.compare.normalise import quality_score, ratio_score
 from peft_core.metric import metrics
+from peft_core.scenario import scenarios
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,12 @@ class Question:
     reference: tuple[int, ...]
 
 
-def question(sourced: dict[str, str]) -> Question:
-    """The question that a number's data-* attributes ask; raises ValueError where they name no runs."""
-    return Question(
-        statistic=sourced["statistic"],
-        metric=sourced.get("metric", ""),
-        runs=run_ids(sourced["source"]),
-        reference=run_ids(sourced["reference"]) if sourced.get("reference") else (),
-    )
+@dataclass(frozen=True)
+class PageQuestion:
+    """What the page was asked: its address holds the case of a recommendation."""
+
+    engine: Engine
+    query: Mapping[str, str]
 
 
 def run_ids(source: str) -> tuple[int, ...]:
@@ -50,11 +53,32 @@ def run_ids(source: str) -> tuple[int, ...]:
     return tuple(int(run) for run in ids.split(","))
 
 
-def recompute(session: Session, asked: Question) -> float:
-    """The value that the rows of the database give; raises KeyError for a statistic that nobody taught it."""
+def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) -> set[float]:
+    """The value (or, where a formula answers for a whole page, the values) that the database gives.
+
+    sourced: a number's data-* attributes without their prefix. Raises KeyError for a statistic or formula that nobody
+    taught it, ValueError for a source that names no runs.
+    """
+    kind, _, name = sourced["source"].partition(":")
+    if kind == "formula":
+        formula, arguments = _formula(name)
+        return FORMULAS[formula](session, sourced["statistic"], arguments, page)
+    reference = run_ids(sourced["reference"]) if sourced.get("reference") else ()
+    asked = Question(sourced["statistic"], sourced.get("metric", ""), run_ids(sourced["source"]), reference)
+    return {_of_runs(session, asked)}
+
+
+def _of_runs(session: Session, asked: Question) -> float:
     if asked.reference and asked.statistic in OF_PAIRS:
         return OF_PAIRS[asked.statistic](session, asked)
     return OF_VALUES[asked.statistic](measured(session, asked.metric, asked.runs))
+
+
+def _formula(text: str) -> tuple[str, dict[str, str]]:
+    """ "failures(configuration 4, metric x)" -> its name and its arguments by name."""
+    name, _, inside = text.partition("(")
+    pairs = (part.strip().partition(" ") for part in inside.rstrip(")").split(",") if part.strip())
+    return name, {key: value for key, _, value in pairs}
 
 
 def measured(session: Session, metric: str, runs: tuple[int, ...]) -> NDArray[np.float64]:
@@ -76,7 +100,7 @@ def half_width(values: NDArray[np.float64]) -> float:
 
 def single(values: NDArray[np.float64]) -> float:
     """The one value; several runs must agree, as exact metrics do."""
-    assert values.size and np.ptp(values) == 0, f"one value was promised, the rows hold {values}"
+    assert len(set(values.tolist())) == 1, f"one value was promised, the rows hold {values}"
     return float(values[0])
 
 
@@ -141,7 +165,7 @@ def _normalised(session: Session, asked: Question) -> float:
     value = float(measured(session, asked.metric, asked.runs).mean())
     metric = metrics()[asked.metric]
     if asked.metric == "task_performance":
-        scale = _evidence(session, asked).as_evidence().quality_scale()
+        scale = _evidence(session, asked).as_evidence.quality_scale()
         score = quality_score(value, scale) if scale else None
         assert score is not None, "a score is shown where the scale is undefined"
         return score
@@ -168,3 +192,84 @@ OF_PAIRS: dict[str, Callable[[Session, Question], float]] = {
     "normalised": _normalised,
 }
 """Statistics of a group of runs against a reference group."""
+
+
+# -- formulas ---------------------------------------------------------------------------------------------------------
+
+
+def _verdicts(session: Session, arguments: Mapping[str, str]) -> list[str]:
+    """The verdict on every row that was compared with the reference."""
+    return [
+        d.verdict for d in build_differences(read_evidence(session, session.get_one(Study, int(arguments["study"]))))
+    ]
+
+
+def _runs(session: Session, arguments: Mapping[str, str], *ended: str) -> float:
+    """Runs of a study, those tried again counted once, by their last try; of the statuses `ended` where given."""
+    runs = list(session.scalars(select(Run).where(Run.study_id == int(arguments["study"]))))
+    retried = {run.retry_of for run in runs}
+    return float(sum(run.id not in retried and (not ended or run.status in ended) for run in runs))
+
+
+def _failures(session: Session, arguments: Mapping[str, str]) -> float:
+    """Failed runs that measure a metric; one that was tried again is not counted."""
+    purpose = "report" if "report" in metrics()[arguments["metric"]].purposes else "probe"
+    wanted = select(Run).where(Run.configuration_id == int(arguments["configuration"]), Run.purpose == purpose)
+    runs = list(session.scalars(wanted))
+    retried = {run.retry_of for run in runs}
+    return float(sum(run.status == "failed" for run in runs if run.id not in retried))
+
+
+def _recommended(page: PageQuestion, arguments: Mapping[str, str], statistic: str) -> set[float]:
+    """Every value of a statistic in the answers that the Recommend page can show: its own case, and each scenario's."""
+    from app.ui.recommend.case import Case
+
+    study = int(arguments["study"])
+    asked = [Case.from_query({**page.query, "study": str(study)})] if page.query.get("scenario") else []
+    asked += [
+        Case(
+            study,
+            key,
+            constraints={} if card.constraint_default is None else {card.constraint: card.constraint_default},
+        )
+        for key, card in scenarios().items()
+    ]
+    found: set[float] = set()
+    for case in asked:
+        answer = recommendations.recommend(page.engine, LOCAL, case.request())
+        found |= {number.value for number in numbers_in(answer) if number.statistic == statistic}
+        found |= {float(answer.draws)} if statistic == "draws" else set()
+        places = {"rank_lo": 0, "rank_hi": 1}
+        if statistic in places:
+            found |= {float(row.rank_interval[places[statistic]]) for row in answer.ranked}
+    return found
+
+
+def numbers_in(document: Any) -> Iterator[Number]:
+    """Every number of an API document, wherever it stands."""
+    if isinstance(document, Number):
+        yield document
+    elif isinstance(document, BaseModel):
+        for name in type(document).model_fields:
+            yield from numbers_in(getattr(document, name))
+    elif isinstance(document, dict):
+        for value in document.values():
+            yield from numbers_in(value)
+    elif isinstance(document, list | tuple):
+        for value in document:
+            yield from numbers_in(value)
+
+
+Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
+
+FORMULAS: dict[str, Formula] = {
+    "tied": lambda session, _, given, page: {float(_verdicts(session, given).count("tie"))},
+    "compared": lambda session, _, given, page: {float(len(_verdicts(session, given)))},
+    "runs": lambda session, _, given, page: {_runs(session, given)},
+    "runs_ended": lambda session, _, given, page: {_runs(session, given, "succeeded", "failed", "cancelled")},
+    "failures": lambda session, _, given, page: {_failures(session, given)},
+    "flags": lambda _, __, given, page: {float(len(results.comparison(page.engine, LOCAL, int(given["study"])).flags))},
+    "confidence_level": lambda *_: {0.95},
+    "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
+}
+"""The named formulas of the pages, each computed again from the rows."""

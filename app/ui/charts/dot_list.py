@@ -2,12 +2,12 @@
 
 import plotly.graph_objects as go
 
-from app.schemas import Cell, ConfigurationView, MetricCard
+from app.schemas import Cell, ConfigurationView, MetricCard, Number
 from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
 from app.ui.charts.points import Point, cell_text, describe_cell, label, text_trace
-from app.ui.numbers import format_value
-from app.ui.theme import Palette
+from app.ui.numbers import format_number
+from app.ui.theme import Palette, Verdict
 
 ROW_PX = 44
 HEAD_PX = 30
@@ -74,12 +74,12 @@ def _dots(
         if cell.interval is not None and cell.n > 1:
             ends = [min(1.0, max(0.0, axis.place(end))) for end in cell.interval]
             line = {"color": colour, "width": 1.6}
-            figure.add_trace(
-                go.Scatter(x=ends, y=[i + DROP] * 2, mode="lines", line=line, hoverinfo="skip")
-            )
-        hollow = cell.n == 1 and not card.exact or _verdict(matrix, card, row) == "tie"
+            figure.add_trace(go.Scatter(x=ends, y=[i + DROP] * 2, mode="lines", line=line, hoverinfo="skip"))
+        hollow = (cell.n == 1 and not card.exact) or _verdict(matrix, card, row) == "tie"
         inside = 0 <= place <= 1
-        symbol = family.marker + ("-open" if hollow else "") if inside else f"triangle-{'left' if place < 0 else 'right'}"
+        symbol = (
+            family.marker + ("-open" if hollow else "") if inside else f"triangle-{'left' if place < 0 else 'right'}"
+        )
         point = describe_cell(matrix, row, card, cell)
         figure.add_trace(
             go.Scatter(
@@ -95,7 +95,7 @@ def _dots(
         )
 
 
-def _verdict(matrix: Matrix, card: MetricCard, row: ConfigurationView) -> str | None:
+def _verdict(matrix: Matrix, card: MetricCard, row: ConfigurationView) -> Verdict | None:
     difference = matrix.differences.get(row.id) if card.key == QUALITY else None
     return difference.verdict if difference else None
 
@@ -126,11 +126,15 @@ def _value(
 ) -> Point:
     text = cell_text(matrix, cell, palette, asked=seeds)
     verdict = _verdict(matrix, matrix.cards[metric], row)
-    word = "reference" if row.id == matrix.comparison.reference else verdict
+    word: str | None = "reference" if row.id == matrix.comparison.reference else verdict
     if word is None:
         return Point(f"<b>{text.text}</b>", text.numbers)
     colour = palette.verdict(verdict) if verdict else palette.ink_2
     return Point(f"<b>{text.text}</b>  <span style='color:{colour}'>{word}</span>", text.numbers)
+
+
+def _tick(value: float, card: MetricCard) -> Number:
+    return Number(value=value, quantity=card.quantity, statistic="tick", metric=card.key)
 
 
 def _layout(figure: go.Figure, card: MetricCard, palette: Palette, axis: ColumnAxis | None, rows: int) -> None:
@@ -150,7 +154,7 @@ def _layout(figure: go.Figure, card: MetricCard, palette: Palette, axis: ColumnA
         range=[-0.02, 1.02],
         side="top",
         tickvals=[axis.place(tick) for tick in ticks] if axis else [],
-        ticktext=[format_value(tick, card.quantity) for tick in ticks],
+        ticktext=[format_number(_tick(tick, card)) for tick in ticks],
         tickfont={"size": 11, "color": palette.ink_2},
         showgrid=False,
         ticks="",

@@ -59,9 +59,7 @@ def _inside(axis: ColumnAxis, value: float) -> bool:
 def _zone(figure: go.Figure, palette: Palette, rows: int) -> None:
     """The equal zone in a soft shade, and the line of no difference."""
     zone = {"fillcolor": palette.accent_soft, "line": {"width": 0}, "layer": "below"}
-    figure.add_shape(
-        type="rect", x0=-EQUAL_POINTS, x1=EQUAL_POINTS, y0=-0.5, y1=rows - 0.5, row=1, col=2, **zone
-    )
+    figure.add_shape(type="rect", x0=-EQUAL_POINTS, x1=EQUAL_POINTS, y0=-0.5, y1=rows - 0.5, row=1, col=2, **zone)
     line = {"color": palette.tie, "width": 1.2}
     figure.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=rows - 0.5, line=line, layer="below", row=1, col=2)
 
@@ -101,7 +99,12 @@ def _markers(
                 x=xs,
                 y=[i for i, _, _ in pairs],
                 mode="markers",
-                marker={"symbol": shape, "size": size, "color": colours, "line": {"width": 0 if under else 1.6, "color": colours}},
+                marker={
+                    "symbol": shape,
+                    "size": size,
+                    "color": colours,
+                    "line": {"width": 0 if under else 1.6, "color": colours},
+                },
                 cliponaxis=False,
                 hoverinfo="skip" if under else "text",
                 hovertext=None if under else [point.text for point in points],
@@ -112,10 +115,11 @@ def _markers(
         )
 
 
-def _numbers(
-    palette: Palette, pairs: list[tuple[int, ConfigurationView, Difference]], axis: ColumnAxis
-) -> go.Scatter:
-    colours = [palette.ink if difference.verdict == "tie" else palette.verdict(difference.verdict) for _, _, difference in pairs]
+def _numbers(palette: Palette, pairs: list[tuple[int, ConfigurationView, Difference]], axis: ColumnAxis) -> go.Scatter:
+    colours = [
+        palette.ink if difference.verdict == "tie" else palette.verdict(difference.verdict)
+        for _, _, difference in pairs
+    ]
     points: list[Point] = [gap_text(d, colour=palette.verdict(d.verdict)) for _, _, d in pairs]
     x = axis.hi + 0.04 * (axis.hi - axis.lo)
     return text_trace([x] * len(pairs), [i for i, _, _ in pairs], points, colours, textposition="middle right")

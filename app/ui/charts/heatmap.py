@@ -73,21 +73,15 @@ class Grid:
     def middle(self, column: int) -> float:
         return (self.edges[column] + self.edges[column + 1]) / 2
 
-    def place(self, column: int, value: float) -> float | None:
-        """x of a raw value inside its column, None where it is off the column's scale."""
+    def share(self, column: int, value: float) -> float:
+        """Where a raw value stands on its column's scale, 0..1; outside of that where it is off the scale."""
         axis = self.axes[self.columns[column].key]
-        share = axis.place(value) if axis else -1.0
-        if not 0 <= share <= 1:
-            return None
-        left, right = self.edges[column] + INSET, self.edges[column + 1] - INSET
-        return left + (right - left) * share
+        return axis.place(value) if axis else -1.0
 
-    def clipped(self, column: int, value: float) -> float:
-        """Like `place`, stopped at the ends: for the ends of whiskers."""
-        axis = self.axes[self.columns[column].key]
-        share = min(1.0, max(0.0, axis.place(value))) if axis else 0.0
+    def x(self, column: int, value: float) -> float:
+        """x of a raw value inside its column, stopped at the column's ends."""
         left, right = self.edges[column] + INSET, self.edges[column + 1] - INSET
-        return left + (right - left) * share
+        return left + (right - left) * min(1.0, max(0.0, self.share(column, value)))
 
     def each(self) -> list[tuple[int, int, Cell | None]]:
         return [(i, j, self.cell(i, j)) for i in range(len(self.rows)) for j in range(len(self.columns))]
@@ -160,33 +154,33 @@ def _texts(grid: Grid) -> go.Scatter:
 
 def _marks(figure: go.Figure, grid: Grid) -> None:
     """Whiskers, filled dots (several seeds), hollow dots (one run), ticks (exact) and triangles (off the scale)."""
-    ink, surface = grid.palette.ink, grid.palette.surface
+    ink = grid.palette.ink
     whiskers: tuple[list[float | None], list[float | None]] = ([], [])
     marks: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in MARKS}
-    off_scale: list[tuple[float, float]] = []
+    off_scale: list[tuple[float, float, bool]] = []
     for i, j, cell in grid.each():
         if cell is None or cell.mean is None:
             continue
-        y, x = i + MARK_DROP, grid.place(j, cell.mean)
-        if x is None:
-            off_scale.append((grid.edges[j] + INSET, y))
+        y = i + MARK_DROP
+        if not 0 <= grid.share(j, cell.mean) <= 1:
+            off_scale.append((grid.x(j, cell.mean), y, grid.share(j, cell.mean) > 1))
             continue
         kind = "tick" if grid.columns[j].exact else "hollow" if cell.n == 1 else "filled"
-        marks[kind][0].append(x)
+        marks[kind][0].append(grid.x(j, cell.mean))
         marks[kind][1].append(y)
         if kind == "filled" and cell.interval is not None:
-            whiskers[0].extend((grid.clipped(j, cell.interval[0]), grid.clipped(j, cell.interval[1]), None))
+            whiskers[0].extend((grid.x(j, cell.interval[0]), grid.x(j, cell.interval[1]), None))
             whiskers[1].extend((y, y, None))
     figure.add_trace(go.Scatter(x=whiskers[0], y=whiskers[1], mode="lines", line={"width": 1.6, "color": ink}), 1, 1)
     for kind, (xs, ys) in marks.items():
-        figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", marker=MARKS[kind](ink, surface)), 1, 1)
+        figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", marker=MARKS[kind](ink)), 1, 1)
     figure.add_trace(
         go.Scatter(
-            x=[x for x, _ in off_scale],
-            y=[y for _, y in off_scale],
+            x=[x for x, _, _ in off_scale],
+            y=[y for _, y, _ in off_scale],
             mode="text",
-            text=["◂ off scale"] * len(off_scale),
-            textposition="middle right",
+            text=["off scale ▸" if above else "◂ off scale" for _, _, above in off_scale],
+            textposition=["middle left" if above else "middle right" for _, _, above in off_scale],
             textfont={"size": 9.5, "color": ink},
         ),
         1,
@@ -196,10 +190,10 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
         trace.hoverinfo = "skip"
 
 
-MARKS: dict[str, Callable[[str, str], dict[str, Any]]] = {
-    "filled": lambda ink, surface: {"symbol": "circle", "size": 6, "color": ink},
-    "hollow": lambda ink, surface: {"symbol": "circle-open", "size": 6, "color": ink, "line": {"width": 1.5}},
-    "tick": lambda ink, surface: {"symbol": "line-ns", "size": 8, "line": {"width": 1.5, "color": ink}},
+MARKS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "filled": lambda ink: {"symbol": "circle", "size": 6, "color": ink},
+    "hollow": lambda ink: {"symbol": "circle-open", "size": 6, "color": ink, "line": {"width": 1.5}},
+    "tick": lambda ink: {"symbol": "line-ns", "size": 8, "line": {"width": 1.5, "color": ink}},
 }
 """How a value marks its place, by what is known of it."""
 
@@ -271,7 +265,9 @@ def _row_names(figure: go.Figure, grid: Grid) -> None:
     for i in range(1, len(kinds)):
         if kinds[i] != kinds[i - 1]:
             line = {"color": grid.palette.tie, "width": 1}
-            figure.add_shape(type="line", x0=-NAME_GAP, x1=grid.edges[-1], y0=i - 0.5, y1=i - 0.5, line=line, row=1, col=1)
+            figure.add_shape(
+                type="line", x0=-NAME_GAP, x1=grid.edges[-1], y0=i - 0.5, y1=i - 0.5, line=line, row=1, col=1
+            )
 
 
 def _heads(figure: go.Figure, grid: Grid) -> None:

@@ -138,13 +138,17 @@ def describe_gap(row: ConfigurationView, difference: Difference, reference: str)
     names = ("corrected_lo", "corrected_hi")
     thin = [gap(difference, end, name) for end, name in zip(difference.corrected, names, strict=True)]
     words = Words().name(row.label).say(" minus ").name(reference).say("<br><b>")
-    words.number(gap(difference, difference.value, "difference")).say(f"</b> points: {difference.verdict}<br>this pair [")
+    words.number(gap(difference, difference.value, "difference")).say(
+        f"</b> points: {difference.verdict}<br>this pair ["
+    )
     words.number(lo).say(", ").number(hi).say("]<br>all pairs (Holm) [").number(thin[0]).say(", ").number(thin[1])
     words.say("]<br>p ").number(gap(difference, difference.p_value, "p_value")).say(f"<br>over {difference.covers}<br>")
     return words.runs(difference.run_ids).say(" against ").runs(difference.reference_run_ids).point()
 
 
-def text_trace(xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any) -> go.Scatter:
+def text_trace(
+    xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any
+) -> go.Scatter:
     """One text trace for many points. style: textposition and size (px)."""
     return go.Scatter(
         x=xs,

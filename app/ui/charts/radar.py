@@ -16,7 +16,8 @@ def radar_axes(matrix: Matrix, chosen: list[int]) -> tuple[list[MetricCard], lis
 
     Leaving an axis out for all is the only fair way: a missing score is not a zero.
     """
-    scored, left_out = [], []
+    scored: list[MetricCard] = []
+    left_out: list[MetricCard] = []
     for card in matrix.columns:
         cells = [matrix.cell(configuration, card.key) for configuration in chosen]
         complete = bool(cells) and all(cell is not None and cell.normalised is not None for cell in cells)

@@ -19,7 +19,7 @@ register_page(__name__, path="/recommend", name="Recommend", title="Recommend ·
 
 
 async def layout(**query: str) -> Any:
-    """The case of the address (study, scenario, weights, constraints, floor), or the first scenario on the newest study."""
+    """The case of the address (study, scenario, weights, constraints, floor), completed where it is silent."""
     api = client()
     try:
         studies = (await api.studies(limit=200)).items
@@ -102,7 +102,9 @@ async def choose_scenario(clicks: list[int | None], reset: int | None, current: 
     card = next(card for card in await client().scenarios() if card.key == key)
     case = of_scenario(card, None)
     weights = [card.weights.get(name, 0.0) for name in CRITERION_TITLES]
-    limits: list[float | str] = [("" if (limit := limit_of(case, name)) is None else limit) for name in CONSTRAINT_FIELDS]
+    limits: list[float | str] = [
+        ("" if (limit := limit_of(case, name)) is None else limit) for name in CONSTRAINT_FIELDS
+    ]
     return weights, limits, 100 * DEFAULT_FLOOR, key
 
 
@@ -116,7 +118,9 @@ async def choose_scenario(clicks: list[int | None], reset: int | None, current: 
     Input({"type": "limit", "name": ALL}, "value"),
     Input("recommend-floor", "value"),
 )
-async def ask(study: str, scenario: str, weights: list[float], limits: list[float | str | None], floor: float | str) -> Any:
+async def ask(
+    study: str, scenario: str, weights: list[float], limits: list[float | str | None], floor: float | str
+) -> Any:
     """The answer to the case as it stands, and every scenario's own answer for the cards."""
     api = client()
     cards = await api.scenarios()
@@ -132,7 +136,9 @@ async def ask(study: str, scenario: str, weights: list[float], limits: list[floa
     return shown, scenario_cards(cards, scenario, answers), case.query()
 
 
-def _case(study: int, card: ScenarioCard, weights: list[float], limits: list[float | str | None], floor: float | str) -> Case:
+def _case(
+    study: int, card: ScenarioCard, weights: list[float], limits: list[float | str | None], floor: float | str
+) -> Case:
     """Fields as a person left them; an empty limit is none, an empty floor the default."""
     chosen = dict(zip(CRITERION_TITLES, (float(weight) for weight in weights), strict=True))
     own = any(abs(chosen[name] - card.weights.get(name, 0.0)) > 1e-9 for name in CRITERION_TITLES)

@@ -20,14 +20,26 @@ PAGE = 100
 
 async def layout(**_: str) -> html.Div:
     search = dmc.TextInput(
-        id="studies-search", placeholder="Find by name", debounce=300, size="sm", attributes={"input": {"aria-label": "Find by name"}}
+        id="studies-search",
+        placeholder="Find by name",
+        debounce=300,
+        size="sm",
+        attributes={"input": {"aria-label": "Find by name"}},
     )
     return html.Div(
         [
             html.Header(
                 [
-                    html.Div([html.H1("Studies"), html.P("Each compares methods on one base model and one task.", className="quiet")]),
-                    html.Div([search, dcc.Link("New study", href="/studies/new", className="button")], className="page-actions"),
+                    html.Div(
+                        [
+                            html.H1("Studies"),
+                            html.P("Each compares methods on one base model and one task.", className="quiet"),
+                        ]
+                    ),
+                    html.Div(
+                        [search, dcc.Link("New study", href="/studies/new", className="button")],
+                        className="page-actions",
+                    ),
                 ],
                 className="page-head",
             ),
@@ -72,7 +84,10 @@ def _entry(view: StudyView) -> html.Li:
         [
             html.Div(
                 [
-                    html.Div([dcc.Link(view.name, href=f"/studies/{view.id}", className="study-link"), *tags(view)], className="study-title"),
+                    html.Div(
+                        [dcc.Link(view.name, href=f"/studies/{view.id}", className="study-link"), *tags(view)],
+                        className="study-title",
+                    ),
                     html.P(sentence(view.finding), className="study-finding", **{"data-region": "evidence"}),
                     html.P([f"{base} on {task} · ", when], className="label"),
                 ]
@@ -88,7 +103,15 @@ def _progress(view: StudyView, total: int) -> html.Div:
     counts = view.counts
     parts = {name: getattr(counts, name) for name in ("succeeded", "failed", "cancelled", "running", "queued")}
     bar = [
-        html.Span(className=f"run-share run-{name}", style={"flexGrow": share}) for name, share in parts.items() if share
+        html.Span(className=f"run-share run-{name}", style={"flexGrow": share})
+        for name, share in parts.items()
+        if share
     ]
     words = ", ".join(f"{share} {name}" for name, share in parts.items() if share) or "no runs"
-    return html.Div([html.Div(bar, className="run-bar", **{"aria-hidden": "true"}), html.Span(f"{total} runs: {words}", className="label")], className="study-progress")
+    return html.Div(
+        [
+            html.Div(bar, className="run-bar", **{"aria-hidden": "true"}),
+            html.Span(f"{total} runs: {words}", className="label"),
+        ],
+        className="study-progress",
+    )

@@ -15,7 +15,7 @@ from app.ui.charts.radar import MOST_METHODS, default_choice, radar
 from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.study import actions, head, tabs
-from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table
+from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table, table_note
 from app.ui.study.grid import comparison_grid
 from app.ui.theme import Palette, palette
 
@@ -54,7 +54,9 @@ async def layout(study_id: str = "", **_: str) -> Any:
 
 
 def _not_a_study(name: str) -> Any:
-    return empty("There is no such study", f"“{name[:40]}” is not the number of a study.", [("All studies", "/studies")])
+    return empty(
+        "There is no such study", f"“{name[:40]}” is not the number of a study.", [("All studies", "/studies")]
+    )
 
 
 async def _read(api: AtlasClient, study: int) -> tuple[StudyView, Comparison]:
@@ -101,7 +103,9 @@ def _main_panel(matrix: Matrix) -> html.Section:
                                 w=150,
                                 leftSection=html.Span("By", className="quiet"),
                                 leftSectionWidth=30,
-                                attributes={"input": {"aria-label": "Sort by, and on a narrow screen the metric shown"}},
+                                attributes={
+                                    "input": {"aria-label": "Sort by, and on a narrow screen the metric shown"}
+                                },
                             ),
                         ],
                         className="panel-tools",
@@ -130,7 +134,10 @@ def _radar_panel(matrix: Matrix) -> html.Section:
     )
     return html.Section(
         [
-            html.Div([html.H2("Profile of up to six"), choice], className="panel-head radar-head"),
+            html.Div(
+                [html.H2("Profile of up to six"), html.Div(choice, **{"data-label": "names of methods"})],
+                className="panel-head radar-head",
+            ),
             html.Div(loading(rows=5), id="study-radar"),
         ],
         className="panel",
@@ -185,7 +192,11 @@ async def show_evidence(view_name: str, sort: str, scheme: str | None, narrow: b
     except ApiProblem as problem:
         return error("The comparison could not be read", problem.detail)
     matrix = Matrix(comparison, view.metric)
-    if view_name != "Failures" and not any(cell.mean is not None for cell in comparison.cells) and view_name != "Tuning":
+    if (
+        view_name != "Failures"
+        and not any(cell.mean is not None for cell in comparison.cells)
+        and view_name != "Tuning"
+    ):
         return _nothing_yet(view)
     if view_name == "Heatmap":
         return _figure(view, matrix, sort, palette(scheme), narrow=bool(narrow))
@@ -194,7 +205,7 @@ async def show_evidence(view_name: str, sort: str, scheme: str | None, narrow: b
 
 def _table_view(name: str, matrix: Matrix, runs: list[RunView], sort: str) -> Any:
     if name == "Table":
-        return comparison_grid(matrix, sort=sort)
+        return html.Div([table_note(matrix), comparison_grid(matrix, sort=sort)])
     if name == "Tuning":
         return tabs.tuning(matrix)
     return tabs.seeds(matrix, runs) if name == "Seeds" else tabs.failures(runs)
@@ -202,7 +213,9 @@ def _table_view(name: str, matrix: Matrix, runs: list[RunView], sort: str) -> An
 
 def _figure(view: StudyView, matrix: Matrix, sort: str, colours: Palette, *, narrow: bool) -> html.Div:
     seeds = view.document.seeds if isinstance(view.document.seeds, int) else len(view.document.seeds)
-    figure = dot_list(matrix, sort, colours, seeds=seeds) if narrow else heatmap(matrix, colours, seeds=seeds, sort=sort)
+    figure = (
+        dot_list(matrix, sort, colours, seeds=seeds) if narrow else heatmap(matrix, colours, seeds=seeds, sort=sort)
+    )
     return html.Div(
         [
             html.P(figure_sentence(matrix), id="study-figure-sentence", className="visually-hidden"),
@@ -220,7 +233,9 @@ def _nothing_yet(view: StudyView) -> html.Div:
     queue = ("Open the queue", f"/runs?study_id={view.id}")
     if view.status in ("queued", "running"):
         return empty("No finished run yet", "The first row appears when a method has one reporting run.", [queue])
-    return empty("Nothing was measured", "Every run of this study failed or was cancelled; the Failures tab says why.", [queue])
+    return empty(
+        "Nothing was measured", "Every run of this study failed or was cancelled; the Failures tab says why.", [queue]
+    )
 
 
 async def _all_runs(api: AtlasClient, study: int) -> list[RunView]:
@@ -255,7 +270,14 @@ async def show_radar(chosen: list[str], scheme: str | None, narrow: bool | None,
     wanted = [int(one) for one in chosen] or default_choice(matrix)
     note, axes = profile_note(matrix, wanted)
     if len(axes) < 3:
-        return html.Div([note, html.P("A profile needs three metrics that every chosen method has a score in.", className="study-quiet")])
+        return html.Div(
+            [
+                note,
+                html.P(
+                    "A profile needs three metrics that every chosen method has a score in.", className="study-quiet"
+                ),
+            ]
+        )
     figure = radar(matrix, wanted, palette(scheme), narrow=bool(narrow))
     graph = dcc.Graph(id="study-radar-figure", figure=figure, config=GRAPH, style={"height": figure.layout.height})
     image = html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": "study-radar-sentence"})

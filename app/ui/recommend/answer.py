@@ -38,7 +38,9 @@ def answer(found: Recommendation, matrix: Matrix, card: ScenarioCard | None) -> 
 
 def _single_seed(found: Recommendation) -> bool:
     """Whether quality rests on one seed, so that no seed noise is in the probabilities."""
-    return any(len(row.values["task_performance"].run_ids) == 1 for row in found.ranked if "task_performance" in row.values)
+    return any(
+        len(row.values["task_performance"].run_ids) == 1 for row in found.ranked if "task_performance" in row.values
+    )
 
 
 def _headline(found: Recommendation, card: ScenarioCard | None, *, single: bool) -> html.Section:
@@ -49,7 +51,7 @@ def _headline(found: Recommendation, card: ScenarioCard | None, *, single: bool)
         [
             html.Div(
                 [
-                    html.Div([tag(word, tone, meaning), *_setting(found, card)], className="recommend-verdict"),
+                    html.Div([tag(word, tone, meaning), *_setting(card)], className="recommend-verdict"),
                     html.H2(_title(found, picks), className="recommend-headline"),
                     html.P(sentence(found.reason), className="recommend-reason"),
                     *_next_step(found),
@@ -63,7 +65,7 @@ def _headline(found: Recommendation, card: ScenarioCard | None, *, single: bool)
     )
 
 
-def _setting(found: Recommendation, card: ScenarioCard | None) -> list[Any]:
+def _setting(card: ScenarioCard | None) -> list[Any]:
     name = card.title.lower() if card else "your own weights"
     return [html.Span(f"For {name}, from one study", className="quiet")]
 
@@ -158,11 +160,29 @@ def _raw_metrics(found: Recommendation) -> list[str]:
 
 
 def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str]) -> html.Tr:
-    lo, hi = (_of_answer(found, float(rank), name, "count") for rank, name in zip(row.rank_interval, ("rank_lo", "rank_hi"), strict=True))
+    lo, hi = (
+        _of_answer(found, float(rank), name, "count")
+        for rank, name in zip(row.rank_interval, ("rank_lo", "rank_hi"), strict=True)
+    )
     ranks = [show(lo)] if lo.value == hi.value else [show(lo), "–", show(hi)]
-    bar = html.Span(html.Span(style={"width": f"{100 * row.p_best.value:.1f}%"}), className="p-bar", **{"aria-hidden": "true"})
+    bar = html.Span(
+        html.Span(style={"width": f"{100 * row.p_best.value:.1f}%"}), className="p-bar", **{"aria-hidden": "true"}
+    )
     raw = [html.Td(show(row.values[key]) if key in row.values else "–") for key in metrics]
-    name = [named(row.label, row.family), *([] if row.on_front else [tag("not on the front", "plain", "Another candidate is at least as good in everything that has a weight.")])]
+    name = [
+        named(row.label, row.family),
+        *(
+            []
+            if row.on_front
+            else [
+                tag(
+                    "not on the front",
+                    "plain",
+                    "Another candidate is at least as good in everything that has a weight.",
+                )
+            ]
+        ),
+    ]
     return html.Tr(
         [
             html.Th(name, scope="row"),
@@ -186,11 +206,17 @@ def _changes(found: Recommendation) -> html.Section:
     """One edit of the question at a time, and the pick it would give."""
     title = html.H3("What would change this answer")
     if not found.changes:
-        return html.Section([title, html.P("Nothing to vary until there is an answer.", className="quiet")], className="panel")
+        return html.Section(
+            [title, html.P("Nothing to vary until there is an answer.", className="quiet")], className="panel"
+        )
     picked = {row.label for row in found.ranked if row.configuration in found.picks}
-    body = [_change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes]
+    body = [
+        _change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes
+    ]
     head = html.Tr([html.Th("Change"), html.Th("Then"), html.Th("P(best)")])
-    return html.Section([title, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"})
+    return html.Section(
+        [title, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"}
+    )
 
 
 def _family(found: Recommendation, label: str) -> str:
@@ -217,5 +243,3 @@ def _reasons(rows: list[Vetoed]) -> list[Any]:
         return []
     items = [html.Li([named(row.label, row.family), html.Div(sentence(row.reason), className="quiet")]) for row in rows]
     return [html.Ul(items, className="recommend-reasons")]
-
-

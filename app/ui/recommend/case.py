@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, cast, get_args
+from typing import Any, Self, cast, get_args
 
 from app.schemas import RecommendationRequest, ScenarioCard
 from peft_core.scenario import ConstraintName, Criterion
@@ -57,7 +57,9 @@ class Case:
         constraints = None if limits is None else _pairs(limits, get_args(ConstraintName))
         floor = _number(query.get("floor", ""))
         return cls(
-            study=int(query["study"]) if query.get("study", "").isascii() and query.get("study", "").isdigit() else None,
+            study=int(query["study"])
+            if query.get("study", "").isascii() and query.get("study", "").isdigit()
+            else None,
             scenario=query.get("scenario"),
             weights=cast(Mapping[Criterion, float], weights) if sum(weights.values()) > 0 else None,
             constraints=cast(Mapping[ConstraintName, float] | None, constraints),
@@ -69,7 +71,8 @@ class Case:
         parts = [f"study={self.study}"] if self.study is not None else []
         parts += [f"scenario={self.scenario}"] if self.scenario else []
         parts += [f"weights={_joined(self.weights)}"] if self.weights else []
-        parts += [f"constraints={_joined(self.constraints)}"] if self.constraints is not None else []
+        # An empty value would be dropped on the way, so "no limit" has a word of its own.
+        parts += [f"constraints={_joined(self.constraints) or 'none'}"] if self.constraints is not None else []
         parts += [f"floor={self.floor:g}"] if self.floor != DEFAULT_FLOOR else []
         return "&".join(parts)
 
@@ -96,7 +99,7 @@ def of_scenario(card: ScenarioCard, study: int | None) -> Case:
 
 
 def _pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:
-    """"quality:0.25,memory:0.4" as numbers by name; unknown names and unreadable numbers are dropped."""
+    """ "quality:0.25,memory:0.4" as numbers by name; unknown names and unreadable numbers are dropped."""
     found = {}
     for part in text.split(","):
         name, _, value = part.partition(":")
@@ -115,5 +118,6 @@ def _number(text: str) -> float | None:
     return number if 0 <= number < float("inf") else None
 
 
-def _joined(pairs: Mapping[str, float]) -> str:
-    return ",".join(f"{name}:{value:g}" for name, value in pairs.items())
+def _joined(pairs: Mapping[Any, float]) -> str:
+    # A "+" in an address is a space, so an exponent goes without it.
+    return ",".join(f"{name}:{value:.12g}".replace("+", "") for name, value in pairs.items())

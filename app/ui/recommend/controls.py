@@ -83,7 +83,10 @@ def _weight(name: Criterion, value: float) -> html.Div:
     title = CRITERION_TITLES[name]
     return html.Div(
         [
-            html.Div([html.Span(title), html.Span(f"{value:.2f}", id={"type": "weight-shown", "name": name})], className="weight-head"),
+            html.Div(
+                [html.Span(title), html.Span(f"{value:.2f}", id={"type": "weight-shown", "name": name})],
+                className="weight-head",
+            ),
             dmc.Slider(
                 id={"type": "weight", "name": name},
                 min=0,
@@ -140,9 +143,13 @@ def textbook(cards: list[ScenarioCard], answers: dict[str, Recommendation]) -> h
         for card in cards
     ]
     head = html.Tr([html.Th("Scenario"), html.Th("Textbook"), html.Th("Evidence")])
-    note = html.P("Its scores were never measured: shown to be confirmed or refuted, not mixed in.", className="study-note")
+    note = html.P(
+        "Its scores were never measured: shown to be confirmed or refuted, not mixed in.", className="study-note"
+    )
     return html.Section(
-        [html.H3("The textbook expects"), note, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"}
+        [html.H3("The textbook expects"), note, table(head, body, className="study-table-wrap")],
+        className="panel",
+        **{"data-region": "evidence"},
     )
 
 

@@ -22,7 +22,9 @@ def buttons(view: StudyView) -> html.Div:
         ],
         position="bottom-end",
     )
-    stop = dmc.Button("Cancel study", id="study-cancel", variant="default", size="xs", display=None if running else "none")
+    stop = dmc.Button(
+        "Cancel study", id="study-cancel", variant="default", size="xs", display=None if running else "none"
+    )
     delete = dmc.Button("Delete", id="study-delete", variant="default", size="xs", display="none" if running else None)
     return html.Div([stop, delete, export], className="page-actions")
 

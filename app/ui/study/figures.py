@@ -17,7 +17,9 @@ LEVEL = 0.95
 
 def figure_sentence(matrix: Matrix) -> list[Any]:
     """The figure in a sentence: how many rows and columns, and each row's quality."""
-    words: list[Any] = [f"Heatmap of methods and metrics with differences to the reference. {matrix.title(matrix.cards[QUALITY])}: "]
+    words: list[Any] = [
+        f"Heatmap of methods and metrics with differences to the reference. {matrix.title(matrix.cards[QUALITY])}: "
+    ]
     for place, row in enumerate(matrix.ordered(QUALITY)):
         cell = matrix.cell(row.id, QUALITY)
         name = html.Span(row.label, **{"data-label": row.label})
@@ -38,9 +40,27 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> html.Div:
     if narrow:
         return html.Div([*marks[:2], html.Span("Line: reference")], className="legend")
     scale = html.Span(["Colour: score on fixed anchors, low ", html.I(className="heat-bar"), " high"])
-    boxes = [html.Span("≈ estimated", className="box box-estimated"), html.Span("– missing", className="box box-missing")]
-    failed = [html.Span("✕ failed runs", className="box box-failed")] if any(c.failures for c in matrix.comparison.cells) else []
-    return html.Div([scale, html.Span("Mark in a cell: its place on the column's axis"), *marks, *boxes, *failed], className="legend")
+    boxes = [
+        html.Span("≈ estimated", className="box box-estimated"),
+        html.Span("– missing", className="box box-missing"),
+    ]
+    failed = (
+        [html.Span("✕ failed runs", className="box box-failed")]
+        if any(c.failures for c in matrix.comparison.cells)
+        else []
+    )
+    return html.Div(
+        [scale, html.Span("Mark in a cell: its place on the column's axis"), *marks, *boxes, *failed],
+        className="legend",
+    )
+
+
+def table_note(matrix: Matrix) -> html.Div:
+    """What the columns of the table mean, and the same cells as a file."""
+    words = ["Interval: ", show(_level()), " over seeds. Differences are paired by seed and test item; p by Holm."]
+    link = f"/api/v1/studies/{matrix.comparison.study}/export?format=csv"
+    download = html.A("CSV", href=link, className="button button-plain", download="")
+    return html.Div([html.P(words, className="study-note"), download], className="panel-head")
 
 
 def _level() -> Number:
@@ -65,5 +85,7 @@ def profile_table(matrix: Matrix, chosen: list[int], axes: list[MetricCard]) -> 
     body = []
     for card in axes:
         scores = [matrix.normalised(cell) for row in rows if (cell := matrix.cell(row.id, card.key)) is not None]
-        body.append(html.Tr([html.Th(matrix.title(card), scope="row"), *[html.Td(show(s)) for s in scores if s is not None]]))
+        body.append(
+            html.Tr([html.Th(matrix.title(card), scope="row"), *[html.Td(show(s)) for s in scores if s is not None]])
+        )
     return table(head, body, className="study-table-wrap")

@@ -50,7 +50,7 @@ def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
 def columns(matrix: Matrix) -> list[dict[str, Any]]:
     """Method, quality with its interval and its difference, then every other metric that has a value."""
     quality = matrix.title(matrix.cards[QUALITY])
-    first = [
+    first: list[dict[str, Any]] = [
         {"field": "method", "headerName": "Method", "pinned": "left", "minWidth": 150},
         {"field": QUALITY, "headerName": quality, "headerTooltip": matrix.cards[QUALITY].meaning},
         {"field": "interval", "headerName": "Interval", "minWidth": 124},

@@ -17,7 +17,11 @@ VERSION = re.compile(r"\S*\d+\.\d+\S*")
 def title(view: StudyView) -> html.Div:
     return html.Div(
         [
-            html.Nav([dcc.Link("Studies", href="/studies"), " / ", html.Span(f"{view.id}")], className="breadcrumb", **{"aria-label": "Breadcrumb"}),
+            html.Nav(
+                [dcc.Link("Studies", href="/studies"), " / ", html.Span(f"{view.id}")],
+                className="breadcrumb",
+                **{"aria-label": "Breadcrumb"},
+            ),
             html.Div([html.H1(view.name), *tags(view)], className="study-title"),
         ]
     )
@@ -25,7 +29,9 @@ def title(view: StudyView) -> html.Div:
 
 def tags(view: StudyView) -> list[html.Span]:
     """Status in a word, and what limits every number below."""
-    tone = {"failed": "bad", "cancelled": "warn", "running": "accent", "queued": "plain", "succeeded": "good"}[view.status]
+    tone = {"failed": "bad", "cancelled": "warn", "running": "accent", "queued": "plain", "succeeded": "good"}[
+        view.status
+    ]
     word = "finished" if view.status == "succeeded" else view.status
     found = [tag(word, tone)]
     seeds = view.document.seeds
@@ -64,7 +70,9 @@ def flags(matrix: Matrix) -> list[Any]:
         return []
     names = sorted((row.label for row in matrix.comparison.configurations), key=len, reverse=True)
     word = "comparability note" if len(notes) == 1 else "comparability notes"
-    count = Number(value=len(notes), quantity="count", statistic="flags", formula=f"flags(study {matrix.comparison.study})")
+    count = Number(
+        value=len(notes), quantity="count", statistic="flags", formula=f"flags(study {matrix.comparison.study})"
+    )
     badge = html.Span([show(count), f" {word}"], className="tag tag-warn")
     listed: list[Any] = []
     for place, note in enumerate(notes):
@@ -74,7 +82,9 @@ def flags(matrix: Matrix) -> list[Any]:
 
 def mismatches(matrix: Matrix) -> list[str]:
     """A verdict that disagrees with its own interval: "tie" exactly when the corrected interval covers zero."""
-    wrong = [d for d in matrix.comparison.differences if (d.corrected[0] <= 0 <= d.corrected[1]) != (d.verdict == "tie")]
+    wrong = [
+        d for d in matrix.comparison.differences if (d.corrected[0] <= 0 <= d.corrected[1]) != (d.verdict == "tie")
+    ]
     return [f"{matrix.configurations[d.configuration].label}: interval and verdict disagree" for d in wrong]
 
 

@@ -81,7 +81,12 @@ def seeds(matrix: Matrix, runs: list[RunView]) -> html.Div:
         of_seed = {run.seed: run for run in report if run.configuration == row.id}
         cells = [html.Td(_seed(matrix, card, of_seed.get(seed))) for seed in numbers]
         body.append(html.Tr([html.Th(method_name(row), scope="row"), *cells]))
-    return html.Div([html.P(f"{matrix.title(card)} on the test split, one run per seed.", className="study-note"), table(head, body)])
+    return html.Div(
+        [
+            html.P(f"{matrix.title(card)} on the test split, one run per seed.", className="study-note"),
+            table(head, body),
+        ]
+    )
 
 
 def _seed(matrix: Matrix, card: MetricCard, run: RunView | None) -> Any:

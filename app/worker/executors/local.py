@@ -8,17 +8,17 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.processes import die_with_parent
 from app.services.store import empty_scratch
 from peft_core.errors import PeftCoreError
 from peft_core.spec import Event, OnEvent, RunResult, RunSpec
@@ -119,7 +119,7 @@ def _nothing() -> None:
 
 def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connection) -> None:
     """The run's process: do the run, tell its events and its outcome through the pipe."""
-    die_with_parent(signal.SIGKILL)  # A killed worker leaves no orphan.
+    threading.Thread(target=_end_with_worker, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
     import torch
 
@@ -138,6 +138,15 @@ def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connect
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
         tell({"reason": _reason(error), "details": traceback.format_exc()})
+
+
+def _end_with_worker() -> None:
+    """A killed worker leaves no orphan: its end of the sentinel closes with it. The fork server, whose child this is,
+    lives as long as any of its children, so its death would tell nothing."""
+    worker = multiprocessing.parent_process()
+    assert worker is not None
+    wait([worker.sentinel])
+    os._exit(1)
 
 
 def _reason(error: Exception) -> str:

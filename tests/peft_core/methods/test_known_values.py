@@ -51,12 +51,12 @@ def test_lora_is_w_plus_alpha_over_r_b_a(minilm: Path, tweets: TaskSpec) -> None
     model = method.attach(base, task_kind="classification", total_steps=1)
     path = "bert.encoder.layer.0.attention.self.query"
     layer = model.get_submodule(f"base_model.model.{path}")
-    down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    down, up = layer.get_parameter("lora_A.default.weight"), layer.get_parameter("lora_B.default.weight")
     nn.init.normal_(up)
     expected = before[f"{path}.weight"] + 8 / 4 * up.detach() @ down.detach()
     merged = method.merge(model)
     assert merged is not None
-    assert torch.allclose(merged.get_submodule(path).weight, expected, atol=1e-6)
+    assert torch.allclose(merged.get_parameter(f"{path}.weight"), expected, atol=1e-6)
 
 
 def test_the_bottleneck_is_h_plus_u_f_of_d_h() -> None:

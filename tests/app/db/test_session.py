@@ -1,0 +1,102 @@
+"""Whose rows a session sees, and a database that can be made, checked and taken back."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session
+
+from app.db.migrate import alembic_config, is_current, migrate
+from app.db.session import UnscopedQueryError, database_now, make_engine, system_session, team_session
+from app.db.tables import Owned, Study, Team
+
+
+def add_study(engine: Engine, team_id: int, name: str) -> int:
+    with team_session(engine, team_id) as session:
+        row = Study(
+            name=name,
+            document={},
+            base_model_path="m",
+            base_model_sha256="0" * 64,
+            task={},
+            created_at=database_now(session),
+            created_by="test",
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+@pytest.fixture
+def two_teams(engine: Engine) -> tuple[int, int]:
+    with system_session(engine) as session:
+        session.add(Team(id=2, slug="other"))
+    return add_study(engine, 1, "ours"), add_study(engine, 2, "theirs")
+
+
+def test_a_session_sees_its_own_teams_rows(engine: Engine, two_teams: tuple[int, int]) -> None:
+    with team_session(engine, 1) as session:
+        assert [study.name for study in session.scalars(select(Study))] == ["ours"]
+        assert session.scalar(select(Study).where(Study.id == two_teams[1])) is None
+        assert session.scalar(select(func.count()).select_from(Study)) == 1
+
+
+def test_the_product_itself_sees_all(engine: Engine, two_teams: tuple[int, int]) -> None:
+    with system_session(engine) as session:
+        assert session.scalar(select(func.count()).select_from(Study)) == 2
+
+
+def test_an_unscoped_query_fails(engine: Engine) -> None:
+    with Session(engine) as session, pytest.raises(UnscopedQueryError):
+        session.scalars(select(Study))
+
+
+def test_every_table_of_results_is_owned() -> None:
+    owned = {table.__tablename__ for table in Owned.__subclasses__()}  # type: ignore[attr-defined]
+    assert owned == {
+        "studies",
+        "configurations",
+        "runs",
+        "attempts",
+        "measurements",
+        "series_points",
+        "log_lines",
+        "prediction_sets",
+        "artifacts",
+        "idempotency_keys",
+    }
+
+
+def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
+    def half() -> None:
+        with team_session(engine, 1) as session:
+            session.add(Team(id=9, slug="half"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    with system_session(engine) as session:
+        assert session.get(Team, 9) is None
+
+
+def test_migrations_go_up_down_and_up_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    migrate(url)
+    engine = make_engine(url)
+    assert is_current(engine)
+    command.check(alembic_config(url))
+    command.downgrade(alembic_config(url), "base")
+    with engine.connect() as connection:
+        left = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+    assert set(left) <= {"alembic_version"}
+    migrate(url)
+    assert is_current(engine)
+    engine.dispose()
+
+
+def test_sqlite_is_in_wal_with_foreign_keys(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1

@@ -1,0 +1,262 @@
+"""The queue's state machine on a real SQLite: who is next, whose a run is, and how it ends."""
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app.db.session import database_now, system_session
+from app.db.tables import Attempt, Configuration, LogLineRow, MeasurementRow, Run, SeriesPointRow, Study
+from app.errors import Conflict, LeaseLost
+from app.schemas import MethodEntry, StudyDocument
+from app.services import run_queue, runs, studies
+from app.services.callers import LOCAL
+from app.services.run_queue import ClaimedRun
+from app.settings import Settings
+from peft_core.spec import Budget, Event, Log, Measurement, Point, PrecisionChosen, Progress, RunResult
+
+TUNED = StudyDocument(
+    name="Tuned",
+    budget=Budget(steps=5, batch_size=4, max_length=32),
+    seeds=2,
+    grid_points=3,
+    methods=[MethodEntry(method="lora")],
+    references=[],
+)
+
+
+@pytest.fixture
+def study(engine: Engine, settings: Settings) -> int:
+    return studies.create_study(engine, settings, LOCAL, TUNED)
+
+
+@pytest.fixture
+def worker(engine: Engine) -> int:
+    with system_session(engine) as session:
+        return run_queue.register_worker(session, "test:1", "cpu", {})
+
+
+def claim(engine: Engine, worker: int, *, alone: bool = True, lease_seconds: float = 30) -> ClaimedRun | None:
+    with system_session(engine) as session:
+        return run_queue.claim_next_run(session, worker, store=Path("store"), lease_seconds=lease_seconds, alone=alone)
+
+
+def claimed(engine: Engine, worker: int, **how: Any) -> ClaimedRun:
+    found = claim(engine, worker, **how)
+    assert found is not None
+    return found
+
+
+def record(engine: Engine, found: ClaimedRun, events: Sequence[Event]) -> bool:
+    with system_session(engine) as session:
+        return run_queue.record_events(session, found.lease, events)
+
+
+def finish(engine: Engine, found: ClaimedRun, score: float | None = None) -> None:
+    result = RunResult(validation_score=score, train_seconds=1.0, artifacts=(), environment={})
+    with system_session(engine) as session:
+        run_queue.finish_run(session, found, result, ())
+
+
+def know_precision(engine: Engine, study: int) -> None:
+    with system_session(engine) as session:
+        session.get_one(Study, study).precision = "fp32"
+
+
+def read(engine: Engine, run_id: int) -> Run:
+    with system_session(engine) as session:
+        return session.get_one(Run, run_id)
+
+
+def everything(engine: Engine) -> list[Run]:
+    with system_session(engine) as session:
+        return list(session.scalars(select(Run).order_by(Run.id)))
+
+
+def test_a_study_queues_its_grid_then_its_seeds_then_its_probe(engine: Engine, study: int) -> None:
+    found = everything(engine)
+    assert [run.purpose for run in found] == ["tune"] * 3 + ["report"] * 2 + ["probe"]
+    assert len({run.learning_rate for run in found[:3]}) == 3
+    assert {run.learning_rate for run in found[3:]} == {None}
+    assert found[0].seed not in {run.seed for run in found[3:5]}
+
+
+def test_while_the_precision_is_unknown_one_run_goes_first(engine: Engine, study: int, worker: int) -> None:
+    first = claimed(engine, worker)
+    assert first.spec.precision is None
+    assert claim(engine, worker) is None
+    chosen = PrecisionChosen(precision="bf16", fp32_step_seconds=0.2, bf16_step_seconds=0.1)
+    record(engine, first, [chosen])
+    assert claimed(engine, worker, alone=False).spec.precision == "bf16"
+
+
+def test_reports_wait_for_the_learning_rate_and_get_the_best(engine: Engine, study: int, worker: int) -> None:
+    know_precision(engine, study)
+    tuning = [claimed(engine, worker) for _ in range(3)]
+    assert claim(engine, worker) is None
+    for found, score in zip(tuning, (0.7, 0.9, 0.8), strict=True):
+        finish(engine, found, score)
+    report = claimed(engine, worker)
+    assert (report.spec.purpose, report.spec.learning_rate) == ("report", tuning[1].spec.learning_rate)
+
+
+def test_a_tie_goes_to_the_smaller_rate(engine: Engine, study: int, worker: int) -> None:
+    know_precision(engine, study)
+    tuning = [claimed(engine, worker) for _ in range(3)]
+    for found in reversed(tuning):
+        finish(engine, found, 0.9)
+    with system_session(engine) as session:
+        chosen = session.scalar(select(Configuration.learning_rate))
+    assert chosen == min(found.spec.learning_rate or 1 for found in tuning)
+
+
+def test_without_any_tuned_rate_the_rest_fails_with_the_reason(engine: Engine, study: int, worker: int) -> None:
+    know_precision(engine, study)
+    for _ in range(3):
+        with system_session(engine) as session:
+            found = run_queue.claim_next_run(session, worker, store=Path("s"), lease_seconds=30, alone=True)
+            assert found is not None
+            run_queue.fail_run(session, found, "broken")
+    rest = everything(engine)[3:]
+    assert {run.status for run in rest} == {"failed"}
+    assert all("no learning rate" in (run.reason or "") for run in rest)
+
+
+def test_a_probe_has_the_device_alone_and_nothing_overtakes_it(engine: Engine, study: int, worker: int) -> None:
+    know_precision(engine, study)
+    for found in [claimed(engine, worker) for _ in range(3)]:
+        finish(engine, found, 0.9)
+    for _ in range(2):
+        claimed(engine, worker)
+    assert claim(engine, worker, alone=False) is None
+    assert claimed(engine, worker, alone=True).spec.purpose == "probe"
+
+
+def test_events_are_written_once_however_often_they_are_sent(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    events: list[Event] = [
+        Progress(phase="training", step=1, total_steps=5),
+        Point(key="train_loss", step=1, value=0.5),
+        Measurement(metric="storage_bytes", value=7, detail={"files": 1}),
+    ]
+    record(engine, found, events)
+    record(engine, found, [*events, Point(key="train_loss", step=1, value=0.4)])
+    with system_session(engine) as session:
+        assert [point.value for point in session.scalars(select(SeriesPointRow))] == [0.4]
+        assert [row.value for row in session.scalars(select(MeasurementRow))] == [7]
+    run = read(engine, found.lease.run_id)
+    assert (run.phase, run.step, run.total_steps) == ("training", 1, 5)
+
+
+def expire(engine: Engine, run_id: int) -> list[int]:
+    with system_session(engine) as session:
+        session.get_one(Run, run_id).lease_expires_at = database_now(session) - timedelta(seconds=1)
+    with system_session(engine) as session:
+        return run_queue.release_expired_leases(session)
+
+
+def test_a_lost_run_is_claimed_again_and_the_old_worker_may_write_no_more(
+    engine: Engine, study: int, worker: int
+) -> None:
+    first = claimed(engine, worker)
+    record(engine, first, [Point(key="train_loss", step=1, value=0.5), Log(message="kept")])
+    assert expire(engine, first.lease.run_id) == [first.lease.run_id]
+    second = claimed(engine, worker)
+    assert (second.lease.run_id, second.lease.attempt) == (first.lease.run_id, 2)
+    writes = (
+        lambda: record(engine, first, [Point(key="train_loss", step=2, value=0.1)]),
+        lambda: finish(engine, first, 0.9),
+    )
+    for write in writes:
+        with pytest.raises(LeaseLost):
+            write()
+    with system_session(engine) as session:
+        assert session.scalars(select(SeriesPointRow)).all() == []
+        assert [line.message for line in session.scalars(select(LogLineRow))] == ["kept"]
+        reasons = list(session.scalars(select(Attempt.reason).order_by(Attempt.attempt)))
+    assert reasons == ["its worker was lost", None]
+
+
+def test_a_living_lease_is_not_taken(engine: Engine, study: int, worker: int) -> None:
+    claimed(engine, worker)
+    with system_session(engine) as session:
+        assert run_queue.release_expired_leases(session) == []
+
+
+def test_a_run_that_loses_its_worker_three_times_fails(engine: Engine, study: int, worker: int) -> None:
+    for _ in range(3):
+        found = claimed(engine, worker)
+        expire(engine, found.lease.run_id)
+    run = read(engine, 1)
+    assert run.status == "failed"
+    assert "lost its worker 3 times" in (run.reason or "")
+
+
+def test_a_run_given_back_keeps_its_attempts(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    with system_session(engine) as session:
+        run_queue.give_back(session, found.lease)
+    assert (read(engine, 1).status, read(engine, 1).attempt) == ("queued", 0)
+    assert claimed(engine, worker).lease.attempt == 1
+
+
+def test_cancelling(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    runs.request_cancel(engine, LOCAL, found.lease.run_id)
+    assert record(engine, found, [Log(message="still here")])
+    with system_session(engine) as session:
+        run_queue.cancel_run(session, found)
+    assert read(engine, found.lease.run_id).status == "cancelled"
+    runs.request_cancel(engine, LOCAL, 2)
+    assert read(engine, 2).status == "cancelled"
+    with pytest.raises(Conflict):
+        runs.request_cancel(engine, LOCAL, 2)
+
+
+def test_a_retry_is_a_new_run_in_the_old_ones_place(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    with system_session(engine) as session:
+        run_queue.fail_run(session, found, "broken")
+    again = runs.retry_run(engine, LOCAL, found.lease.run_id)
+    assert read(engine, again).retry_of == found.lease.run_id
+    assert read(engine, found.lease.run_id).status == "failed"
+    with pytest.raises(Conflict):
+        runs.retry_run(engine, LOCAL, found.lease.run_id)
+    know_precision(engine, study)
+    assert claimed(engine, worker).lease.run_id == again
+
+
+def test_a_higher_priority_goes_first(engine: Engine, settings: Settings, study: int, worker: int) -> None:
+    urgent = studies.create_study(engine, settings, LOCAL, TUNED.model_copy(update={"name": "Urgent"}))
+    with system_session(engine) as session:
+        session.get_one(Study, urgent).priority = 1
+    assert claimed(engine, worker).study_id == urgent
+
+
+def test_a_finished_run_never_changes(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    finish(engine, found, 0.9)
+    with pytest.raises(LeaseLost), system_session(engine) as session:
+        run_queue.fail_run(session, found, "too late")
+    assert read(engine, found.lease.run_id).status == "succeeded"
+
+
+def test_racing_workers_claim_every_run_once(engine: Engine, settings: Settings, worker: int) -> None:
+    document = TUNED.model_copy(update={"seeds": 60, "grid_points": 1})
+    know_precision(engine, studies.create_study(engine, settings, LOCAL, document))
+    taken: list[int] = []
+
+    def race() -> None:
+        while (found := claim(engine, worker)) is not None:
+            taken.append(found.lease.run_id)
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(1, 62))

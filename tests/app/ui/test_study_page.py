@@ -1,0 +1,206 @@
+"""The study page's parts: head, flags, table, tuning, seeds, failures; and the page as the server gives it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.schemas import RunCounts, RunView, StudyDocument, StudyView
+from app.ui.cells import QUALITY, Matrix
+from app.ui.study import figures, grid, head, tabs
+from app.ui.study.actions import buttons
+from peft_core.spec import Splits
+from tests.app.ui.components import elements, sources, text_of, uncovered_digits
+from tests.app.ui.documents import comparison
+from tests.flow.finished_study import QUICKSTART
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+LORA, P_TUNING_V2 = 4, 7
+
+
+def matrix(**changes: Any) -> Matrix:
+    return Matrix(comparison().model_copy(update=changes), "accuracy")
+
+
+def view(**changes: Any) -> StudyView:
+    document = StudyDocument.model_validate({"name": "Quickstart", "methods": [{"method": "lora"}], "seeds": [0, 1, 2]})
+    fields: dict[str, Any] = {
+        "id": 1,
+        "name": "Quickstart",
+        "status": "succeeded",
+        "document": document,
+        "task_kind": "classification",
+        "metric": "accuracy",
+        "splits": Splits(train=400, validation=300, test=600),
+        "precision": "bf16",
+        "counts": RunCounts(succeeded=45, failed=1),
+        "failures": 1,
+        "created_at": NOW,
+        "created_by": "local",
+        "updated_at": NOW,
+        "finding": [],
+    }
+    return StudyView(**fields | changes)
+
+
+def run(run_id: int, **changes: Any) -> RunView:
+    fields: dict[str, Any] = dict.fromkeys(RunView.model_fields)
+    fields |= {
+        "id": run_id,
+        "study_id": 1,
+        "study_name": "Quickstart",
+        "configuration": LORA,
+        "method": "lora",
+        "label": "LoRA r8",
+        "family": "lora",
+        "seed": 0,
+        "purpose": "report",
+        "status": "succeeded",
+        "step": 150,
+        "attempt": 1,
+        "cancel_requested": False,
+        "stalled": False,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return RunView(**fields | changes)
+
+
+# -- head -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_single_seed_and_a_status_are_words_in_the_head() -> None:
+    one = view().document.model_copy(update={"seeds": [0]})
+    assert "single seed" in text_of(head.title(view(document=one)))
+    assert "single seed" not in text_of(head.title(view()))
+    assert "finished" in text_of(head.title(view()))
+
+
+def test_the_partial_note_counts_the_runs_and_says_by_which_formula() -> None:
+    note = head.partial(view(status="running", counts=RunCounts(succeeded=5, failed=1, queued=3, running=1)))
+    assert text_of(note).startswith("6 of 10 runs in.")
+    assert [found["data-source"] for found in sources(note)] == ["formula:runs_ended(study 1)", "formula:runs(study 1)"]
+    assert uncovered_digits(note) == []
+    assert head.partial(view()) == []
+
+
+def test_flags_mark_names_and_versions_and_leave_no_other_digit() -> None:
+    flags = [
+        "LoRA r8: the best learning rate lies at the edge.",
+        "The runs used different versions of torch: 2.12.1, 2.13.0.",
+    ]
+    shown = head.flags(matrix(flags=flags))
+    assert text_of(shown).startswith("2 comparability notes")
+    assert uncovered_digits(shown) == []
+    assert uncovered_digits(head.flags(matrix(flags=["The gain is 12 points."]))) != []
+    assert head.flags(matrix(flags=[])) == []
+
+
+def test_a_verdict_that_disagrees_with_its_interval_is_flagged() -> None:
+    wrong = [
+        difference.model_copy(update={"verdict": "better"}) if difference.configuration == LORA else difference
+        for difference in comparison().differences
+    ]
+    assert head.mismatches(matrix()) == []
+    assert head.mismatches(matrix(differences=wrong)) == ["LoRA r8: interval and verdict disagree"]
+
+
+@pytest.mark.parametrize(("status", "shown"), [("running", "study-cancel"), ("succeeded", "study-delete")])
+def test_a_running_study_can_be_cancelled_and_an_ended_one_deleted(status: str, shown: str) -> None:
+    found = {getattr(element, "id", None): element for element in elements(buttons(view(status=status)))}
+    hidden = {"study-cancel", "study-delete"} - {shown}
+    assert getattr(found[shown], "display", None) is None
+    assert [found[name].display for name in hidden] == ["none"]
+    links = [str(element.href) for element in elements(buttons(view())) if hasattr(element, "href")]
+    assert links == [f"/api/v1/studies/1/export?format={kind}" for kind in ("json", "csv", "md")]
+
+
+# -- table ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_shows_what_the_heatmap_shows_with_interval_n_p_and_verdict() -> None:
+    rows = {row["method"]: row for row in grid.rows(matrix(), sort=QUALITY)}
+    lora = rows["LoRA r8"]
+    assert [piece["text"] for piece in lora[f"{QUALITY}_pieces"]] == ["93.7\u202f%"]
+    assert [piece["text"] for piece in lora["interval_pieces"]] == ["92.8\u202f%", " – ", "94.5\u202f%"]
+    assert lora["n_pieces"][0]["text"] == "3"
+    assert lora["p_value_pieces"][0]["text"] == "0.310"
+    assert lora["verdict_pieces"][0]["text"] == "tie"
+    assert rows["P-Tuning v2 n20"]["failures_pieces"][0]["text"] == "1"
+    assert rows["Full fine-tuning"]["difference_pieces"][0]["text"] == "reference"
+
+
+def test_every_piece_of_the_table_with_a_digit_has_a_source_or_is_a_name() -> None:
+    pieces = [
+        piece
+        for row in grid.rows(matrix(), sort=QUALITY)
+        for field, found in row.items()
+        if field.endswith("_pieces")
+        for piece in found
+    ]
+    spoken = [piece for piece in pieces if any(character.isdecimal() for character in piece["text"])]
+    assert len(spoken) > 60
+    assert all({"data-source", "data-label"} & piece["attributes"].keys() for piece in spoken)
+
+
+def test_a_missing_value_sorts_as_none_and_says_why() -> None:
+    row = next(row for row in grid.rows(matrix(), sort=QUALITY) if row["method"] == "Untuned")
+    assert row["training_speed"] is None
+    assert row["training_speed_pieces"][0]["attributes"]["title"] == "this method trains nothing"
+
+
+# -- tuning, seeds, failures ------------------------------------------------------------------------------------------
+
+
+def test_the_tuning_budget_shows_every_rate_tried_its_score_and_the_choice() -> None:
+    shown = tabs.tuning(matrix())
+    words = text_of(shown)
+    assert "1e−3 → 92.7\u202f%" in words
+    assert "grid too narrow" in words
+    assert "Not tuned: Untuned." in words
+    assert uncovered_digits(shown) == []
+    chosen = [element for element in elements(shown) if getattr(element, "className", "") == "study-chosen"]
+    assert len(chosen) == sum(bool(row.learning_rates) for row in QUICKSTART)
+
+
+def test_a_method_that_did_not_learn_says_so() -> None:
+    rows = [row.model_copy(update={"learned": False}) if row.id == LORA else row for row in comparison().configurations]
+    assert "did not learn" in text_of(tabs.tuning(matrix(configurations=rows)))
+    assert "did not learn" not in text_of(tabs.tuning(matrix()))
+
+
+def test_every_seed_links_to_its_run() -> None:
+    runs = [run(41), run(42, seed=1), run(43, seed=2, status="running"), run(46, purpose="tune", seed=1_000_003)]
+    two_in = [
+        cell.model_copy(update={"values": cell.values[:2], "run_ids": [41, 42]}) if 43 in cell.run_ids else cell
+        for cell in comparison().cells
+    ]
+    shown = tabs.seeds(matrix(cells=two_in), runs)
+    links = [(str(element.href), text_of(element)) for element in elements(shown) if hasattr(element, "href")]
+    assert links == [("/runs/41", "94.0\u202f%"), ("/runs/42", "93.7\u202f%"), ("/runs/43", "running")]
+    assert uncovered_digits(shown) == []
+
+
+def test_a_failure_keeps_the_runs_own_words() -> None:
+    shown = tabs.failures([run(75, status="failed", reason="The loss became NaN at step 61.", label="P-Tuning v2 n20")])
+    assert "The loss became NaN at step 61." in text_of(shown)
+    assert uncovered_digits(shown) == []
+    assert [str(element.href) for element in elements(shown) if hasattr(element, "href")] == ["/runs/75"]
+    assert text_of(tabs.failures([run(41)])) == "No run failed."
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_figures_sentence_names_every_row_with_its_sourced_score() -> None:
+    sentence = figures.figure_sentence(matrix())
+    assert "LoRA r8 93.7\u202f%" in text_of(sentence)
+    assert len(sources(sentence)) == len(QUICKSTART)
+    assert uncovered_digits(sentence) == []
+
+
+def test_the_profile_says_which_axes_are_left_out() -> None:
+    note, axes = figures.profile_note(matrix(), [1, 3, LORA])
+    assert "Speed, Memory, Simplicity" in text_of(note)
+    assert len(axes) == 4
+    assert uncovered_digits(figures.profile_table(matrix(), [3, LORA], axes)) == []

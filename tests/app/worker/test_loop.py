@@ -1,0 +1,177 @@
+"""The worker with real processes: runs that succeed, fail, crash, are cancelled, and the real thing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine, select
+
+from app.db.session import system_session
+from app.db.tables import ArtifactRow, LogLineRow, MeasurementRow, Run, Study
+from app.schemas import MethodEntry, StudyDocument, TaskEntry
+from app.services import runs, studies
+from app.services.callers import LOCAL
+from app.services.store import object_path
+from app.settings import Settings
+from app.worker.executors.local import LocalExecutor
+from app.worker.loop import Worker
+from peft_core import assets
+from peft_core.spec import Budget
+
+SMALL = StudyDocument(
+    name="Small",
+    budget=Budget(steps=2, batch_size=4, max_length=16),
+    seeds=1,
+    grid_points=1,
+    methods=[MethodEntry(method="head_only")],
+    references=[],
+)
+FUNCTIONS = "tests.app.worker.run_functions"
+
+
+@pytest.fixture
+def study(engine: Engine, settings: Settings) -> int:
+    """One reporting run and one probe, precision known."""
+    made = studies.create_study(engine, settings, LOCAL, SMALL)
+    with system_session(engine) as session:
+        session.get_one(Study, made).precision = "fp32"
+    return made
+
+
+@contextmanager
+def working(engine: Engine, settings: Settings, function: str) -> Iterator[Worker]:
+    worker = Worker(engine, settings, LocalExecutor(function))
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def all_runs(engine: Engine) -> list[Run]:
+    with system_session(engine) as session:
+        return list(session.scalars(select(Run).order_by(Run.id)))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def ended(engine: Engine) -> bool:
+    return all(run.status not in ("queued", "running") for run in all_runs(engine))
+
+
+def log(engine: Engine) -> str:
+    with system_session(engine) as session:
+        return "\n".join(session.scalars(select(LogLineRow.message).order_by(LogLineRow.id)))
+
+
+def test_runs_succeed_and_leave_no_scratch(engine: Engine, settings: Settings, study: int) -> None:
+    with working(engine, settings, f"{FUNCTIONS}:succeed"):
+        wait_until(lambda: ended(engine))
+    assert [run.status for run in all_runs(engine)] == ["succeeded", "succeeded"]
+    assert "hello" in log(engine)
+    assert list((settings.store_folder / "runs").glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("explain", "Lower the learning rate."),
+        ("break_down", "KeyError: 'missing'. The run's log has the details."),
+        ("run_out_of_memory", "Use a smaller batch"),
+        ("be_killed", "ended by SIGKILL"),
+    ],
+)
+@pytest.mark.faults
+def test_a_run_that_breaks_says_why_and_the_worker_lives(
+    engine: Engine, settings: Settings, study: int, function: str, reason: str
+) -> None:
+    with working(engine, settings, f"{FUNCTIONS}:{function}"):
+        wait_until(lambda: ended(engine))
+    found = all_runs(engine)
+    assert [run.status for run in found] == ["failed", "failed"]
+    assert reason in (found[0].reason or "")
+    if function == "break_down":
+        assert "Traceback" in log(engine)
+
+
+def test_a_running_run_is_cancelled_within_five_seconds(engine: Engine, settings: Settings, study: int) -> None:
+    with working(engine, settings, f"{FUNCTIONS}:wait"):
+        wait_until(lambda: "pid" in log(engine))
+        asked = time.monotonic()
+        runs.request_cancel(engine, LOCAL, 1)
+        wait_until(lambda: all_runs(engine)[0].status == "cancelled", 10)
+        assert time.monotonic() - asked < 6
+
+
+def test_a_stopped_worker_gives_its_run_back(engine: Engine, settings: Settings, study: int) -> None:
+    with working(engine, settings, f"{FUNCTIONS}:wait"):
+        wait_until(lambda: "pid" in log(engine))
+    first = all_runs(engine)[0]
+    assert (first.status, first.attempt, first.lease_token) == ("queued", 0, None)
+
+
+@pytest.mark.faults
+def test_a_killed_worker_leaves_no_orphan(engine: Engine, settings: Settings, home: Path, study: int) -> None:
+    environment = os.environ | {"PEFT_ATLAS_HOME": str(home)}
+    program = (
+        "from app.settings import Settings; from app.db.session import make_engine; from app.worker.loop import Worker;"
+        "from app.worker.executors.local import LocalExecutor; s = Settings();"
+        f"Worker(make_engine(s.database), s, LocalExecutor('{FUNCTIONS}:wait')).work()"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    wait_until(lambda: "pid" in log(engine))
+    child = int(log(engine).split("pid ")[1].split()[0])
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    wait_until(lambda: not lives(child), 10)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def few_tweets(home: Path) -> TaskEntry:
+    """A hundred real tweets as a dataset of one's own."""
+    (home / "datasets").mkdir()
+    lines = assets.tasks()["tweets"].dataset.read_text(encoding="utf-8").splitlines()
+    (home / "datasets" / "few.csv").write_text("\n".join(lines[:121]) + "\n", encoding="utf-8")
+    return TaskEntry(dataset="few.csv", text="text", label="label")
+
+
+def test_a_real_study_is_measured_from_end_to_end(engine: Engine, settings: Settings, few_tweets: TaskEntry) -> None:
+    document = SMALL.model_copy(update={"references": ["untuned"], "task": few_tweets})
+    studies.create_study(engine, settings, LOCAL, document)
+    with working(engine, settings, "peft_core.run:run"):
+        wait_until(lambda: ended(engine), 120)
+    found = all_runs(engine)
+    assert {run.status for run in found} == {"succeeded"}, [run.reason for run in found]
+    with system_session(engine) as session:
+        assert session.scalar(select(Study.precision)) in ("fp32", "bf16")
+        measured = {(row.run_id, row.metric) for row in session.scalars(select(MeasurementRow))}
+        artifacts = list(session.scalars(select(ArtifactRow)))
+    head_only = next(run.id for run in found if run.purpose == "report" and run.learning_rate is not None)
+    assert (head_only, "task_performance") in measured
+    assert {artifact.run_id for artifact in artifacts} == {head_only}
+    for artifact in artifacts:
+        assert object_path(settings.store_folder, artifact.sha256).stat().st_size == artifact.size_bytes
