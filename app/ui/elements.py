@@ -24,7 +24,7 @@ def page_head(title: str, answer: Any, actions: list[Any] | None = None, above: 
 def panel(title: str, body: Any, action: Any = None, className: str = "") -> html.Section:  # noqa: N803 (Dash's own name)
     """A titled box."""
     head = html.Div([html.H3(title), *([action] if action else [])], className="panel-head")
-    return html.Section([head, body], className=f"panel {className}".strip())
+    return html.Section([head, html.Div(body)], className=f"panel {className}".strip())
 
 
 def status_tag(status: str) -> html.Span:

@@ -51,13 +51,13 @@ def show(number: Number, className: str | None = None) -> html.Span:  # noqa: N8
     return html.Span(format_number(number), **extra, **attributes(number))
 
 
-def by_formula(value: float, quantity: str, formula: str, statistic: str = "formula") -> Number:
-    """A number that a named formula gives, e.g. a form's count of runs."""
+def by_formula(value: float, quantity: str, formula: str, *, exact: bool = False) -> Number:
+    """A number that a named formula gives. `exact`: a count that is so, not an estimate of a measurement."""
     return Number(
         value=value,
         quantity=quantity,
-        statistic=statistic,
-        source="estimated",
+        statistic="formula",
+        source="measured" if exact else "estimated",
         formula=formula,
     )
 

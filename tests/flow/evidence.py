@@ -68,7 +68,7 @@ READ_WORDS = """() => {
       if (!/\\p{Nd}/u.test(text) || !parent.checkVisibility() || parent.closest(OUTSIDE)) continue;
       unsourced.push(near(parent) + ': ' + text.trim());
     }
-    for (const element of region.querySelectorAll('[title],[aria-label],[alt]')) {
+    for (const element of [region, ...region.querySelectorAll('[title],[aria-label],[alt]')]) {
       if (element.closest(OUTSIDE)) continue;
       for (const name of ['title', 'aria-label', 'alt']) {
         const text = element.getAttribute(name);
@@ -175,13 +175,22 @@ def read_trace(trace: dict[str, Any], where: str) -> tuple[list[FigurePoint], li
 def unexplained_digits(point: FigurePoint) -> str | None:
     """What remains of a point's text when everything its entries explain is taken out, if a digit remains."""
     rest = TAG.sub(" ", point.text)
-    names = [str(entry["label"]) for entry in point.entries if "label" in entry]
-    numbers = [shown for entry in point.entries if "source" in entry for shown in displays(entry)]
-    ids = [str(entry["id"]) for entry in point.entries if "id" in entry]
+    names = [[str(entry["label"])] for entry in point.entries if "label" in entry]
+    numbers = [displays(entry) for entry in point.entries if "source" in entry]
+    ids = [[str(entry["id"])] for entry in point.entries if "id" in entry]
     for group in (names, numbers, ids):
-        for shown in sorted(group, key=len, reverse=True):
-            rest = re.sub(rf"(?<![\d.,]){re.escape(shown)}(?![\d])", " ", rest, count=1)
+        for forms in sorted(group, key=lambda found: len(found[0]), reverse=True):
+            rest = _without(rest, forms)
     return f"{point.where}: {rest.strip()!r} of {point.text!r}" if has_digit(rest) else None
+
+
+def _without(text: str, forms: list[str]) -> str:
+    """The text less the first of the forms that stands in it, once: an entry explains one number."""
+    for shown in forms:
+        rest, found = re.subn(rf"(?<![\d.,]){re.escape(shown)}(?!\d)", " ", text, count=1)
+        if found:
+            return rest
+    return text
 
 
 def displays(sourced: Sourced) -> list[str]:

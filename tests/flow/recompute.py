@@ -6,8 +6,8 @@ over all pairs of a study (the comparison), and what a recommendation draws (the
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,17 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import MeasurementRow, PredictionSet, Run, Study
-from app.schemas import Difference, Number
+from app.schemas import Difference, Number, Recommendation
 from app.services import recommendations, results
 from app.services.callers import LOCAL
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.ui.recommend.case import Case
 from peft_core.compare.normalise import quality_score, ratio_score
 from peft_core.metric import metrics
 from peft_core.scenario import scenarios
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class PageQuestion:
 
     engine: Engine
     query: Mapping[str, str]
+    answers: list[Recommendation] = field(default_factory=list)
+    """What the page can show, once it has been asked."""
 
 
 def run_ids(source: str) -> tuple[int, ...]:
@@ -144,16 +149,15 @@ def _paired_half_width(session: Session, asked: Question) -> float:
 
 def _item_scores(session: Session, runs: tuple[int, ...]) -> NDArray[np.float64]:
     """Per-item scores, shape (runs, items)."""
-    rows = {row.run_id: row for row in session.scalars(select(PredictionSet).where(PredictionSet.run_id.in_(runs)))}
-    return np.array([rows[run].scores for run in runs], dtype=float)
+    return np.array([session.get_one(PredictionSet, run).scores for run in runs], dtype=float)
 
 
 def _of_comparison(read: Callable[[Difference], float]) -> Callable[[Session, Question], float]:
     """A figure of the study's comparison that all its pairs decide together."""
 
     def value(session: Session, asked: Question) -> float:
-        evidence = _evidence(session, asked)
-        found = [d for d in build_differences(evidence) if tuple(d.run_ids) == asked.runs]
+        differences = _once(session, "differences", asked, lambda study: build_differences(_evidence(session, asked)))
+        found = [difference for difference in differences if tuple(difference.run_ids) == asked.runs]
         assert len(found) == 1, f"no difference of the study rests on runs {asked.runs}"
         return read(found[0])
 
@@ -177,8 +181,16 @@ def _normalised(session: Session, asked: Question) -> float:
 
 def _evidence(session: Session, asked: Question) -> StudyEvidence:
     """Everything measured in the study of the asked runs."""
-    run = session.get_one(Run, asked.runs[0])
-    return read_evidence(session, session.get_one(Study, run.study_id))
+    return _once(session, "evidence", asked, lambda study: read_evidence(session, session.get_one(Study, study)))
+
+
+def _once(session: Session, what: str, asked: Question, read: Callable[[int], T]) -> T:
+    """What `read` gives for the study of the asked runs, once for a session: a page asks hundreds of times."""
+    study = session.get_one(Run, asked.runs[0]).study_id
+    kept: dict[tuple[str, int], T] = session.info.setdefault("recomputed", {})
+    if (what, study) not in kept:
+        kept[what, study] = read(study)
+    return kept[what, study]
 
 
 OF_PAIRS: dict[str, Callable[[Session, Question], float]] = {
@@ -221,28 +233,24 @@ def _failures(session: Session, arguments: Mapping[str, str]) -> float:
 
 
 def _recommended(page: PageQuestion, arguments: Mapping[str, str], statistic: str) -> set[float]:
-    """Every value of a statistic in the answers that the Recommend page can show: its own case, and each scenario's."""
-    from app.ui.recommend.case import Case
+    """Every value of a statistic in the answers that the Recommend page can show."""
+    if not page.answers:
+        page.answers.extend(_answers(page, int(arguments["study"])))
+    found = {number.value for answer in page.answers for number in numbers_in(answer) if number.statistic == statistic}
+    places = {"rank_lo": 0, "rank_hi": 1}
+    if statistic in places:
+        found |= {float(row.rank_interval[places[statistic]]) for answer in page.answers for row in answer.ranked}
+    return found | ({float(answer.draws) for answer in page.answers} if statistic == "draws" else set())
 
-    study = int(arguments["study"])
-    asked = [Case.from_query({**page.query, "study": str(study)})] if page.query.get("scenario") else []
-    asked += [
-        Case(
-            study,
-            key,
-            constraints={} if card.constraint_default is None else {card.constraint: card.constraint_default},
-        )
-        for key, card in scenarios().items()
-    ]
-    found: set[float] = set()
-    for case in asked:
-        answer = recommendations.recommend(page.engine, LOCAL, case.request())
-        found |= {number.value for number in numbers_in(answer) if number.statistic == statistic}
-        found |= {float(answer.draws)} if statistic == "draws" else set()
-        places = {"rank_lo": 0, "rank_hi": 1}
-        if statistic in places:
-            found |= {float(row.rank_interval[places[statistic]]) for row in answer.ranked}
-    return found
+
+def _answers(page: PageQuestion, study: int) -> Iterator[Recommendation]:
+    """The answer to the case in the page's address, and to each scenario as it stands."""
+    cases = [Case.from_query({**page.query, "study": str(study)})] if page.query.get("scenario") else []
+    for key, card in scenarios().items():
+        limits = {} if card.constraint_default is None else {card.constraint: card.constraint_default}
+        cases.append(Case(study, key, constraints=limits))
+    for case in cases:
+        yield recommendations.recommend(page.engine, LOCAL, case.request())
 
 
 def numbers_in(document: Any) -> Iterator[Number]:

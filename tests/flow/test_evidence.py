@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
@@ -14,14 +14,9 @@ from sqlalchemy import select
 from app.db.session import system_session, team_session
 from app.db.tables import MeasurementRow
 from app.main import create_app
-from app.services import results
-from app.services.callers import LOCAL
 from app.settings import Settings
-from app.ui.cells import Matrix
-from app.ui.numbers import attributes
-from tests.flow.evidence import FigurePoint, check_page, disagreements, read_page, read_trace, unexplained_digits
+from tests.flow.evidence import check_page, disagreements, read_page
 from tests.flow.finished_study import insert
-from tests.flow.recompute import PageQuestion, recompute
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -80,7 +75,7 @@ def test_every_number_of_the_study_page_is_what_the_database_gives(page: "Page",
 
 @pytest.mark.parametrize("view", ["Table", "Tuning", "Seeds", "Failures"])
 def test_every_view_of_the_study_obeys(page: "Page", served: tuple[FastAPI, str], view: str) -> None:
-    landmark = {"Table": "#study-grid .ag-cell", "Tuning": ".study-chosen", "Seeds": "a[href='/runs/5']"}
+    landmark = {"Table": "#study-grid .ag-cell", "Tuning": ".study-chosen", "Seeds": "a[href='/runs/1']"}
     open_study(page, served[1])
     page.locator("#study-view").get_by_text(view, exact=True).click()
     page.wait_for_selector(landmark.get(view, "[data-quote]"))
@@ -119,131 +114,78 @@ def test_the_recommend_page_keeps_its_case_in_the_address(page: "Page", served: 
 # -- the walker cannot be fooled --------------------------------------------------------------------------------------
 
 
-def test_a_planted_literal_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
+PLANTED = {
+    "a literal": (
+        "find('.study-verdict').append(' LoRA saves 42 % of memory.')",
+        "find('.study-verdict').lastChild.remove()",
+        "no source: #study-head p: LoRA saves 42 % of memory.",
+    ),
+    "a title": (
+        "find('.study-verdict').title = 'worth 7 points'",
+        "find('.study-verdict').removeAttribute('title')",
+        "worth 7 points",
+    ),
+    "a raw value": (
+        "(kept = find('.study-verdict [data-statistic=mean]').dataset.value,"
+        " find('.study-verdict [data-statistic=mean]').dataset.value = '0.9912')",
+        "find('.study-verdict [data-statistic=mean]').dataset.value = kept",
+        "says 0.9912, the database gives",
+    ),
+    "a text on a true value": (
+        "(kept = find('.study-verdict [data-statistic=mean]').textContent,"
+        " find('.study-verdict [data-statistic=mean]').textContent = '99.9\u202f%')",
+        "find('.study-verdict [data-statistic=mean]').textContent = kept",
+        "its value prints as",
+    ),
+    "runs of another method": (
+        "(kept = find('.study-verdict [data-statistic=mean]').dataset.source,"
+        " find('.study-verdict [data-statistic=mean]').dataset.source = 'runs:1,2,3')",
+        "find('.study-verdict [data-statistic=mean]').dataset.source = kept",
+        "of runs:1,2,3) says",
+    ),
+    "a text in a figure": (
+        "(kept = texts().text[0], texts().text[0] = '99.1 %')",
+        "texts().text[0] = kept",
+        "99.1",
+    ),
+    "a raw value in a figure": (
+        "(kept = mean().value, mean().value = '0.5')",
+        "mean().value = kept",
+        "says 0.5, the database gives",
+    ),
+}
+"""What is planted, how it is taken back, and what the walker must say of it."""
+
+HELPERS = """window.find = selector => document.querySelector(selector);
+window.figure = () => find('#study-figure .js-plotly-plot');
+window.texts = () => figure().data.find(trace => trace.mode === 'text' && trace.customdata);
+window.mean = () => figure().data[0].customdata[1][0].find(entry => entry.statistic === 'mean');
+window.kept = null;"""
+
+
+def test_whatever_is_planted_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
+    engine = served[0].state.engine
     open_study(page, served[1])
-    page.evaluate("document.querySelector('.study-verdict').append(' LoRA saves 42 % of memory.')")
-    problems = check_page(page, served[0].state.engine)
-    assert len(problems) == 1
-    assert "LoRA saves 42 % of memory." in problems[0]
-
-
-def test_a_planted_attribute_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
-    open_study(page, served[1])
-    page.evaluate("document.querySelector('.study-verdict b').parentElement.title = 'worth 7 points'")
-    assert ["worth 7 points" in problem for problem in check_page(page, served[0].state.engine)] == [True]
-
-
-def test_a_planted_value_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
-    open_study(page, served[1])
-    page.evaluate("document.querySelector('.study-verdict [data-statistic=mean]').dataset.value = '0.9912'")
-    problems = check_page(page, served[0].state.engine)
-    assert len(problems) == 1
-    assert "says 0.9912, the database gives" in problems[0]
-
-
-def test_a_planted_text_on_a_true_value_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
-    open_study(page, served[1])
-    page.evaluate("document.querySelector('.study-verdict [data-statistic=mean]').textContent = '99.9\u202f%'")
-    problems = check_page(page, served[0].state.engine)
-    assert len(problems) == 1
-    assert "its value prints as" in problems[0]
-
-
-def test_a_planted_number_in_a_figure_is_found(page: "Page", served: tuple[FastAPI, str]) -> None:
-    open_study(page, served[1])
-    page.evaluate(
-        """() => {
-            const figure = document.querySelector('#study-figure .js-plotly-plot');
-            const texts = figure.data.find(trace => trace.mode === 'text' && trace.customdata);
-            texts.text[0] = '99.1 %';
-            figure.data[0].customdata[1][0].find(entry => entry.statistic === 'mean').value = '0.5';
-        }"""
-    )
-    problems = check_page(page, served[0].state.engine)
-    assert any("99.1 %" in problem for problem in problems)
-    assert any("says 0.5, the database gives" in problem for problem in problems)
+    page.evaluate(HELPERS)
+    for what, (plant, take_back, said) in PLANTED.items():
+        page.evaluate(plant)
+        problems = check_page(page, engine)
+        assert any(said in problem for problem in problems), f"{what}: {problems}"
+        page.evaluate(take_back)
+    assert check_page(page, engine) == []
 
 
 def test_a_changed_database_no_longer_agrees_with_the_page(page: "Page", served: tuple[FastAPI, str]) -> None:
-    app, address = served
-    open_study(page, address)
+    engine = served[0].state.engine
+    open_study(page, served[1])
     evidence = read_page(page)
-    wanted = select(MeasurementRow).where(MeasurementRow.metric == "training_speed", MeasurementRow.value.is_not(None))
-    with team_session(app.state.engine, 1) as session:
-        row = session.scalars(wanted).first()
-        assert row is not None
+    with team_session(engine, 1) as session:
+        row = session.scalars(select(MeasurementRow).where(MeasurementRow.metric == "training_speed")).all()[-1]
         assert row.value is not None
-        before, row.value = row.value, row.value + 1
-    try:
-        assert any("training_speed" in _metric(problem) for problem in disagreements(evidence, app.state.engine))
-    finally:
-        with team_session(app.state.engine, 1) as session:
-            again = session.scalars(wanted).first()
-            assert again is not None
-            again.value = before
-
-
-def _metric(problem: str) -> str:
-    """Every problem of a speed speaks of its raw value, in the thousands."""
-    return "training_speed" if "the database gives [" in problem and "the database gives [0" not in problem else ""
-
-
-# -- without a browser ------------------------------------------------------------------------------------------------
-
-
-def test_every_number_of_every_cell_is_recomputed(served: tuple[FastAPI, str]) -> None:
-    engine = served[0].state.engine
-    comparison = results.comparison(engine, LOCAL, 1)
-    matrix = Matrix(comparison, "accuracy")
+        key, before, row.value = (row.run_id, row.metric), row.value, row.value + 1
+    problems = disagreements(evidence, engine)
     with team_session(engine, 1) as session:
-        for cell in comparison.cells:
-            if cell.mean is None:
-                continue
-            interval = matrix.interval(cell) or ()
-            numbers = [matrix.mean(cell), matrix.half_width(cell), *interval, *matrix.values(cell), matrix.count(cell)]
-            for number in numbers:
-                if number is not None:
-                    sourced = {name.removeprefix("data-"): value for name, value in attributes(number).items()}
-                    assert recompute(session, sourced, PageQuestion(engine, {})) == {pytest.approx(number.value)}
-
-
-def test_an_unknown_formula_or_statistic_is_refused(served: tuple[FastAPI, str]) -> None:
-    engine = served[0].state.engine
-    asked = PageQuestion(engine, {})
-    with team_session(engine, 1) as session:
-        for sourced in ({"source": "formula:guess", "statistic": "formula"}, {"source": "runs:1", "statistic": "vibe"}):
-            with pytest.raises(KeyError):
-                recompute(session, sourced, asked)
-        with pytest.raises(ValueError, match="names no runs"):
-            recompute(session, {"source": "trust me", "statistic": "mean"}, asked)
-
-
-ENTRY = {"source": "runs:1", "statistic": "mean", "metric": "task_performance", "value": "0.94", "quantity": "fraction"}
-
-
-@pytest.mark.parametrize(
-    ("text", "entries", "explained"),
-    [
-        ("94.0\u202f%", [ENTRY], True),
-        ("94.0", [ENTRY], True),
-        ("<span style='font-size:10px'>94.0\u202f%</span>", [ENTRY], True),
-        ("LoRA r8: 94.0\u202f%", [ENTRY, {"label": "LoRA r8"}], True),
-        ("run 41: 94.0\u202f%", [ENTRY, {"id": "41"}], True),
-        ("194.0\u202f%", [ENTRY], False),
-        ("94.0\u202f% and 94.0\u202f%", [ENTRY], False),
-        ("LoRA r8: 94.0\u202f%", [ENTRY], False),
-        ("94.1\u202f%", [ENTRY], False),
-        ("41", [], False),
-    ],
-)
-def test_the_digits_of_a_point_must_be_its_entries(text: str, entries: list[dict[str, Any]], explained: bool) -> None:
-    assert (unexplained_digits(FigurePoint(text, entries, "here")) is None) == explained
-
-
-def test_a_trace_that_prints_its_coordinates_needs_an_entry_for_every_point() -> None:
-    trace = {"type": "scatter", "mode": "lines", "hoverinfo": "", "text": None, "hovertext": None, "points": 3}
-    assert read_trace(trace | {"customdata": [ENTRY]}, "loss")[1] != []
-    points, problems = read_trace(trace | {"customdata": [ENTRY] * 3}, "loss")
-    assert problems == []
-    assert len(points) == 3
-    assert read_trace(trace | {"hoverinfo": "skip", "customdata": None}, "loss") == ([], [])
+        session.get_one(MeasurementRow, key).value = before
+    assert problems
+    assert all(f"of runs:{key[0]})" in problem for problem in problems)
+    assert disagreements(evidence, engine) == []

@@ -303,13 +303,13 @@ async def count_runs(chosen: list[str], seeds: Any, grid: str) -> Any:
     total = tuned * per_tuned + seeds + 1
     return [
         html.Div(
-            [show(by_formula(total, "count", "runs = tuned x (grid + seeds + probe) + untuned")), " runs"],
+            [show(by_formula(total, "count", "runs = tuned x (grid + seeds + probe) + untuned", exact=True)), " runs"],
             className="estimate-big",
         ),
         facts(
             {
-                "Tuned rows": show(by_formula(tuned, "count", "methods + references")),
-                "Runs for each": show(by_formula(per_tuned, "count", "grid + seeds + probe")),
+                "Tuned rows": show(by_formula(tuned, "count", "methods + references", exact=True)),
+                "Runs for each": show(by_formula(per_tuned, "count", "grid + seeds + probe", exact=True)),
             }
         ),
     ]

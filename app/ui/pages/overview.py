@@ -114,7 +114,7 @@ def _waiting(studies: list[StudyView]) -> list[Any]:
 
 
 def _counted(count: int, what: str) -> html.Span:
-    number = show(by_formula(count, "count", f"studies {what}").model_copy(update={"source": "measured"}))
+    number = show(by_formula(count, "count", f"studies {what}", exact=True))
     return html.Span([number, f" {'study' if count == 1 else 'studies'} {what}"])
 
 

@@ -1,0 +1,70 @@
+"""The product as a person runs it: `peft-atlas up` in a home of its own, and a page in a real browser."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from peft_core import assets
+
+Start = Callable[..., AbstractContextManager[str]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(home: Path, *, python_path: Path | None = None) -> Iterator[str]:
+    """`peft-atlas up` until the block ends; its address."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PEFT_ATLAS_")}
+    environment["PEFT_ATLAS_HOME"] = str(home)
+    if python_path is not None:
+        environment["PYTHONPATH"] = str(python_path)
+    command = [sys.executable, "-m", "app.cli", "up", "--port", str(port), "--no-browser", "--no-quickstart"]
+    process = subprocess.Popen(command, env=environment, cwd=python_path)
+    try:
+        wait_for(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/api/v1/healthz", timeout=1).close()
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server never answered"
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture
+def start() -> Start:
+    return running
+
+
+@pytest.fixture
+def few_tweets(tmp_path: Path) -> Path:
+    """A home whose datasets hold a hundred real tweets as few.csv."""
+    (tmp_path / "datasets").mkdir()
+    lines = assets.tasks()["tweets"].dataset.read_text(encoding="utf-8").splitlines()
+    (tmp_path / "datasets" / "few.csv").write_text("\n".join(lines[:121]) + "\n", encoding="utf-8")
+    return tmp_path
