@@ -65,7 +65,7 @@ def read_model_shape(folder: Path) -> ModelShape:
         key_value_width=key_value_heads * head_width,
         intermediate_size=int(config.get("intermediate_size") or config.get("hidden_dim") or 4 * hidden),
         vocabulary_size=_size(config, folder, "vocab_size"),
-        max_positions=_size(config, folder, "max_position_embeddings", "n_positions"),
+        max_positions=_size(config, folder, "max_position_embeddings", "n_positions") - _unused_positions(config),
         parameters=sum(_count(shape) for shape in weights.values()),
         embedding_parameters=sum(
             _count(shape) for name, shape in weights.items() if "embeddings.weight" in name or "embed_tokens" in name
@@ -111,6 +111,11 @@ def _read_weight_shapes(folder: Path) -> dict[str, list[int]]:
         except (struct.error, ValueError, KeyError, TypeError, AttributeError):
             raise InvalidBaseModel(f"{path.name} of {folder.name!r} is not a safetensors file.") from None
     return shapes
+
+
+def _unused_positions(config: dict[str, Any]) -> int:
+    """RoBERTa counts positions from padding_idx + 1, so that the first two rows of its table serve no token."""
+    return 2 if str(config["model_type"]).endswith(("roberta", "camembert")) else 0
 
 
 def _size(config: dict[str, Any], folder: Path, *names: str) -> int:

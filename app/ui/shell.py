@@ -169,7 +169,8 @@ def _register_current_page() -> None:
             const links = Array.from(document.querySelectorAll('.nav-link'));
             for (const link of links) {
                 const here = link.getAttribute('href');
-                if ((path === here || (here !== '/' && path.startsWith(here + '/'))) && here.length > best.length) best = here;
+                const inside = path === here || (here !== '/' && path.startsWith(here + '/'));
+                if (inside && here.length > best.length) best = here;
             }
             for (const link of links) {
                 if (link.getAttribute('href') === best) link.setAttribute('aria-current', 'page');

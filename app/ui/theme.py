@@ -151,21 +151,7 @@ def css_variables() -> str:
 
 
 def _properties(palette: Palette) -> str:
-    names = (
-        "page",
-        "surface",
-        "line",
-        "strong",
-        "ink",
-        "ink_2",
-        "accent",
-        "accent_soft",
-        "button",
-        "warn",
-        "warn_soft",
-    )
-    names += ("bad", "bad_soft", "better", "tie", "worse")
-    values = {name.replace("_", "-"): getattr(palette, name) for name in names}
+    values = {name.replace("_", "-"): getattr(palette, name) for name in VARIABLES}
     values |= {f"family-{name.replace('_', '-')}": colour for name, colour in palette.families.items()}
     values |= {"heat-lo": palette.heat[0], "heat-hi": palette.heat[-1]}
     return "".join(f"--{name}:{value};" for name, value in values.items())

@@ -145,7 +145,7 @@ def test_a_killed_worker_leaves_no_orphan(engine: Engine, settings: Settings, ho
 def lives(pid: int) -> bool:
     """Whether a process runs; one that has ended and that nobody has waited for does not."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
