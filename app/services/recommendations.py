@@ -253,7 +253,7 @@ SPOKEN = {
     "storage_bytes": "of storage",
     "training_speed": "in training",
     "inference_latency": "an answer",
-    "inference_latency_p95": "an answer at the 95th percentile",
+    "inference_latency_p95": "for its slow answers",
     "peak_memory": "of peak memory",
     "simplicity": "simplicity",
 }

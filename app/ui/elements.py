@@ -5,7 +5,8 @@ from typing import Any
 
 from dash import html
 
-from app.schemas import RunCounts, RunView
+from app.schemas import RunView, StudyView
+from app.ui.numbers import by_formula, show
 
 STATUS_ICONS = {"queued": "wait", "running": "play", "succeeded": "check", "failed": "cross", "cancelled": "stop"}
 MOST_BOXES = 60
@@ -33,22 +34,23 @@ def status_tag(status: str) -> html.Span:
     return html.Span([icon, status], className=f"status status-{status}")
 
 
-def run_boxes(counts: RunCounts) -> html.Div:
+def run_boxes(study: StudyView) -> html.Div:
     """One small box per run (each stands for several in a large study), with the counts in words."""
     states = ("succeeded", "failed", "cancelled", "running", "queued")
-    total = sum(getattr(counts, state) for state in states)
+    counts = {state: getattr(study.counts, state) for state in states}
+    total, ended = sum(counts.values()), sum(counts[state] for state in states[:3])
     share = max(1, -(-total // MOST_BOXES))
     boxes = [
-        html.Span(className=f"run-box run-box-{state}")
-        for state in states
-        for _ in range(-(-getattr(counts, state) // share))
+        html.Span(className=f"run-box run-box-{state}") for state in states for _ in range(-(-counts[state] // share))
     ]
-    ended = counts.succeeded + counts.failed + counts.cancelled
-    words = f"{ended} of {total} runs" + (f", {counts.failed} failed" if counts.failed else "")
+    words = [_count(study, ended, "runs_ended"), " of ", _count(study, total, "runs"), " runs"]
     return html.Div(
-        [html.Div(boxes, className="run-boxes", **{"aria-hidden": "true"}), html.Div(words, className="quiet")],
-        **{"data-source": "formula:runs by status", "data-statistic": "formula", "data-value": str(ended)},
+        [html.Div(boxes, className="run-boxes", **{"aria-hidden": "true"}), html.Div(words, className="quiet")]
     )
+
+
+def _count(study: StudyView, value: int, formula: str) -> html.Span:
+    return show(by_formula(value, "count", f"{formula}(study {study.id})", exact=True))
 
 
 def progress_bar(run: RunView) -> html.Div:

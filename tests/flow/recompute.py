@@ -16,15 +16,19 @@ from scipy import stats
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import MeasurementRow, PredictionSet, Run, Study
+from app.db.tables import MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
 from app.schemas import Difference, Number, Recommendation
 from app.services import recommendations, results
 from app.services.callers import LOCAL
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.studies import count_runs, study_status
 from app.ui.recommend.case import Case
+from peft_core import assets
 from peft_core.compare.normalise import quality_score, ratio_score
+from peft_core.method import build_method
 from peft_core.metric import metrics
+from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 
 T = TypeVar("T")
@@ -65,12 +69,22 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
     taught it, ValueError for a source that names no runs.
     """
     kind, _, name = sourced["source"].partition(":")
+    if sourced["statistic"] == "at_step":
+        return {_at_step(session, sourced)}
     if kind == "formula":
         formula, arguments = _formula(name)
         return FORMULAS[formula](session, sourced["statistic"], arguments, page)
     reference = run_ids(sourced["reference"]) if sourced.get("reference") else ()
     asked = Question(sourced["statistic"], sourced.get("metric", ""), run_ids(sourced["source"]), reference)
     return {_of_runs(session, asked)}
+
+
+def _at_step(session: Session, sourced: Mapping[str, str]) -> float:
+    """The value of a run's series at a step."""
+    (run,) = run_ids(sourced["source"])
+    point = session.get_one(SeriesPointRow, (run, sourced["metric"], int(sourced["step"])))
+    assert point.value is not None
+    return point.value
 
 
 def _of_runs(session: Session, asked: Question) -> float:
@@ -268,6 +282,30 @@ def numbers_in(document: Any) -> Iterator[Number]:
             yield from numbers_in(value)
 
 
+STATES = {"finished": ("succeeded",), "under way": ("running", "queued")}
+
+
+def _studies(session: Session, state: str) -> float:
+    """Studies in a state as the overview counts them."""
+    found = list(session.scalars(select(Study.id)))
+    counts = count_runs(session, found)
+    if state == "with failures":
+        return float(sum(counts[study].failed > 0 for study in found))
+    return float(sum(study_status(counts[study]) in STATES[state] for study in found))
+
+
+def _trainable(name: str, base_model: str) -> float:
+    """The method's own formula on the base model's own shape."""
+    shape = read_model_shape(assets.base_models()[base_model].folder)
+    return float(build_method(name, {}).trainable_parameters(shape))
+
+
+def _queued(given: Mapping[str, str]) -> float:
+    """Every tuned row has its grid, its seeds and a probe; untuned its seeds and a probe."""
+    tuned, grid, seeds = (int(given[name]) for name in ("tuned", "grid", "seeds"))
+    return float(tuned * (grid + seeds + 1) + seeds + 1)
+
+
 Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
 
 FORMULAS: dict[str, Formula] = {
@@ -278,6 +316,11 @@ FORMULAS: dict[str, Formula] = {
     "failures": lambda session, _, given, page: {_failures(session, given)},
     "flags": lambda _, __, given, page: {float(len(results.comparison(page.engine, LOCAL, int(given["study"])).flags))},
     "confidence_level": lambda *_: {0.95},
+    "studies": lambda session, _, given, page: {_studies(session, given["state"])},
+    "trainable_parameters": lambda _, __, given, page: {_trainable(given["method"], given["base_model"])},
+    "queued_runs": lambda _, __, given, page: {_queued(given)},
+    "tuned_rows": lambda _, __, given, page: {float(given["methods"]) + 2},
+    "runs_of_a_row": lambda _, __, given, page: {float(given["grid"]) + float(given["seeds"]) + 1},
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
 }
 """The named formulas of the pages, each computed again from the rows."""

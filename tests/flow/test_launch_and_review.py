@@ -80,6 +80,17 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
                 )
             )
         wrong = check_page(page, engine)
+        for path in (
+            "/",
+            "/studies",
+            "/studies/new",
+            "/runs?status=succeeded",
+            f"/runs/{cell['run_ids'][0]}",
+            "/recommend",
+        ):
+            page.goto(url + path)
+            page.wait_for_timeout(3_000)
+            wrong += [f"{path}: {problem}" for problem in check_page(page, engine)]
         engine.dispose()
         assert cell["mean"] == stored
         on_heatmap = {

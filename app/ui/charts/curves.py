@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from app.schemas import Series
+from app.schemas import Series, SeriesPoint
 from app.ui.theme import Palette
 
 TITLES = {
@@ -19,16 +19,7 @@ def curve(series: Series, palette: Palette, *, run_id: int) -> go.Figure:
     """One series against the optimizer's steps, its last point marked; each point knows its run."""
     steps = [point.step for point in series.points]
     values = [point.value for point in series.points]
-    sources = [
-        {
-            "source": f"runs:{run_id}",
-            "statistic": "series",
-            "metric": series.key,
-            "value": repr(point.value),
-            "step": point.step,
-        }
-        for point in series.points
-    ]
+    sources = [point_source(series.key, point, run_id) for point in series.points]
     figure = go.Figure(
         go.Scatter(
             x=steps,
@@ -56,3 +47,15 @@ def curve(series: Series, palette: Palette, *, run_id: int) -> go.Figure:
     figure.update_xaxes(showgrid=False, zeroline=False, linecolor=palette.strong, rangemode="tozero")
     figure.update_yaxes(gridcolor=palette.line, zeroline=False, nticks=5)
     return figure
+
+
+def point_source(key: str, point: SeriesPoint, run_id: int) -> dict[str, str]:
+    """What says where one point comes from: the run, the series and the step."""
+    return {
+        "source": f"runs:{run_id}",
+        "statistic": "at_step",
+        "metric": key,
+        "step": str(point.step),
+        "value": repr(point.value),
+        "quantity": "series",
+    }

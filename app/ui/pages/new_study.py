@@ -61,7 +61,8 @@ async def layout() -> Any:
             html.Div(
                 [
                     html.Div(
-                        [_task_panel(tasks, models), _method_panel(offered), _budget_panel()], className="new-main"
+                        [_task_panel(tasks, models), _method_panel(offered, models[0].name), _budget_panel()],
+                        className="new-main",
                     ),
                     html.Div(_launch_panel(), className="new-side"),
                 ],
@@ -119,14 +120,14 @@ def _text(identity: str, label: str, value: str, description: str | None = None,
     return html.Div(field, className="wide") if wide else field
 
 
-def _method_panel(methods: list[MethodCard]) -> html.Section:
+def _method_panel(methods: list[MethodCard], base_model: str) -> html.Section:
     chips = [
         html.Button(name, id={"type": "preset", "name": name}, className="chip", type="button") for name in PRESETS
     ]
     body = [
         html.Div([html.Span("Presets", className="quiet"), *chips], className="row-of"),
         html.Div(
-            [_method_card(card) for card in methods],
+            [_method_card(card, base_model) for card in methods],
             className="method-cards",
             role="group",
             **{"aria-label": "Methods"},
@@ -137,7 +138,7 @@ def _method_panel(methods: list[MethodCard]) -> html.Section:
     return panel("Which methods?", body)
 
 
-def _method_card(card: MethodCard) -> html.Button:
+def _method_card(card: MethodCard, base_model: str) -> html.Button:
     tick = html.Span(html.Span(className="icon icon-check"), className="tick", **{"aria-hidden": "true"})
     mark = html.Span(className=f"family family-{card.family}", **{"aria-hidden": "true"})
     paper = f"{card.paper.authors} {card.paper.year}" if card.paper else ""
@@ -146,29 +147,35 @@ def _method_card(card: MethodCard) -> html.Button:
         html.Span(card.summary),
         html.Span(paper, className="label"),
     ]
-    if card.not_offered:
-        parts.append(html.Span(f"not offered: {card.not_offered}", className="refused"))
-    elif card.trainable_parameters is not None:
-        trained = by_formula(card.trainable_parameters, "count", f"trainable_parameters({card.name})")
-        parts.append(html.Span([show(trained), " trainable"], className="label", **{"data-region": "evidence"}))
+    parts.append(html.Span(_fact(card, base_model), id={"type": "method-fact", "method": card.name}))
     return html.Button(
         parts,
         id={"type": "method-toggle", "method": card.name},
         className="method-card",
         type="button",
-        disabled=card.not_offered is not None,
         title=card.trains,
         **{"aria-pressed": "false"},
     )
 
 
+def _fact(card: MethodCard, base_model: str) -> html.Span:
+    """How many parameters it trains on the chosen base model, or why it cannot."""
+    if card.not_offered or card.trainable_parameters is None:
+        return html.Span(f"not offered: {card.not_offered}", className="refused")
+    trained = by_formula(
+        card.trainable_parameters, "count", f"trainable_parameters(method {card.name}, base_model {base_model})"
+    )
+    return html.Span([show(trained), " trainable"], className="label", **{"data-region": "evidence"})
+
+
 def _method_form(card: MethodCard) -> html.Div:
     fields = [_hyperparameter(card.name, field) for field in card.hyperparameters]
-    rates = ", ".join(format_value(rate, "learning_rate") for rate in card.learning_rates)
     return html.Div(
         [
             html.H3(f"{card.title}: hyper-parameters"),
-            html.P(f"Learning rates tried, chosen on validation: around {rates}.", className="quiet"),
+            html.P(
+                "Its learning rates are its own grid's, chosen on validation; the study lists them.", className="quiet"
+            ),
             html.Div(fields, className="fields"),
         ],
         id={"type": "method-form", "method": card.name},
@@ -288,6 +295,24 @@ clientside_callback(
 
 
 @callback(
+    Output({"type": "method-fact", "method": ALL}, "children"),
+    Input("study-base-model", "value"),
+    Input("study-base-model-path", "value"),
+    State({"type": "method-fact", "method": ALL}, "id"),
+    prevent_initial_call=True,
+)
+async def describe_methods(base_model: str, path: str, identities: list[dict[str, str]]) -> list[Any]:
+    """What each method would train on the base model now chosen; nothing for one that cannot be read."""
+    chosen = path if base_model == OWN else base_model
+    try:
+        cards = await client().methods(base_model=chosen)
+    except ApiProblem:
+        return ["" for _ in identities]
+    known = {card.name: card for card in cards}
+    return [_fact(known[identity["method"]], chosen) for identity in identities]
+
+
+@callback(
     Output("study-size", "children"),
     Input("methods-chosen", "data"),
     Input("study-seeds", "value"),
@@ -297,22 +322,24 @@ async def count_runs(chosen: list[str], seeds: Any, grid: str) -> Any:
     """How many runs the study will queue; the sum is spelled out."""
     if not isinstance(seeds, int) or seeds < 1:
         return html.P("Give a number of seeds.", className="quiet")
-    points = int(grid)
+    points = int(grid) if int(grid) > 1 else 0
     tuned = len(set(chosen) | set(REFERENCES)) - 1
-    per_tuned = (points if points > 1 else 0) + seeds + 1
-    total = tuned * per_tuned + seeds + 1
+    per_row = points + seeds + 1
+    total = tuned * per_row + seeds + 1
+    asked = f"tuned {tuned}, grid {points}, seeds {seeds}"
     return [
-        html.Div(
-            [show(by_formula(total, "count", "runs = tuned x (grid + seeds + probe) + untuned", exact=True)), " runs"],
-            className="estimate-big",
-        ),
+        html.Div([_exact(total, f"queued_runs({asked})"), " runs"], className="estimate-big"),
         facts(
             {
-                "Tuned rows": show(by_formula(tuned, "count", "methods + references", exact=True)),
-                "Runs for each": show(by_formula(per_tuned, "count", "grid + seeds + probe", exact=True)),
+                "Tuned rows": _exact(tuned, f"tuned_rows(methods {len(chosen)})"),
+                "Runs for each: learning rates, seeds, cost probe": _exact(per_row, f"runs_of_a_row({asked})"),
             }
         ),
     ]
+
+
+def _exact(value: int, formula: str) -> html.Span:
+    return show(by_formula(value, "count", formula, exact=True))
 
 
 @callback(

@@ -15,6 +15,7 @@ from app.ui.states import empty, error, worker_is_down
 register_page(__name__, path="/", name="Overview", title="PEFT Atlas")
 
 MOST_QUEUE_ROWS = 6
+MOST_STUDIES = 20
 REFRESH_MILLISECONDS = 2_000
 
 
@@ -84,7 +85,7 @@ async def refresh(_ticks: int | None) -> Any:
     """Everything on the page, read again."""
     api = client()
     try:
-        studies = (await api.studies(limit=20)).items
+        studies = (await api.studies(limit=MOST_STUDIES)).items
         runs = (await api.runs(status="running,queued", limit=50)).items
         workers = await api.devices()
     except ApiProblem as problem:
@@ -114,7 +115,7 @@ def _waiting(studies: list[StudyView]) -> list[Any]:
 
 
 def _counted(count: int, what: str) -> html.Span:
-    number = show(by_formula(count, "count", f"studies {what}", exact=True))
+    number = show(by_formula(count, "count", f"studies(state {what})", exact=True))
     return html.Span([number, f" {'study' if count == 1 else 'studies'} {what}"])
 
 
@@ -124,7 +125,7 @@ def _study_table(studies: list[StudyView]) -> Any:
         return empty("No study yet", why, [("New study", "/studies/new")])
     head = html.Tr([html.Th(title) for title in ("Study", "What it shows so far", "Runs", "State")])
     return html.Div(
-        html.Table([html.Thead(head), html.Tbody([_study_row(study) for study in studies])], className="plain"),
+        html.Table([html.Thead(head), html.Tbody([_study_row(study) for study in studies])], className="plain stacks"),
         className="table-scroll",
     )
 
@@ -140,7 +141,7 @@ def _study_row(study: StudyView) -> html.Tr:
                 [html.Div(name, **{"data-id": str(study.id)}), html.Div(about, className="quiet", **{"data-label": ""})]
             ),
             html.Td(sentence(study.finding)),
-            html.Td(run_boxes(study.counts)),
+            html.Td(run_boxes(study)),
             html.Td(status_tag(study.status)),
         ]
     )

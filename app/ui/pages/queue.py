@@ -128,25 +128,28 @@ def _rows(page: Page[RunView], status: str) -> Any:
             "Runs appear here when a study is launched." if status.startswith("queued") else "No run is in this state."
         )
         return empty("No run to show", why, [("New study", "/studies/new")])
-    titles = ("Run", "Study", "Purpose", "Seed", "State", "Progress", "Worker", "")
+    titles = ("Run", "Study", "State", "Progress", "Worker", "")
     head = html.Thead(html.Tr([html.Th(title) for title in titles]))
     ordered = sorted(page.items, key=lambda run: run.status != "running")
-    table = html.Table([head, html.Tbody([_row(run) for run in ordered])], className="plain")
+    table = html.Table([head, html.Tbody([_row(run) for run in ordered])], className="plain stacks")
     more = html.P(f"The first {ROWS} are shown; filter to see others.", className="quiet") if page.next_cursor else None
     return [html.Div(table, className="table-scroll"), more]
 
 
 def _row(run: RunView) -> html.Tr:
-    name = dcc.Link(
-        [html.Span(className=f"family family-{run.family}"), run.label], href=f"/runs/{run.id}", className="study-link"
-    )
+    mark = html.Span(className=f"family family-{run.family}", **{"aria-hidden": "true"})
+    rate = f" · {format_value(run.learning_rate, 'learning_rate')}" if run.learning_rate else ""
+    name = [
+        dcc.Link([mark, run.label], href=f"/runs/{run.id}", className="study-link"),
+        html.Div(f"{run.purpose} · seed {run.seed}{rate}", className="quiet"),
+    ]
     study = dcc.Link(run.study_name, href=f"/studies/{run.study_id}")
     state: list[Any] = [status_tag(run.status)]
     if run.stalled:
         state.append(html.Span("stalled", className="tag tag-warn"))
     if run.reason:
         state.append(html.Div(run.reason[:160], className="quiet"))
-    cells = [name, study, run.purpose, str(run.seed), state, _progress(run), run.worker or "–", _button(run)]
+    cells = [name, study, state, _progress(run), run.worker or "–", _button(run)]
     return html.Tr([html.Td(cell) for cell in cells])
 
 

@@ -7,7 +7,7 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 
 from app.client import ApiProblem
 from app.schemas import LogLine, MeasurementView, MetricCard, Number, RunDetail, Series
-from app.ui.charts.curves import TITLES, curve
+from app.ui.charts.curves import TITLES, curve, point_source
 from app.ui.elements import facts, page_head, panel, progress_bar, status_tag
 from app.ui.numbers import format_value, show
 from app.ui.session import client
@@ -133,7 +133,7 @@ def _progress(run: RunDetail) -> html.Section:
 
 
 def _curves(run: RunDetail, series: list[Series], colours: Palette) -> Any:
-    drawn = [found for found in series if found.points]
+    drawn = [found for found in series if len(found.points) > 1]
     if not drawn:
         why = (
             "Curves appear when training starts."
@@ -151,13 +151,9 @@ def _curves(run: RunDetail, series: list[Series], colours: Palette) -> Any:
 def _curve_panel(series: Series, colours: Palette, run_id: int) -> html.Section:
     last = series.points[-1]
     title = TITLES.get(series.key, series.key)
-    shown = "–" if last.value is None else f"{last.value:.4g}"
-    source = {
-        "data-source": f"runs:{run_id}",
-        "data-statistic": "series_last",
-        "data-metric": series.key,
-        "data-value": repr(last.value),
-    }
+    shown = "–" if last.value is None else format_value(last.value, "series")
+    source = point_source(series.key, last, run_id)
+    attributes = {f"data-{name}": value for name, value in source.items()}
     figure = dcc.Graph(
         figure=curve(series, colours, run_id=run_id), config={"displayModeBar": False}, style={"height": 190}
     )
@@ -165,14 +161,20 @@ def _curve_panel(series: Series, colours: Palette, run_id: int) -> html.Section:
     return panel(
         title,
         html.Div(figure, role="img", **{"aria-label": words, "data-figure": "evidence"}),
-        html.B(html.Span(shown, **source), **{"data-region": "evidence"}),
+        html.B(html.Span(shown, **attributes), **{"data-region": "evidence"}),
     )
 
 
 def _measured(run: RunDetail, metrics: dict[str, MetricCard]) -> Any:
     rows = [_measurement_row(run, found, metrics) for found in run.measurements]
     if run.validation_score is not None:
-        score = Number(value=run.validation_score, quantity="fraction", statistic="validation_score", run_ids=[run.id])
+        score = Number(
+            value=run.validation_score,
+            quantity="fraction",
+            statistic="value",
+            metric="validation_score",
+            run_ids=[run.id],
+        )
         rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
     if not rows:
         return panel("Measured", html.P("Nothing yet.", className="quiet"))

@@ -4,26 +4,22 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update, register_page
+from dash import Input, Output, State, callback, ctx, dcc, html, no_update, register_page, set_props
 
 from app.client import ApiProblem, AtlasClient
 from app.schemas import Comparison, RunView, StudyView
 from app.ui.cells import QUALITY, Matrix
-from app.ui.charts.dot_list import dot_list
-from app.ui.charts.heatmap import heatmap
-from app.ui.charts.radar import MOST_METHODS, default_choice, radar
+from app.ui.charts.radar import MOST_METHODS, default_choice
 from app.ui.session import client
 from app.ui.states import empty, error, loading
-from app.ui.study import actions, head, tabs
-from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table, table_note
-from app.ui.study.grid import comparison_grid
-from app.ui.theme import Palette, palette
+from app.ui.study import actions, head
+from app.ui.study.views import Shown, evidence_view, radar_view
+from app.ui.theme import palette
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title="Study · PEFT Atlas")
 
 VIEWS = ("Heatmap", "Table", "Tuning", "Seeds", "Failures")
 TICK_MS = 2_000
-GRAPH = {"displayModeBar": False, "responsive": True}
 RUNS_A_PAGE = 200
 
 
@@ -41,6 +37,8 @@ async def layout(study_id: str = "", **_: str) -> Any:
         [
             dcc.Store(id="study-id", data=view.id),
             dcc.Store(id="study-version", data=_version(view)),
+            dcc.Store(id="study-shown"),
+            dcc.Store(id="study-radar-shown"),
             dcc.Interval(id="study-tick", interval=TICK_MS, disabled=not running),
             dcc.Location(id="study-go", refresh="callback-nav"),
             html.Header([head.title(view), html.Div(actions.buttons(view), id="study-actions")], className="page-head"),
@@ -174,68 +172,39 @@ async def follow(_: int, study: int, seen: str) -> Any:
 
 @callback(
     Output("study-evidence", "children"),
+    Output("study-shown", "data"),
     Input("study-view", "value"),
     Input("study-sort", "value"),
     Input("scheme-now", "data"),
     Input("narrow-now", "data"),
     Input("study-version", "data"),
     State("study-id", "data"),
+    State("study-shown", "data"),
 )
-async def show_evidence(view_name: str, sort: str, scheme: str | None, narrow: bool | None, _: str, study: int) -> Any:
+async def show_evidence(
+    name: str, sort: str, scheme: str | None, narrow: bool | None, _: str, study: int, shown: str | None
+) -> Any:
     """The chosen view of the same comparison, once the browser has said its colours and width."""
     if scheme is None or narrow is None:
-        return no_update
+        return no_update, no_update
     api = client()
     try:
         view, comparison = await _read(api, study)
-        runs = await _all_runs(api, study) if view_name in ("Seeds", "Failures") else []
+        runs = await _all_runs(api, study) if name in ("Seeds", "Failures") else []
     except ApiProblem as problem:
-        return error("The comparison could not be read", problem.detail)
+        return error("The comparison could not be read", problem.detail), "error"
     matrix = Matrix(comparison, view.metric)
-    if (
-        view_name != "Failures"
-        and not any(cell.mean is not None for cell in comparison.cells)
-        and view_name != "Tuning"
-    ):
-        return _nothing_yet(view)
-    if view_name == "Heatmap":
-        return _figure(view, matrix, sort, palette(scheme), narrow=bool(narrow))
-    return _table_view(view_name, matrix, runs, sort)
+    return _show(evidence_view(name, view, matrix, runs, sort, palette(scheme), narrow=narrow), shown)
 
 
-def _table_view(name: str, matrix: Matrix, runs: list[RunView], sort: str) -> Any:
-    if name == "Table":
-        return html.Div([table_note(matrix), comparison_grid(matrix, sort=sort)])
-    if name == "Tuning":
-        return tabs.tuning(matrix)
-    return tabs.seeds(matrix, runs) if name == "Seeds" else tabs.failures(runs)
-
-
-def _figure(view: StudyView, matrix: Matrix, sort: str, colours: Palette, *, narrow: bool) -> html.Div:
-    seeds = view.document.seeds if isinstance(view.document.seeds, int) else len(view.document.seeds)
-    figure = (
-        dot_list(matrix, sort, colours, seeds=seeds) if narrow else heatmap(matrix, colours, seeds=seeds, sort=sort)
-    )
-    return html.Div(
-        [
-            html.P(figure_sentence(matrix), id="study-figure-sentence", className="visually-hidden"),
-            html.Div(
-                dcc.Graph(id="study-figure", figure=figure, config=GRAPH, style={"height": figure.layout.height}),
-                role="img",
-                **{"data-figure": "evidence", "aria-labelledby": "study-figure-sentence"},
-            ),
-            heatmap_legend(matrix, narrow=narrow),
-        ]
-    )
-
-
-def _nothing_yet(view: StudyView) -> html.Div:
-    queue = ("Open the queue", f"/runs?study_id={view.id}")
-    if view.status in ("queued", "running"):
-        return empty("No finished run yet", "The first row appears when a method has one reporting run.", [queue])
-    return empty(
-        "Nothing was measured", "Every run of this study failed or was cancelled; the Failures tab says why.", [queue]
-    )
+def _show(new: Shown, shown: str | None) -> tuple[Any, Any]:
+    """New results change what is on screen in place; anything else replaces it."""
+    only_results = set(ctx.triggered_prop_ids) == {"study-version.data"}
+    if not (only_results and new.updates and new.kind == shown):
+        return new.children, new.kind
+    for component, properties in new.updates.items():
+        set_props(component, properties)
+    return no_update, no_update
 
 
 async def _all_runs(api: AtlasClient, study: int) -> list[RunView]:
@@ -252,37 +221,26 @@ async def _all_runs(api: AtlasClient, study: int) -> list[RunView]:
 
 @callback(
     Output("study-radar", "children"),
+    Output("study-radar-shown", "data"),
     Input("study-chosen", "value"),
     Input("scheme-now", "data"),
     Input("narrow-now", "data"),
     Input("study-version", "data"),
     State("study-id", "data"),
+    State("study-radar-shown", "data"),
 )
-async def show_radar(chosen: list[str], scheme: str | None, narrow: bool | None, _: str, study: int) -> Any:
-    """The profiles of the chosen methods on the axes that all of them have."""
+async def show_radar(
+    chosen: list[str], scheme: str | None, narrow: bool | None, _: str, study: int, shown: str | None
+) -> Any:
+    """The profiles of the chosen methods."""
     if scheme is None or narrow is None:
-        return no_update
+        return no_update, no_update
     try:
         view, comparison = await _read(client(), study)
     except ApiProblem as problem:
-        return error("The comparison could not be read", problem.detail)
-    matrix = Matrix(comparison, view.metric)
-    wanted = [int(one) for one in chosen] or default_choice(matrix)
-    note, axes = profile_note(matrix, wanted)
-    if len(axes) < 3:
-        return html.Div(
-            [
-                note,
-                html.P(
-                    "A profile needs three metrics that every chosen method has a score in.", className="study-quiet"
-                ),
-            ]
-        )
-    figure = radar(matrix, wanted, palette(scheme), narrow=bool(narrow))
-    graph = dcc.Graph(id="study-radar-figure", figure=figure, config=GRAPH, style={"height": figure.layout.height})
-    image = html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": "study-radar-sentence"})
-    scores = profile_table(matrix, wanted, axes)
-    return html.Div([html.Div(note, id="study-radar-sentence"), html.Div([image, scores], className="radar-grid")])
+        return error("The comparison could not be read", problem.detail), "error"
+    wanted = [int(configuration) for configuration in chosen]
+    return _show(radar_view(Matrix(comparison, view.metric), wanted, palette(scheme), narrow=narrow), shown)
 
 
 @callback(

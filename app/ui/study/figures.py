@@ -28,7 +28,7 @@ def figure_sentence(matrix: Matrix) -> list[Any]:
     return [*words, ". All numbers are in the Table view."]
 
 
-def heatmap_legend(matrix: Matrix, *, narrow: bool) -> html.Div:
+def heatmap_legend(matrix: Matrix, *, narrow: bool) -> list[html.Span]:
     """What colours and marks mean, with the marks drawn as in the cells."""
     level = show(_level())
     interval = html.Span([html.I(className="mark mark-whisker"), level, " interval over seeds"])
@@ -38,7 +38,7 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> html.Div:
         html.Span([html.I(className="mark mark-tick"), "exact"]),
     ]
     if narrow:
-        return html.Div([*marks[:2], html.Span("Line: reference")], className="legend")
+        return [*marks[:2], html.Span("Line: reference")]
     scale = html.Span(["Colour: score on fixed anchors, low ", html.I(className="heat-bar"), " high"])
     boxes = [
         html.Span("≈ estimated", className="box box-estimated"),
@@ -49,10 +49,7 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> html.Div:
         if any(c.failures for c in matrix.comparison.cells)
         else []
     )
-    return html.Div(
-        [scale, html.Span("Mark in a cell: its place on the column's axis"), *marks, *boxes, *failed],
-        className="legend",
-    )
+    return [scale, html.Span("Mark in a cell: its place on the column's axis"), *marks, *boxes, *failed]
 
 
 def table_note(matrix: Matrix) -> html.Div:
@@ -67,7 +64,7 @@ def _level() -> Number:
     return Number(value=LEVEL, quantity="probability", statistic="level", formula="confidence_level")
 
 
-def profile_note(matrix: Matrix, chosen: list[int]) -> tuple[html.P, list[MetricCard]]:
+def profile_note(matrix: Matrix, chosen: list[int]) -> tuple[list[Any], list[MetricCard]]:
     """What a profile shows, and the axes left out because a chosen method has no score there."""
     axes, left_out = radar_axes(matrix, chosen)
     words: list[Any] = ["Score on fixed anchors; outside is better."]
@@ -75,7 +72,7 @@ def profile_note(matrix: Matrix, chosen: list[int]) -> tuple[html.P, list[Metric
         names = ", ".join(matrix.title(card) for card in left_out)
         verb = "its axis is" if len(left_out) == 1 else "their axes are"
         words.append(f" {names}: a chosen method has no score, so {verb} left out.")
-    return html.P(words, className="study-note"), axes
+    return words, axes
 
 
 def profile_table(matrix: Matrix, chosen: list[int], axes: list[MetricCard]) -> html.Div:

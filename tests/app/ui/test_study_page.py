@@ -9,6 +9,8 @@ from app.schemas import RunCounts, RunView, StudyDocument, StudyView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.study import figures, grid, head, tabs
 from app.ui.study.actions import buttons
+from app.ui.study.views import evidence_view, radar_view
+from app.ui.theme import LIGHT
 from peft_core.spec import Splits
 from tests.app.ui.components import elements, sources, text_of, uncovered_digits
 from tests.app.ui.documents import comparison
@@ -204,3 +206,32 @@ def test_the_profile_says_which_axes_are_left_out() -> None:
     assert "Speed, Memory, Simplicity" in text_of(note)
     assert len(axes) == 4
     assert uncovered_digits(figures.profile_table(matrix(), [3, LORA], axes)) == []
+
+
+# -- views ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_is_changed_in_place_and_is_an_image_with_a_sentence() -> None:
+    shown = evidence_view("Heatmap", view(), matrix(), [], QUALITY, LIGHT, narrow=False)
+    ids = {getattr(element, "id", None) for element in elements(shown.children)}
+    assert set(shown.updates) <= ids
+    image = next(element for element in elements(shown.children) if getattr(element, "role", None) == "img")
+    assert getattr(image, "aria-labelledby") in ids
+    assert shown.kind != evidence_view("Heatmap", view(), matrix(), [], QUALITY, LIGHT, narrow=True).kind
+
+
+def test_before_the_first_value_the_panel_says_what_is_waited_for() -> None:
+    empty = matrix(cells=[])
+    waiting = evidence_view("Heatmap", view(status="running"), empty, [], QUALITY, LIGHT, narrow=False)
+    ended = evidence_view("Heatmap", view(status="failed"), empty, [], QUALITY, LIGHT, narrow=False)
+    assert "No finished run yet" in text_of(waiting.children)
+    assert "Nothing was measured" in text_of(ended.children)
+    assert "validation score" in text_of(
+        evidence_view("Tuning", view(), empty, [], QUALITY, LIGHT, narrow=False).children
+    )
+
+
+def test_a_profile_of_too_few_axes_says_so() -> None:
+    cells = [cell for cell in comparison().cells if cell.metric in (QUALITY, "storage_bytes")]
+    assert "needs three metrics" in text_of(radar_view(matrix(cells=cells), [3, LORA], LIGHT, narrow=False).children)
+    assert radar_view(matrix(), [3, LORA], LIGHT, narrow=False).updates
