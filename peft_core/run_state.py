@@ -36,10 +36,16 @@ class RunInProgress:
         return model.to(self.loop.device).eval()
 
     @cached_property
+    def merged_model(self) -> "nn.Module | None":
+        """The model merged into the base, None where the method cannot merge."""
+        return self.loop.method.merge(copy.deepcopy(self.model))
+
+    @cached_property
     def deployed_model(self) -> "nn.Module":
-        """The model as it would be served: merged into the base where the method can."""
-        merged = self.loop.method.merge(copy.deepcopy(self.model))
-        return self.model if merged is None else merged.eval()
+        """The model as it would be served: merged where the method can, and with nothing left to train. (Autocast
+        keeps a copy of every weight that still requires a gradient, which would be timed as the method's.)"""
+        deployed = copy.deepcopy(self.model) if self.merged_model is None else self.merged_model
+        return deployed.requires_grad_(False).eval()
 
     @cached_property
     def deployed_answer_seconds(self) -> list[float]:

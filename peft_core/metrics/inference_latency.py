@@ -28,5 +28,5 @@ class InferenceLatency(Metric):
         return Measurement(
             metric=self.key,
             value=float(np.median(seconds)),
-            detail={"calls": len(seconds), "merged": run.deployed_model is not run.model},
+            detail={"calls": len(seconds), "merged": run.merged_model is not None},
         )

@@ -29,5 +29,5 @@ class InferenceLatencyP95(Metric):
         return Measurement(
             metric=self.key,
             value=float(np.percentile(seconds, 95)),
-            detail={"calls": len(seconds), "merged": run.deployed_model is not run.model},
+            detail={"calls": len(seconds), "merged": run.merged_model is not None},
         )
