@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.api import catalogue, health, problems, recommendations, runs, studies
-from app.api.guard import Guard
+from app.api.guard import LARGEST_BODY_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.errors import NotFound
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = make_engine(settings.database)
     problems.install(app)
     for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)

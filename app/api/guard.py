@@ -1,4 +1,4 @@
-"""What every request and websocket passes before anything else: Host, Origin, content type, size, answer headers.
+"""What every request and websocket passes before anything else: Host, Origin, content type, answer headers.
 
 A web page that a person happens to visit must not be able to reach the job launcher on their loopback address.
 """
@@ -15,8 +15,10 @@ from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LARGEST_BODY_BYTES = 1_000_000
 API = "/api/"
+LARGEST_BODY_BYTES = 1_000_000
+LARGEST_PAGE_BODY_BYTES = 20_000_000
+"""A page's callback may carry the state of a figure."""
 
 SECURITY_HEADERS = {
     # Dash starts its pages with inline scripts and styles, and ag-grid's formatters are built with Function().
@@ -49,7 +51,7 @@ class Guard:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        await self._app(scope, _limited(receive), _with_headers(send))
+        await self._app(scope, receive, _with_headers(send))
 
 
 def check(scope: Scope) -> None:
@@ -72,8 +74,10 @@ def _check_body(path: str, headers: Headers) -> None:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
-    if path.startswith(API) and (not length.isdigit() or int(length) > LARGEST_BODY_BYTES):
-        raise TooLarge(f"The body may hold at most {LARGEST_BODY_BYTES} bytes.")
+    # The framework cuts off an API body of undeclared length; a browser always declares a page's.
+    most = LARGEST_BODY_BYTES if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
+    if not length.isdigit() or int(length) > most:
+        raise TooLarge(f"The body may hold at most {most} bytes.")
 
 
 def host_name(host: str) -> str:
@@ -106,21 +110,6 @@ async def _refuse(scope: Scope, error: AtlasError, send: Send) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _limited(receive: Receive) -> Receive:
-    """`receive` that stops reading a body without a declared length once it is too large."""
-    seen = 0
-
-    async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > 20 * LARGEST_BODY_BYTES:
-            raise TooLarge("The body is too large.")
-        return message
-
-    return limited
 
 
 def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:

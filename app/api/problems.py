@@ -83,6 +83,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:
         # The framework's answer to a body that its JSON parser gives up on: too deep, or a number too long.
         return problem(422, "Not valid", "The body could not be read as JSON. Send a plain JSON object.")
+    if error.status_code == 413:
+        return problem(413, "Too large", "The body is larger than this route reads. Send less at a time.")
     title = HTTP_TITLES.get(error.status_code, "Refused")
     return problem(error.status_code, title, f"{request.method} {request.url.path}: {error.detail}.")
 

@@ -1,6 +1,7 @@
 """Bad input gets a 4xx problem with a sentence to act on, and nothing is half-written."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,15 @@ async def test_broken_json_is_never_a_fault_of_the_server(api: httpx.AsyncClient
 async def test_a_hundred_megabytes_are_refused(api: httpx.AsyncClient) -> None:
     headers = {"content-type": "application/json", "content-length": "100000000"}
     answer = await api.post("/api/v1/studies", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+
+
+async def test_a_large_body_of_undeclared_length_is_refused(api: httpx.AsyncClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b" " * 100_000
+
+    answer = await api.post("/api/v1/studies", content=pieces(), headers={"content-type": "application/json"})
     assert answer.status_code == 413
 
 
