@@ -193,7 +193,7 @@ class Number(Document):
     """
 
     value: float
-    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate", "p_value"]
+    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate", "p_value", "series"]
     statistic: str
     metric: str | None = None
     source: SourceKind = "measured"

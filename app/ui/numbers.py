@@ -145,6 +145,11 @@ def _learning_rate(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
+def _series(value: float) -> str:
+    """A point of a curve, whose unit its title names."""
+    return f"{value:.4g}"
+
+
 def _three(value: float) -> str:
     """Three significant digits, thousands separated, no exponent."""
     if value == 0:
@@ -164,5 +169,6 @@ FORMATS = {
     "probability": _probability,
     "score": _score,
     "learning_rate": _learning_rate,
+    "series": _series,
     "p_value": _p_value,
 }

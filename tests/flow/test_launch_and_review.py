@@ -58,6 +58,8 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
         )
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        # Dash tells a callback that broke on the console.
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(f"{url}/studies/new")
         expect(page.locator("[aria-pressed=true]")).to_have_count(2)
         fill_form(page)
