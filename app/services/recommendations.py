@@ -251,7 +251,7 @@ SPOKEN = {
     QUALITY: "on the task",
     "trainable_parameters": "trainable parameters",
     "storage_bytes": "of storage",
-    "training_speed": "in training",
+    "training_speed": "tokens a second in training",
     "inference_latency": "an answer",
     "inference_latency_p95": "for its slow answers",
     "peak_memory": "of peak memory",
