@@ -37,7 +37,10 @@ class Adapter(Method):
         url="https://arxiv.org/abs/1902.00751",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=3e-3, encoder=3e-4, llm=3e-4, source="Houlsby et al. 2019, section 3.1; measured on MiniLM, 150 steps"
+        small=3e-3,
+        encoder=3e-4,
+        llm=3e-4,
+        source="protocol's starting points; the small one kept after trying it on MiniLM and tweets",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True

@@ -23,7 +23,10 @@ class Full(Method):
         url="https://arxiv.org/abs/1810.04805",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=1e-4, encoder=2e-5, llm=1e-5, source="Devlin et al. 2018 for encoders; measured on MiniLM, 150 steps"
+        small=1e-4,
+        encoder=2e-5,
+        llm=1e-5,
+        source="Devlin et al. 2018 for encoders, protocol for LLMs; small: chosen on validation, MiniLM on tweets",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=True, quantised_base=False, gradient_checkpointing=True, hot_switch=False

@@ -32,7 +32,10 @@ class Lora(PeftMethod):
         url="https://arxiv.org/abs/2106.09685",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=1.5e-3, encoder=4e-4, llm=2e-4, source="Hu et al. 2021, tables 9 and 11; measured on MiniLM, 150 steps"
+        small=1.5e-3,
+        encoder=4e-4,
+        llm=2e-4,
+        source="protocol's starting points for large bases; small: chosen on validation, MiniLM on tweets",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True

@@ -19,7 +19,10 @@ class PTuningV2(PrefixMethod):
         url="https://arxiv.org/abs/2110.07602",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=2e-2, encoder=5e-3, llm=5e-3, source="Liu et al. 2021, appendix; measured on MiniLM, 150 steps"
+        small=2e-2,
+        encoder=5e-3,
+        llm=5e-3,
+        source="protocol's starting points; the small one kept after trying it on MiniLM and tweets",
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=False, quantised_base=True, gradient_checkpointing=False, hot_switch=True
