@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from peft_core.method import Capabilities, Family, Paper
 from peft_core.metric import Quantity
 from peft_core.scenario import ConstraintName, Criterion
-from peft_core.spec import Budget, Precision, Purpose, Splits
+from peft_core.spec import Budget, Columns, Precision, Purpose, Splits
 
 T = TypeVar("T")
 
@@ -95,7 +95,10 @@ class TaskCard(Document):
     kind: str
     dataset: str
     text: str
-    label: str
+    label: str | None
+    pair: str | None = None
+    choices: tuple[str, ...] = ()
+    group: str | None = None
     labels: list[str]
     splits: Splits
     metric: str
@@ -144,13 +147,19 @@ class WorkerView(Document):
 
 
 class TaskEntry(Document):
-    """A dataset of one's own: a CSV under an allowed root, and its columns."""
+    """A dataset of one's own: a file under an allowed root, the kind of task, and which columns it reads."""
 
     dataset: Annotated[str, Field(min_length=1, max_length=4_096)]
     kind: str = "classification"
     text: Name
-    label: Name
+    label: Name | None = None
+    pair: Name | None = None
+    choices: Annotated[tuple[Name, ...], Field(max_length=26)] = ()
+    group: Name | None = None
     splits: Splits | None = None
+
+    def columns(self) -> Columns:
+        return Columns(text=self.text, label=self.label, pair=self.pair, choices=self.choices, group=self.group)
 
 
 class MethodEntry(Document):

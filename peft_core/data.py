@@ -1,20 +1,20 @@
 """Reading a dataset, splitting it fairly, and making batches. Imports no torch until a batch is padded."""
 
-import csv
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peft_core.dataset_files import Cell, content_sha256, read_records
 from peft_core.errors import InvalidDataset
-from peft_core.spec import Budget, Splits, TaskSpec
+from peft_core.spec import Budget, Columns, Splits, TaskSpec
 
-MAX_FILE_BYTES = 512 * 2**20
-MAX_COLUMNS = 1_000
-MAX_LABELS = 1_000
+if TYPE_CHECKING:
+    from peft_core.task import Task
+
 SMALLEST_CLASS = 3
 """One item for each of the three splits."""
 BATCHES_PER_BUCKET = 8
@@ -23,11 +23,19 @@ BATCHES_PER_BUCKET = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a dataset. `index` counts data rows from 0 in the file's order: the item's identity."""
+    """One record of a dataset. `index` counts records from 0 in the file's order: the item's identity.
+
+    `words` and `tags` are the parallel lists of token classification, which has no `text` of its own.
+    """
 
     index: int
     text: str
-    label: str
+    label: str = ""
+    pair: str = ""
+    choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,12 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class Item:
-    """One tokenised row; `label` indexes the task's labels."""
+    """One tokenised row. `target` is what the kind of task made of its label; `segments` tells two texts apart."""
 
     index: int
     tokens: tuple[int, ...]
-    label: int
+    target: Any
+    segments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,83 +68,63 @@ class SplitRows:
     test: list[Row]
 
 
-def inspect_dataset(path: Path, *, text: str, label: str, splits: Splits | None) -> DatasetSummary:
+def inspect_dataset(path: Path, *, kind: "type[Task]", columns: Columns, splits: Splits | None) -> DatasetSummary:
     """Read a dataset as a study would and say what it offers; `splits` None takes 60 / 20 / 20 %.
 
     Raises InvalidDataset naming the line, the column or the count that is wrong.
     """
-    rows = read_rows(path, text=text, label=label)
+    rows = read_rows(path, kind=kind, columns=columns)
     unique = without_duplicates(rows)
     chosen = splits or _default_splits(len(unique))
-    split_rows(unique, chosen)
+    split_rows(unique, chosen, kind)
     return DatasetSummary(
-        labels=tuple(sorted({row.label for row in unique})),
+        labels=kind.labels(unique, columns),
         splits=chosen,
         items=len(unique),
         duplicates_removed=len(rows) - len(unique),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=content_sha256(path),
     )
 
 
-def read_rows(path: Path, *, text: str, label: str) -> list[Row]:
-    """The rows of a UTF-8 CSV (or, by its name, TSV) file with a header line.
+def read_rows(path: Path, *, kind: "type[Task]", columns: Columns) -> list[Row]:
+    """Every record of a dataset as a row of this kind of task.
 
     Raises InvalidDataset naming the line and column for: no file, not text, a missing column, a ragged line, an empty
-    label, fewer than two classes, more classes than MAX_LABELS.
+    label, and what the kind itself refuses (a single class, a label that is no number).
     """
-    if not path.is_file():
-        raise InvalidDataset(f"There is no dataset file {path.name!r}. Give the path of a CSV file.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InvalidDataset(f"{path.name!r} is larger than {MAX_FILE_BYTES // 2**20} MiB. Give a smaller file.")
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_parse(csv.reader(file, delimiter=delimiter), path.name, text, label))
-    except UnicodeDecodeError as error:
-        raise InvalidDataset(f"{path.name!r} is not UTF-8 text (byte {error.start}). Save it as UTF-8 CSV.") from None
-    _check_classes(rows, path.name, label)
+    rows = []
+    for index, (place, record) in enumerate(read_records(path, columns.names())):
+        try:
+            rows.append(kind.read_row(index, record, columns))
+        except ValueError as error:
+            raise InvalidDataset(f"{path.name!r}, {place}: {error}") from None
+    if not rows:
+        raise InvalidDataset(f"{path.name!r} has a header and no data. Add rows.")
+    kind.labels(rows, columns)
     return rows
 
 
-def _parse(reader: "Iterator[list[str]]", name: str, text: str, label: str) -> Iterator[Row]:
-    line = 1
-    try:
-        header = next(reader, None)
-        if not header:
-            raise InvalidDataset(f"{name!r} is empty. Give a CSV file with a header line and data.")
-        if len(header) > MAX_COLUMNS:
-            raise InvalidDataset(f"{name!r} has {len(header)} columns; at most {MAX_COLUMNS} are read.")
-        columns = {column: header.index(column) for column in (text, label) if column in header}
-        for column in (text, label):
-            if column not in columns:
-                known = ", ".join(repr(known[:40]) for known in header[:20])
-                raise InvalidDataset(f"{name!r} has no column {column!r}. Its columns are {known}.")
-        for index, record in enumerate(record for record in reader if record):
-            line = getattr(reader, "line_num", line)
-            if len(record) != len(header):
-                raise InvalidDataset(f"{name!r}, line {line}: {len(record)} fields where the header has {len(header)}.")
-            if "\0" in record[columns[text]] or "\0" in record[columns[label]]:
-                raise InvalidDataset(f"{name!r}, line {line}: a NUL character. Save the file as plain text.")
-            row = Row(index, record[columns[text]].strip(), record[columns[label]].strip())
-            if not row.label:
-                raise InvalidDataset(f"{name!r}, line {line}: column {label!r} is empty. Fill it or remove the line.")
-            if not row.text:
-                raise InvalidDataset(f"{name!r}, line {line}: column {text!r} is empty. Fill it or remove the line.")
-            yield row
-    except csv.Error as error:
-        raise InvalidDataset(f"{name!r}, after line {line}: {error}. Save it as a plain CSV file.") from None
+def plain_row(index: int, record: Mapping[str, Cell], columns: Columns) -> Row:
+    """A record whose cells are all text. Raises ValueError naming an empty column."""
+    return Row(
+        index,
+        text=text_cell(record, columns.text),
+        label=text_cell(record, columns.label) if columns.label else "",
+        pair=text_cell(record, columns.pair) if columns.pair else "",
+        choices=tuple(text_cell(record, choice) for choice in columns.choices),
+        group=text_cell(record, columns.group) if columns.group else "",
+    )
 
 
-def _check_classes(rows: Sequence[Row], name: str, label: str) -> None:
-    if not rows:
-        raise InvalidDataset(f"{name!r} has a header and no data. Add rows.")
-    classes = len({row.label for row in rows})
-    if classes == 1:
-        raise InvalidDataset(f"Column {label!r} of {name!r} has one class, {rows[0].label[:40]!r}. Two are needed.")
-    if classes > MAX_LABELS:
-        raise InvalidDataset(
-            f"Column {label!r} of {name!r} has {classes} different values; at most {MAX_LABELS} make a classification."
-        )
+def text_cell(record: Mapping[str, Cell], column: str) -> str:
+    """A cell as text without white space around it. Raises ValueError where it is empty or holds a NUL."""
+    value = record[column]
+    text = "" if value is None else str(value).strip()
+    if not text:
+        raise ValueError(f"column {column!r} is empty. Fill it or remove the line.")
+    if "\0" in text:
+        raise ValueError(f"column {column!r} holds a NUL character. Save the file as plain text.")
+    return text
 
 
 def without_duplicates(rows: Sequence[Row]) -> list[Row]:
@@ -146,11 +135,17 @@ def without_duplicates(rows: Sequence[Row]) -> list[Row]:
     seen: set[str] = set()
     unique = []
     for row in rows:
-        key = " ".join(row.text.casefold().split())
+        key = _identity(row)
         if key not in seen:
             seen.add(key)
             unique.append(row)
     return unique
+
+
+def _identity(row: Row) -> str:
+    """What makes two rows the same item: everything that is read, without case and white space, never the label."""
+    parts = (row.text, row.pair, *row.choices, *row.words)
+    return "\0".join(" ".join(part.casefold().split()) for part in parts)
 
 
 def _default_splits(items: int) -> Splits:
@@ -158,10 +153,11 @@ def _default_splits(items: int) -> Splits:
     return Splits(train=max(1, items - 2 * held_out), validation=held_out, test=held_out)
 
 
-def split_rows(rows: Sequence[Row], splits: Splits) -> SplitRows:
+def split_rows(rows: Sequence[Row], splits: Splits, kind: "type[Task]") -> SplitRows:
     """Stratified splits: every class has its share of each split, drawn with `splits.seed`.
 
-    Raises InvalidDataset where there are too few rows, or a class too small to be in every split.
+    Rows of one group stay together. Raises InvalidDataset where there are too few rows, or a class too small to be in
+    every split.
     """
     wanted = splits.train + splits.validation + splits.test
     if len(rows) < wanted:
@@ -169,24 +165,55 @@ def split_rows(rows: Sequence[Row], splits: Splits) -> SplitRows:
             f"The splits need {wanted} items ({splits.train} train, {splits.validation} validation, {splits.test} test)"
             f" and the dataset has {len(rows)} without duplicates. Ask for fewer or add data."
         )
-    counts = Counter(row.label for row in rows)
-    rarest, size = min(counts.items(), key=lambda entry: (entry[1], entry[0]))
-    if size < SMALLEST_CLASS:
-        raise InvalidDataset(
-            f"Class {rarest[:40]!r} has {size} item(s); every class needs {SMALLEST_CLASS}, one for each split."
-        )
     random = np.random.default_rng(splits.seed)
-    by_label: dict[str, list[Row]] = defaultdict(list)
+    if any(row.group for row in rows):
+        return _split_groups(rows, splits, random)
+    by_stratum: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_label[row.label].append(row)
+        by_stratum[kind.stratum(row)].append(row)
+    _refuse_tiny_classes({stratum: len(members) for stratum, members in by_stratum.items()})
     pools = {
-        label: [members[i] for i in random.permutation(len(members))] for label, members in sorted(by_label.items())
+        stratum: [members[i] for i in random.permutation(len(members))]
+        for stratum, members in sorted(by_stratum.items())
     }
     taken = {
         name: _draw(pools, size, random)
         for name, size in (("test", splits.test), ("validation", splits.validation), ("train", splits.train))
     }
     return SplitRows(**taken)
+
+
+def _refuse_tiny_classes(counts: dict[str, int]) -> None:
+    rarest, size = min(counts.items(), key=lambda entry: (entry[1], entry[0]))
+    if size < SMALLEST_CLASS and len(counts) > 1:
+        raise InvalidDataset(
+            f"Class {rarest[:40]!r} has {size} item(s); every class needs {SMALLEST_CLASS}, one for each split."
+        )
+
+
+def _split_groups(rows: Sequence[Row], splits: Splits, random: np.random.Generator) -> SplitRows:
+    """Whole groups go to test, then validation, then training, each until it is full; what is over is left out.
+
+    Groups come in random order, and one that no longer fits a split is tried in the next.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    names = sorted(groups)
+    shuffled = [groups[names[i]] for i in random.permutation(len(names))]
+    wanted = {"test": splits.test, "validation": splits.validation, "train": splits.train}
+    taken: dict[str, list[Row]] = {name: [] for name in wanted}
+    for members in shuffled:
+        place = next((name for name, size in wanted.items() if len(taken[name]) + len(members) <= size), None)
+        if place is not None:
+            taken[place] += members
+    for name, size in wanted.items():
+        if len(taken[name]) < size:
+            raise InvalidDataset(
+                f"Whole groups fill {len(taken[name])} of the {size} {name} items. Ask for other split sizes, or split"
+                " without the group column."
+            )
+    return SplitRows(**{name: [drawn[i] for i in random.permutation(len(drawn))] for name, drawn in taken.items()})
 
 
 def _draw(pools: dict[str, list[Row]], size: int, random: np.random.Generator) -> list[Row]:
@@ -201,13 +228,12 @@ def _draw(pools: dict[str, list[Row]], size: int, random: np.random.Generator) -
     return [drawn[i] for i in random.permutation(len(drawn))]
 
 
-def read_splits(task: TaskSpec) -> SplitRows:
+def read_splits(task: TaskSpec, kind: "type[Task]") -> SplitRows:
     """The splits of a study's task; raises InvalidDataset if the file changed since the study was made."""
-    digest = hashlib.sha256(task.dataset.read_bytes()).hexdigest()
-    if digest != task.dataset_sha256:
+    if content_sha256(task.dataset) != task.dataset_sha256:
         raise InvalidDataset(f"{task.dataset.name!r} has changed since the study was made. Make a new study of it.")
-    rows = read_rows(task.dataset, text=task.text, label=task.label)
-    return split_rows(without_duplicates(rows), task.splits)
+    rows = read_rows(task.dataset, kind=kind, columns=task.columns)
+    return split_rows(without_duplicates(rows), task.splits, kind)
 
 
 def training_batches(items: Sequence[Item], budget: Budget, seed: int) -> Iterator[list[Item]]:

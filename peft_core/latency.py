@@ -29,7 +29,7 @@ def answer_seconds(run: "RunInProgress", model: "nn.Module") -> list[float]:
             batch = to_device(loop.task.collate([item], loop.pad_token_id), loop.device)
             started = time.perf_counter()
             with autocast(loop.device, loop.precision):
-                loop.task.predict(model, batch)
+                loop.task.answers(model, batch)
             synchronize(loop.device)
             if call >= WARM_UP_CALLS:
                 seconds.append(time.perf_counter() - started)

@@ -17,7 +17,7 @@ from peft_core.model_shape import ModelShape
 from peft_core.spec import Frozen
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Family = Literal[
     "reference",
@@ -155,6 +155,10 @@ class Method(BaseModel):
         included. `model` is a transformers model with its head, in eval mode, and may be changed in place."""
         raise NotImplementedError
 
+    def load_options(self) -> dict[str, Any]:
+        """What the base model is loaded with beyond the task's own (QLoRA's 4-bit weights)."""
+        return {}
+
     def parameter_groups(
         self, model: "nn.Module", learning_rate: float, head_learning_rate: float
     ) -> list[dict[str, Any]]:
@@ -168,8 +172,25 @@ class Method(BaseModel):
         ]
         return [group for group in groups if group["params"]]
 
+    def before_step(self, model: "nn.Module", step: int) -> None:
+        """Called before the forward pass of every step, which counts from 1 (DyLoRA draws its rank here)."""
+
+    def penalty(self, model: "nn.Module") -> "Tensor | None":
+        """What is added to the task's loss (AdaLoRA's orthogonality), None for nothing."""
+        return None
+
+    def after_backward(self, model: "nn.Module") -> None:
+        """Called when a step's gradients are there, before they are clipped (LoRA-FA corrects them here)."""
+
     def after_step(self, model: "nn.Module", step: int) -> None:
-        """Called after every optimizer step (AdaLoRA moves its ranks here)."""
+        """Called after every optimizer step, while the gradients are still there (AdaLoRA moves its ranks here)."""
+
+    def training_state(self, model: "nn.Module") -> "dict[str, Tensor]":
+        """What a checkpoint needs beyond trained tensors, optimizer and random state (AdaLoRA's importances)."""
+        return {}
+
+    def restore_training_state(self, model: "nn.Module", state: "dict[str, Tensor]") -> None:
+        """Put back what `training_state` gave, into a freshly attached model."""
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         """Write what restores the adapted model beyond the base, head included, as safetensors and JSON."""

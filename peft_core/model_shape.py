@@ -1,19 +1,60 @@
 """What a base model's folder says about its size, read from config.json and safetensors headers without torch."""
 
 import json
+import math
+import re
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from peft_core.errors import InvalidBaseModel
 
-CAUSAL_TYPES = {"gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "smollm3", "opt"}
+CAUSAL_TYPES = frozenset(
+    {
+        *("gpt2", "gpt_neox", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"),
+        *("phi3", "smollm3", "olmo2"),
+    }
+)
+"""Decoders: models whose every position sees only what stands before it."""
+
+Role = Literal["query", "key", "value", "qkv", "attention_output", "ffn_gate", "ffn_up", "ffn_down"]
+"""What a linear layer does inside a transformer layer. `qkv`: one layer that makes all three projections."""
+
+IN_LAYER = re.compile(r"(^|[._])(layers?|blocks?)\.\d+\.")
+"""Inside one of a model's repeated layers: BERT's encoder.layer.0, Llama's layers.0, T5's encoder.block.0."""
+
+FFN_DOWN_NAMES = ("down_proj", "wo", "lin2", "output.dense", "fc2")
+"""The feed-forward layer's way back, for models whose two widths are equal so that shapes do not tell."""
+
+
+def linear_role(path: str, d_in: int, d_out: int, hidden_size: int) -> Role | None:
+    """What the linear layer at `path` does, None outside transformer layers.
+
+    Read from the first letter of the layer's name inside attention (q, k, v), from its widths outside, so that no
+    table of architectures is needed.
+    """
+    if not IN_LAYER.search(path):
+        return None
+    parts = path.lower().split(".")
+    name = parts[-1]
+    if any("att" in part for part in parts[:-1]):
+        if "qkv" in name or name == "query_key_value":
+            return "qkv"
+        return {"q": "query", "k": "key", "v": "value"}.get(name[0], "attention_output")  # type: ignore[return-value]
+    if d_out == hidden_size and (d_in != hidden_size or path.lower().endswith(FFN_DOWN_NAMES)):
+        return "ffn_down"
+    return "ffn_gate" if name.startswith("gate") and "up" not in name else "ffn_up"
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Widths and counts of a transformer. `linears` maps a weight's module path to (d_in, d_out)."""
+    """Widths and counts of a transformer, its task head left out.
+
+    `tensors` maps every parameter's path, as the folder spells it, to its shape (PyTorch order: a linear layer's is
+    (d_out, d_in)).
+    """
 
     model_type: str
     hidden_size: int
@@ -23,10 +64,20 @@ class ModelShape:
     intermediate_size: int
     vocabulary_size: int
     max_positions: int
-    parameters: int
-    embedding_parameters: int
-    linears: dict[str, tuple[int, int]]
-    biases: int
+    tensors: dict[str, tuple[int, ...]]
+
+    @cached_property
+    def parameters(self) -> int:
+        return sum(math.prod(dims) for dims in self.tensors.values())
+
+    @cached_property
+    def embedding_parameters(self) -> int:
+        """Of the look-up tables: tokens, positions, segments."""
+        return sum(
+            math.prod(dims)
+            for path, dims in self.tensors.items()
+            if path.endswith(("embeddings.weight", "embed_tokens.weight", "wte.weight", "wpe.weight", "shared.weight"))
+        )
 
     @property
     def non_embedding_parameters(self) -> int:
@@ -36,9 +87,26 @@ class ModelShape:
     def causal(self) -> bool:
         return self.model_type in CAUSAL_TYPES
 
-    def linears_named(self, *suffixes: str) -> dict[str, tuple[int, int]]:
-        """The linear layers inside transformer layers whose path ends in one of `suffixes`."""
-        return {path: dims for path, dims in self.linears.items() if path.endswith(tuple(f".{s}" for s in suffixes))}
+    @cached_property
+    def linears(self) -> dict[str, tuple[int, int]]:
+        """Path of every linear layer inside the transformer layers -> (d_in, d_out)."""
+        return {
+            path.removesuffix(".weight"): (dims[1], dims[0])
+            for path, dims in self.tensors.items()
+            if path.endswith(".weight")
+            and len(dims) == 2
+            and IN_LAYER.search(path)
+            and "embed" not in path
+            and "relative_attention_bias" not in path
+        }
+
+    def linears_with(self, roles: frozenset[Role]) -> dict[str, tuple[int, int]]:
+        """The linear layers that have one of `roles`: path -> (d_in, d_out)."""
+        return {
+            path: (d_in, d_out)
+            for path, (d_in, d_out) in self.linears.items()
+            if linear_role(path, d_in, d_out, self.hidden_size) in roles
+        }
 
 
 def read_model_shape(folder: Path) -> ModelShape:
@@ -48,30 +116,22 @@ def read_model_shape(folder: Path) -> ModelShape:
     """
     config = _read_config(folder)
     weights = _read_weight_shapes(folder)
-    linears = {
-        name.removesuffix(".weight"): (shape[1], shape[0])
-        for name, shape in weights.items()
-        if name.endswith(".weight") and len(shape) == 2 and "embed" not in name and ".layer" in f".{name}"
-    }
     hidden = _size(config, folder, "hidden_size", "dim", "n_embd", "d_model")
-    heads = _size(config, folder, "num_attention_heads", "n_heads", "n_head")
+    heads = _size(config, folder, "num_attention_heads", "n_heads", "n_head", "num_heads")
     key_value_heads = int(config.get("num_key_value_heads") or heads)
-    head_width = int(config.get("head_dim") or hidden // heads)
+    head_width = int(config.get("head_dim") or config.get("d_kv") or hidden // heads)
     return ModelShape(
         model_type=str(config["model_type"]),
         hidden_size=hidden,
-        layers=_size(config, folder, "num_hidden_layers", "n_layers", "n_layer"),
+        layers=_size(config, folder, "num_hidden_layers", "n_layers", "n_layer", "num_layers"),
         heads=heads,
         key_value_width=key_value_heads * head_width,
-        intermediate_size=int(config.get("intermediate_size") or config.get("hidden_dim") or 4 * hidden),
+        intermediate_size=int(
+            config.get("intermediate_size") or config.get("hidden_dim") or config.get("d_ff") or 4 * hidden
+        ),
         vocabulary_size=_size(config, folder, "vocab_size"),
         max_positions=_size(config, folder, "max_position_embeddings", "n_positions") - _unused_positions(config),
-        parameters=sum(_count(shape) for shape in weights.values()),
-        embedding_parameters=sum(
-            _count(shape) for name, shape in weights.items() if "embeddings.weight" in name or "embed_tokens" in name
-        ),
-        linears=linears,
-        biases=sum(_count(shape) for name, shape in weights.items() if name.endswith(".bias")),
+        tensors=weights,
     )
 
 
@@ -92,12 +152,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weight_shapes(folder: Path) -> dict[str, list[int]]:
+def _read_weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Tensor name -> shape from the headers of all safetensors files: 8 bytes of length, then JSON."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise InvalidBaseModel(f"{folder.name!r} has no .safetensors weights. Save it with safe serialization.")
-    shapes: dict[str, list[int]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
         try:
             with path.open("rb") as file:
@@ -107,7 +167,7 @@ def _read_weight_shapes(folder: Path) -> dict[str, list[int]]:
                 header = json.loads(file.read(length))
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
             # Integer tensors are buffers (BERT's position_ids), not parameters.
-            shapes |= {name: entry["shape"] for name, entry in tensors.items() if "F" in entry["dtype"]}
+            shapes |= {name: tuple(entry["shape"]) for name, entry in tensors.items() if "F" in entry["dtype"]}
         except (struct.error, ValueError, KeyError, TypeError, AttributeError):
             raise InvalidBaseModel(f"{path.name} of {folder.name!r} is not a safetensors file.") from None
     return shapes
@@ -124,10 +184,3 @@ def _size(config: dict[str, Any], folder: Path, *names: str) -> int:
         if isinstance(value, int) and value > 0:
             return value
     raise InvalidBaseModel(f"config.json of {folder.name!r} has no {names[0]}, so sizes cannot be worked out.")
-
-
-def _count(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total

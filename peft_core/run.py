@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from peft_core.data import Item, Row, SplitRows, read_splits, training_batches
 from peft_core.device import environment, pick_device
 from peft_core.method import Method, build_method
 from peft_core.metric import metric
 from peft_core.precision import probe_precision
-from peft_core.run_state import RunInProgress
+from peft_core.run_state import RunInProgress, load_base
 from peft_core.spec import Artifact, Log, OnEvent, Point, Predictions, Progress, RunResult, RunSpec
-from peft_core.task import task_kind
-from peft_core.training import Loop, Step, predict, train
+from peft_core.task import Task, task_kind
+from peft_core.training import Loop, Step, answer_all, train
 
 PROBE_STEPS = 40
 """A cost probe trains this long whatever the study's budget: speed and memory do not depend on it."""
@@ -34,8 +35,8 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
     total_steps = _total_steps(spec, method)
     on_event(Progress(phase="loading", step=0, total_steps=total_steps))
-    rows = read_splits(spec.task)
-    pad_token_id, items = _tokenise(spec, rows)
+    kind = task_kind(spec.task.kind)
+    pad_token_id, items = _tokenise(spec, kind, read_splits(spec.task, kind))
     for recorder in recorders:
         recorder.before_load(spec)
     state = _attach(spec, method, items, pad_token_id, total_steps, on_event)
@@ -83,18 +84,14 @@ def _total_steps(spec: RunSpec, method: Method) -> int:
     return PROBE_STEPS if spec.purpose == "probe" else spec.budget.total_steps(spec.task.splits.train)
 
 
-def _tokenise(spec: RunSpec, rows: SplitRows) -> tuple[int, _Items]:
+def _tokenise(spec: RunSpec, kind: type[Task], rows: SplitRows) -> tuple[int, _Items]:
     """The padding token and every split, tokenised once and cut at the budget's length."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True, trust_remote_code=False)
 
     def items(split: Sequence[Row]) -> list[Item]:
-        encoded = tokenizer([row.text for row in split], truncation=True, max_length=spec.budget.max_length)
-        return [
-            Item(row.index, tuple(tokens), spec.task.labels.index(row.label))
-            for row, tokens in zip(split, encoded["input_ids"], strict=True)
-        ]
+        return kind.tokenise(split, spec.task, tokenizer, spec.budget.max_length)
 
     return tokenizer.pad_token_id or 0, _Items(items(rows.train), items(rows.validation), items(rows.test))
 
@@ -108,7 +105,7 @@ def _attach(
 
     task, device = task_kind(spec.task.kind), pick_device()
     torch.manual_seed(spec.seed)
-    base = task.load_model(spec.task, str(spec.base_model)).to(device).eval()
+    base = load_base(spec, task, method, device)
     precision = spec.precision
     if precision is None:
         chosen = probe_precision(base, task, items.train, spec.budget.batch_size, pad_token_id, device)
@@ -117,7 +114,7 @@ def _attach(
     torch.manual_seed(spec.seed)
     model = method.attach(base, task_kind=spec.task.kind, total_steps=total_steps).to(device)
     loop = Loop(method, task, device, precision, pad_token_id)
-    return RunInProgress(spec, loop, model, items.train, items.test, spec.folder / "adapter")
+    return RunInProgress(spec, loop, model, items.train, items.validation, items.test, spec.folder / "adapter")
 
 
 def _train(state: RunInProgress, total_steps: int, on_event: OnEvent) -> float | None:
@@ -164,8 +161,8 @@ def _validate(state: RunInProgress, items: list[Item], total_steps: int, on_even
     if state.spec.purpose == "probe":
         return None
     on_event(Progress(phase="evaluating", step=total_steps, total_steps=total_steps))
-    predicted = _predict(state, items)
-    score = sum(predicted[item.index] == item.label for item in items) / len(items)
+    scores = state.loop.task.scores(items, _answers(state, items))
+    score = sum(scores) / len(scores)
     on_event(Point(key="validation_score", step=total_steps, value=score))
     on_event(Log(message=f"validation {state.loop.task.headline} {score:.4f} on {len(items)} items"))
     return score
@@ -173,25 +170,26 @@ def _validate(state: RunInProgress, items: list[Item], total_steps: int, on_even
 
 def _test(state: RunInProgress, on_event: OnEvent) -> None:
     """Read the test split once, at the end, and keep what was answered to each item."""
-    items = sorted(state.test_items, key=lambda item: item.index)
-    predicted = _predict(state, items)
-    state.test_scores = tuple(float(predicted[item.index] == item.label) for item in items)
-    labels = state.spec.task.labels
+    task, items = state.loop.task, sorted(state.test_items, key=lambda item: item.index)
+    state.test_items = items
+    state.test_answers = _answers(state, items)
+    state.test_scores = task.scores(items, state.test_answers)
     on_event(
         Predictions(
             items=tuple(item.index for item in items),
-            predicted=tuple(labels[predicted[item.index]] for item in items),
+            predicted=tuple(task.show(answer, state.spec.task) for answer in state.test_answers),
             scores=state.test_scores,
         )
     )
 
 
-def _predict(state: RunInProgress, items: list[Item]) -> dict[int, int]:
-    """The predicted label by item index; a method that trains nothing answers what an untuned model can."""
+def _answers(state: RunInProgress, items: list[Item]) -> list[Any]:
+    """The answer to each item; a method that trains nothing answers what an untuned model can."""
     if state.loop.method.learning_rate is None:
-        answer = state.loop.task.untuned_prediction(state.train_items)
-        return {item.index: answer for item in items}
-    return predict(state.model, state.loop, items)
+        untuned = state.loop.task.untuned_answers(state.train_items, items)
+        if untuned is not None:
+            return untuned
+    return answer_all(state.model, state.loop, items)
 
 
 def _artifacts(folder: Path) -> tuple[Artifact, ...]:

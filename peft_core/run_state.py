@@ -4,16 +4,24 @@ import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peft_core.data import Item
 from peft_core.latency import answer_seconds
+from peft_core.method import Method
 from peft_core.spec import RunSpec
+from peft_core.task import Task
 from peft_core.training import Loop, Step, to_device
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+def load_base(spec: RunSpec, task: type[Task], method: Method, device: "torch.device") -> "nn.Module":
+    """The run's base model with the task's head, loaded as the method wants it, on the device and in eval mode."""
+    model = task.load_model(spec.task, str(spec.base_model), **method.load_options())
+    return model.to(device).eval()
 
 
 @dataclass
@@ -24,16 +32,18 @@ class RunInProgress:
     loop: Loop
     model: "nn.Module"
     train_items: list[Item]
+    validation_items: list[Item]
     test_items: list[Item]
     adapter_folder: Path
     steps: list[Step] = field(default_factory=list)
+    test_answers: list[Any] | None = None
+    """Per test item, in the order of `test_items`; None in runs that do not read the test split."""
     test_scores: tuple[float, ...] | None = None
-    """Per test item, in item order; None in runs that do not read the test split."""
+    """Of the test answers, in the same order."""
 
     def fresh_base(self) -> "nn.Module":
         """The base model read again from its folder, on the run's device, in eval mode."""
-        model = self.loop.task.load_model(self.spec.task, str(self.spec.base_model))
-        return model.to(self.loop.device).eval()
+        return load_base(self.spec, self.loop.task, self.loop.method, self.loop.device)
 
     @cached_property
     def merged_model(self) -> "nn.Module | None":
@@ -63,8 +73,4 @@ class RunInProgress:
         import torch
 
         with torch.no_grad():
-            batch = self.probe_batch
-            answer: torch.Tensor = model.eval()(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-            ).logits
-        return answer.float()
+            return self.loop.task.logits(model.eval(), self.probe_batch)

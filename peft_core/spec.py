@@ -60,9 +60,36 @@ class TaskSpec(Frozen):
     dataset: Path
     dataset_sha256: str
     text: str
-    label: str
+    label: str | None
+    """None only for kinds that learn from the text itself (language modelling)."""
+    pair: str | None = None
+    """Column of the second text."""
+    choices: tuple[str, ...] = ()
+    """Columns of the answers to choose from."""
+    group: str | None = None
+    """Column whose equal values stay together in one split (one patient's notes, one author's posts)."""
     labels: tuple[str, ...]
+    """The classes, in the order of the head's outputs; empty where the kind has none."""
     splits: Splits
+
+    @property
+    def columns(self) -> "Columns":
+        return Columns(text=self.text, label=self.label, pair=self.pair, choices=self.choices, group=self.group)
+
+
+class Columns(Frozen):
+    """Which columns of a dataset a task reads, and as what."""
+
+    text: str
+    label: str | None = None
+    pair: str | None = None
+    choices: tuple[str, ...] = ()
+    group: str | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """Every column that is read, each once."""
+        named = (self.text, self.label, self.pair, *self.choices, self.group)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
 class RunSpec(Frozen):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +83,13 @@ def train(
     model.train()
     for step, items in enumerate(batches, start=1):
         started = time.perf_counter()
+        loop.method.before_step(model, step)
         batch = to_device(loop.task.collate(items, loop.pad_token_id), loop.device)
         with autocast(loop.device, loop.precision):
             loss = loop.task.loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        penalty = loop.method.penalty(model)
+        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        loop.method.after_backward(model)
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP_NORM)
         rate = float(schedule.get_last_lr()[0])
         value = loss.item()
@@ -94,8 +97,8 @@ def train(
             raise RunFailed(_not_finite(value, step, learning_rate))
         optimizer.step()
         schedule.step()
-        optimizer.zero_grad(set_to_none=True)
         loop.method.after_step(model, step)
+        optimizer.zero_grad(set_to_none=True)
         synchronize(loop.device)
         after_step(Step(step, value, norm.item(), rate, time.perf_counter() - started, real_tokens(items)))
     model.eval()
@@ -113,19 +116,19 @@ def _not_finite(value: float, step: int, learning_rate: float) -> str:
     return f"The loss was {value} at step {step}. Lower the learning rate (it was {learning_rate:g})."
 
 
-def predict(model: "nn.Module", loop: Loop, items: list[Item]) -> dict[int, int]:
-    """The predicted label of each item, by item index."""
+def answer_all(model: "nn.Module", loop: Loop, items: Sequence[Item]) -> list[Any]:
+    """What the model answers to each item, in the order of `items`."""
     import torch
 
     model.eval()
-    predicted: dict[int, int] = {}
+    answered: dict[int, Any] = {}
     with torch.no_grad():
         for batch_items in evaluation_batches(items, EVALUATION_BATCH_SIZE):
             batch = to_device(loop.task.collate(batch_items, loop.pad_token_id), loop.device)
             with autocast(loop.device, loop.precision):
-                labels = loop.task.predict(model, batch)
-            predicted |= {item.index: label for item, label in zip(batch_items, labels, strict=True)}
-    return predicted
+                answers = loop.task.answers(model, batch)
+            answered |= {item.index: answer for item, answer in zip(batch_items, answers, strict=True)}
+    return [answered[item.index] for item in items]
 
 
 def to_device(batch: "dict[str, torch.Tensor]", device: "torch.device") -> "dict[str, torch.Tensor]":

@@ -9,8 +9,8 @@ from app.settings import Settings
 from peft_core import assets
 from peft_core.data import inspect_dataset
 from peft_core.errors import InvalidDataset, UnknownName
-from peft_core.spec import Splits, TaskSpec
-from peft_core.task import task_kind
+from peft_core.spec import Columns, Splits, TaskSpec
+from peft_core.task import Task, task_kind
 
 VARIABLE = "PEFT_ATLAS_DATASET_ROOTS"
 
@@ -26,20 +26,21 @@ def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
                 field="task",
             )
         asset = registered[entry]
-        return _spec(entry, asset.kind, asset.dataset, asset.text, asset.label, asset.splits)
+        return _spec(entry, asset.kind, asset.dataset, asset.columns, asset.splits)
     path = resolve_under(
         settings.roots_for_datasets(), entry.dataset, variable=VARIABLE, field="task.dataset", what="dataset"
     )
-    return _spec(path.stem, entry.kind, path, entry.text, entry.label, entry.splits)
+    return _spec(path.stem, entry.kind, path, entry.columns(), entry.splits)
 
 
-def _spec(name: str, kind: str, path: Path, text: str, label: str, splits: Splits | None) -> TaskSpec:
+def _spec(name: str, kind: str, path: Path, columns: Columns, splits: Splits | None) -> TaskSpec:
     try:
-        task_kind(kind)
+        task = task_kind(kind)
     except UnknownName as error:
         raise Invalid(str(error), field="task.kind") from None
+    _check_columns(task, columns)
     try:
-        summary = inspect_dataset(path, text=text, label=label, splits=splits)
+        summary = inspect_dataset(path, kind=task, columns=columns, splits=splits)
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
     return TaskSpec(
@@ -47,11 +48,22 @@ def _spec(name: str, kind: str, path: Path, text: str, label: str, splits: Split
         kind=kind,
         dataset=path,
         dataset_sha256=summary.sha256,
-        text=text,
-        label=label,
+        **columns.model_dump(),
         labels=summary.labels,
         splits=summary.splits,
     )
+
+
+def _check_columns(task: type[Task], columns: Columns) -> None:
+    """Every column that this kind of task needs is named, and none that it does not read."""
+    named = columns.model_dump()
+    for column in task.columns:
+        if column.required and not named[column.role]:
+            raise Invalid(f"{task.title} needs a {column.role} column: {column.meaning}", field=f"task.{column.role}")
+    read = {column.role for column in task.columns} | {"group"}
+    for role, name in named.items():
+        if name and role not in read:
+            raise Invalid(f"{task.title} reads no {role} column. Remove it.", field=f"task.{role}")
 
 
 def list_tasks() -> list[TaskCard]:
@@ -60,14 +72,13 @@ def list_tasks() -> list[TaskCard]:
 
 
 def _card(asset: assets.TaskAsset) -> TaskCard:
-    summary = inspect_dataset(asset.dataset, text=asset.text, label=asset.label, splits=asset.splits)
+    summary = inspect_dataset(asset.dataset, kind=task_kind(asset.kind), columns=asset.columns, splits=asset.splits)
     return TaskCard(
         name=asset.name,
         title=asset.title,
         kind=asset.kind,
         dataset=asset.dataset.name,
-        text=asset.text,
-        label=asset.label,
+        **asset.columns.model_dump(),
         labels=list(summary.labels),
         splits=summary.splits,
         metric=task_kind(asset.kind).headline,

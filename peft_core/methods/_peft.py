@@ -11,18 +11,27 @@ from peft_core.model_shape import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
-TASK_TYPES = {"classification": "SEQ_CLS"}
-"""Our kinds of task in peft's words."""
+TASK_TYPES = {
+    "classification": "SEQ_CLS",
+    "regression": "SEQ_CLS",
+    "sentence_pair": "SEQ_CLS",
+    "token_classification": "TOKEN_CLS",
+    "multiple_choice": None,
+    "causal_lm": "CAUSAL_LM",
+    "instruction": "CAUSAL_LM",
+    "generation": "CAUSAL_LM",
+}
+"""Our kinds of task in peft's words; None: peft has no word for it and wraps the model as it is."""
 
 TRAINED_BY_PEFT = ("classifier", "score")
-"""The endings of the head layers that peft trains and saves by itself in a SEQ_CLS model."""
+"""The endings of the head layers that peft trains and saves by itself in a SEQ_CLS or TOKEN_CLS model."""
 
 
 class PeftMethod(Method):
     """A method that peft implements; its file says which configuration."""
 
-    def peft_config(self, task_type: str) -> Any:
-        """The peft configuration of these hyper-parameters."""
+    def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
+        """The peft configuration of these hyper-parameters for a loaded base model."""
         raise NotImplementedError
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
@@ -32,9 +41,11 @@ class PeftMethod(Method):
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
         from peft import get_peft_model
 
-        config = self.peft_config(TASK_TYPES[task_kind])
+        task_type = TASK_TYPES[task_kind]
+        config = self.peft_config(model, task_type)
+        by_peft = TRAINED_BY_PEFT if task_type in ("SEQ_CLS", "TOKEN_CLS") else ()
         # Left to itself peft freezes the rest of a head (DeBERTa's pooler), which our own methods train.
-        config.modules_to_save = [name for name in head_modules(model) if not name.endswith(TRAINED_BY_PEFT)] or None
+        config.modules_to_save = [name for name in head_modules(model) if not name.endswith(by_peft)] or None
         attached: nn.Module = get_peft_model(model, config)
         return attached.eval()
 

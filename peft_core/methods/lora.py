@@ -1,23 +1,15 @@
 """LoRA: a low-rank update beside frozen linear layers, W x + (alpha / r) B A x, with B = 0 at the start."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from peft_core.errors import InvalidHyperparameter, NotOffered
+from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._peft import PeftMethod
+from peft_core.methods._targets import ROLES, TARGETS_EFFECT, Targets, module_pattern, targeted
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
-
-QUERY_VALUE = frozenset({"query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "query_proj", "value_proj", "q", "v"})
-"""What models call the query and value projections."""
-
-ALL_LINEAR = QUERY_VALUE | {
-    *("key", "k_proj", "k_lin", "key_proj", "k", "dense", "o_proj", "out_lin", "o"),
-    *("gate_proj", "up_proj", "down_proj", "lin1", "lin2", "Wqkv", "Wi", "Wo"),
-}
-"""What models call the linear layers of a transformer layer."""
 
 
 class Lora(PeftMethod):
@@ -65,20 +57,11 @@ class Lora(PeftMethod):
         recommended=(0.0, 0.1),
         effect="Drops inputs of the update while training, against over-fitting on little data.",
     )
-    target_modules: Literal["query_value", "all_linear"] = hyperparameter(
-        "query_value",
-        title="Target modules",
-        effect="Query and value projections, or every linear layer: more quality for more memory and storage.",
-    )
+    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
         targets = self._targets(shape)
-        if not targets:
-            raise NotOffered(
-                f"LoRA finds no {self.target_modules} layers in a {shape.model_type} model."
-                " Choose other target modules or another method."
-            )
         largest = min(min(dims) for dims in targets.values())
         if self.rank > largest:
             raise InvalidHyperparameter(
@@ -90,16 +73,13 @@ class Lora(PeftMethod):
         return sum(self.rank * (d_in + d_out) for d_in, d_out in self._targets(shape).values())
 
     def label(self) -> str:
-        suffix = ", all linear" if self.target_modules == "all_linear" else ""
+        suffix = "" if self.target_modules == "query_value" else f", {self.target_modules.replace('_', ' ')}"
         return f"LoRA r{self.rank}{suffix}"
 
     def _targets(self, shape: ModelShape) -> dict[str, tuple[int, int]]:
-        return shape.linears_named(*self._target_names())
+        return targeted(shape, self.target_modules, self.title)
 
-    def _target_names(self) -> frozenset[str]:
-        return ALL_LINEAR if self.target_modules == "all_linear" else QUERY_VALUE
-
-    def peft_config(self, task_type: str) -> Any:
+    def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
         from peft import LoraConfig
 
         return LoraConfig(
@@ -107,9 +87,7 @@ class Lora(PeftMethod):
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft annotates int and only divides by it
             lora_dropout=self.dropout,
-            # Inside layers only: a pooler and the task head have a `dense` too. As a pattern, for peft writes a list
-            # of names in an order that changes from process to process.
-            target_modules=rf".*\.layers?\.\d+\.(.*\.)?({'|'.join(sorted(self._target_names()))})",
+            target_modules=module_pattern(model, ROLES[self.target_modules]),
         )
 
     def merge(self, model: "nn.Module") -> "nn.Module | None":

@@ -1,10 +1,13 @@
 """P-Tuning v2: keys and values of virtual tokens in every layer, trained directly."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._prefix import PrefixMethod
 from peft_core.model_shape import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PTuningV2(PrefixMethod):
@@ -46,7 +49,7 @@ class PTuningV2(PrefixMethod):
     def label(self) -> str:
         return f"P-Tuning v2, {self.num_virtual_tokens}"
 
-    def peft_config(self, task_type: str) -> Any:
+    def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
         from peft import PrefixTuningConfig
 
         return PrefixTuningConfig(

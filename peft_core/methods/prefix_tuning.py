@@ -1,10 +1,13 @@
 """Prefix tuning: keys and values of virtual tokens in every layer, made by an MLP while training."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._prefix import PrefixMethod
 from peft_core.model_shape import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PrefixTuning(PrefixMethod):
@@ -56,7 +59,7 @@ class PrefixTuning(PrefixMethod):
     def label(self) -> str:
         return f"Prefix {self.num_virtual_tokens}"
 
-    def peft_config(self, task_type: str) -> Any:
+    def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
         from peft import PrefixTuningConfig
 
         return PrefixTuningConfig(

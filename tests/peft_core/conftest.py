@@ -8,6 +8,7 @@ import torch
 from peft_core import assets
 from peft_core.data import inspect_dataset
 from peft_core.spec import Splits, TaskSpec
+from peft_core.tasks.classification import Classification
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,14 +27,13 @@ def tweets() -> TaskSpec:
     """Tweets with splits small enough for a test: 64 train, 32 validation, 48 test."""
     asset = assets.tasks()["tweets"]
     splits = Splits(train=64, validation=32, test=48)
-    summary = inspect_dataset(asset.dataset, text=asset.text, label=asset.label, splits=splits)
+    summary = inspect_dataset(asset.dataset, kind=Classification, columns=asset.columns, splits=splits)
     return TaskSpec(
         name="tweets",
         kind=asset.kind,
         dataset=asset.dataset,
         dataset_sha256=summary.sha256,
-        text=asset.text,
-        label=asset.label,
+        **asset.columns.model_dump(),
         labels=summary.labels,
         splits=splits,
     )

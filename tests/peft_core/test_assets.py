@@ -13,6 +13,7 @@ from peft_core import assets
 from peft_core.data import read_rows, without_duplicates
 from peft_core.errors import MissingAsset
 from peft_core.model_shape import read_model_shape
+from peft_core.tasks.classification import Classification
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_minilm_is_a_base_model() -> None:
 
 def test_tweets_are_two_classes_and_enough_for_the_splits() -> None:
     task = assets.tasks()["tweets"]
-    rows = read_rows(task.dataset, text=task.text, label=task.label)
+    rows = read_rows(task.dataset, kind=Classification, columns=task.columns)
     assert len(rows) == assets.TWEETS
     assert {row.label for row in rows} == {"negative", "positive"}
     assert task.splits.train + task.splits.validation + task.splits.test <= len(without_duplicates(rows))
@@ -55,7 +56,7 @@ def test_tweets_are_two_classes_and_enough_for_the_splits() -> None:
 
 def test_tweets_are_plain_text() -> None:
     task = assets.tasks()["tweets"]
-    rows = read_rows(task.dataset, text=task.text, label=task.label)
+    rows = read_rows(task.dataset, kind=Classification, columns=task.columns)
     assert not [row.text for row in rows if "&amp;" in row.text or "&lt;" in row.text or "\t" in row.text]
 
 

@@ -19,7 +19,10 @@ from peft_core.data import (
     without_duplicates,
 )
 from peft_core.errors import InvalidDataset
-from peft_core.spec import Budget, Splits
+from peft_core.spec import Budget, Columns, Splits
+from peft_core.tasks.classification import Classification
+
+COLUMNS = Columns(text="text", label="label")
 
 
 def write(folder: Path, text: str | bytes, name: str = "data.csv") -> Path:
@@ -34,12 +37,15 @@ def table(*labels: str) -> str:
 
 def test_a_csv_is_read_with_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
     path = write(tmp_path, b'\xef\xbb\xbftext,label\n"one, with comma",a\n"two\nlines",b\n')
-    assert read_rows(path, text="text", label="label") == [Row(0, "one, with comma", "a"), Row(1, "two\nlines", "b")]
+    assert read_rows(path, kind=Classification, columns=COLUMNS) == [
+        Row(0, "one, with comma", "a"),
+        Row(1, "two\nlines", "b"),
+    ]
 
 
 def test_a_tsv_is_read_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, "label\ttext\na\tone\nb\ttwo\n", "data.tsv")
-    assert [row.text for row in read_rows(path, text="text", label="label")] == ["one", "two"]
+    assert [row.text for row in read_rows(path, kind=Classification, columns=COLUMNS)] == ["one", "two"]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +66,13 @@ def test_a_tsv_is_read_by_its_name(tmp_path: Path) -> None:
 )
 def test_a_bad_dataset_is_refused_with_what_is_wrong(tmp_path: Path, content: str | bytes, said: str) -> None:
     with pytest.raises(InvalidDataset, match=said):
-        read_rows(write(tmp_path, content), text="text", label="label")
+        read_rows(write(tmp_path, content), kind=Classification, columns=COLUMNS)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(InvalidDataset, match="no dataset file"):
-            read_rows(path, text="text", label="label")
+            read_rows(path, kind=Classification, columns=COLUMNS)
 
 
 def test_duplicates_differ_only_in_case_and_white_space() -> None:
@@ -76,7 +82,7 @@ def test_duplicates_differ_only_in_case_and_white_space() -> None:
 
 def test_inspecting_counts_what_a_study_would_use(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"ab" * 10) + "Sentence  0,a\n")
-    summary = inspect_dataset(path, text="text", label="label", splits=None)
+    summary = inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=None)
     assert (summary.labels, summary.items, summary.duplicates_removed) == (("a", "b"), 20, 1)
     assert summary.splits == Splits(train=12, validation=4, test=4, seed=0)
 
@@ -84,13 +90,13 @@ def test_inspecting_counts_what_a_study_would_use(tmp_path: Path) -> None:
 def test_too_few_items_are_refused_with_the_numbers(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"ab" * 10))
     with pytest.raises(InvalidDataset, match=r"need 24 items .* has 20"):
-        inspect_dataset(path, text="text", label="label", splits=Splits(train=20, validation=2, test=2))
+        inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=Splits(train=20, validation=2, test=2))
 
 
 def test_a_class_too_rare_for_three_splits_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"a" * 20, "b", "b"))
     with pytest.raises(InvalidDataset, match="Class 'b' has 2"):
-        inspect_dataset(path, text="text", label="label", splits=None)
+        inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=None)
 
 
 @given(
@@ -106,11 +112,11 @@ def test_splits_are_disjoint_stratified_and_the_same_for_the_same_seed(
     if len(rows) <= 2 * held_out:
         return
     splits = Splits(train=len(rows) - 2 * held_out, validation=held_out, test=held_out, seed=seed)
-    drawn = split_rows(rows, splits)
+    drawn = split_rows(rows, splits, Classification)
     parts = [drawn.train, drawn.validation, drawn.test]
     assert [len(part) for part in parts] == [splits.train, splits.validation, splits.test]
     assert len({row.index for part in parts for row in part}) == len(rows)
-    assert split_rows(rows, splits) == drawn
+    assert split_rows(rows, splits, Classification) == drawn
     whole = Counter(row.label for row in rows)
     for label, count in Counter(row.label for row in drawn.test).items():
         assert abs(count - held_out * whole[label] / len(rows)) < 1
@@ -118,7 +124,9 @@ def test_splits_are_disjoint_stratified_and_the_same_for_the_same_seed(
 
 def test_another_seed_draws_other_splits() -> None:
     rows = [Row(index, f"text {index}", str(index % 2)) for index in range(100)]
-    first, second = (split_rows(rows, Splits(train=60, validation=20, test=20, seed=seed)) for seed in (0, 1))
+    first, second = (
+        split_rows(rows, Splits(train=60, validation=20, test=20, seed=seed), Classification) for seed in (0, 1)
+    )
     assert first.test != second.test
 
 
