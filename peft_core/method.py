@@ -122,6 +122,8 @@ class Method(BaseModel):
     """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
     rewrites_base: ClassVar[bool] = False
     """True: attaching changes frozen base tensors (PiSSA) and `unload` restores them."""
+    stored_at_most: ClassVar[bool] = False
+    """True: training decides how much is stored (AdaLoRA prunes ranks), `stored_parameters` is the most it can be."""
     equals_base_at_start: ClassVar[bool] = True
     """True: before training the adapted model gives the base model's output exactly."""
     trains_head: ClassVar[bool] = True
@@ -199,6 +201,13 @@ class Method(BaseModel):
     def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
         """A fresh base model with the adapter and head of `folder` in place."""
         raise NotImplementedError
+
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        """The base model, ready for another adapter, with every tensor as it was before `attach` (its head aside).
+
+        None where the method changed the base for good (full fine-tuning). Consumes `model`.
+        """
+        return None
 
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         """A model of the base's own architecture with the same outputs, or None where this method cannot merge.

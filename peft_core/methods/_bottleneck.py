@@ -39,3 +39,12 @@ def insert_bottleneck(linear: nn.Module, bottleneck_size: int, activation: str, 
     linear.adapter = bottleneck
     linear.register_forward_hook(bottleneck.follow)
     return bottleneck
+
+
+def remove_bottleneck(module: nn.Module) -> None:
+    """Take the bottleneck and its hook off a layer that carries one."""
+    if isinstance(getattr(module, "adapter", None), Bottleneck):
+        del module.adapter
+        for handle, hook in list(module._forward_hooks.items()):
+            if getattr(hook, "__func__", None) is Bottleneck.follow:
+                del module._forward_hooks[handle]

@@ -55,6 +55,10 @@ class PeftMethod(Method):
         # peft adds a model card for the hub; it restores nothing and is not part of what a task costs on disk.
         (folder / "README.md").unlink(missing_ok=True)
 
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        base: nn.Module = model.unload()  # type: ignore[operator]
+        return base
+
     def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
         from peft import PeftModel
 

@@ -44,6 +44,10 @@ class PrefixMethod(PeftMethod):
         """2 L n d_kv: keys and values of n virtual tokens in every layer."""
         return 2 * shape.layers * self.num_virtual_tokens * shape.key_value_width
 
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        base: nn.Module = model.get_base_model()  # type: ignore[operator]
+        return base
+
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         """A prefix lengthens attention; no weight of the base can hold it."""
         return None

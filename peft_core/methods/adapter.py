@@ -104,6 +104,13 @@ class Adapter(Method):
     def save(self, model: "nn.Module", folder: Path) -> None:
         save_trained(self, "adapter", model, folder)
 
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        from peft_core.methods._bottleneck import remove_bottleneck
+
+        for module in model.modules():
+            remove_bottleneck(module)
+        return model
+
     def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
         return load_trained(self.attach(model, task_kind=task_kind, total_steps=0), folder)
 

@@ -53,5 +53,8 @@ class HeadOnly(Method):
         freeze_all_but(model, head_parameters(model))
         return load_trained(model, folder)
 
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        return model
+
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         return model

@@ -35,5 +35,8 @@ class Untuned(Method):
     def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
         return model.requires_grad_(False).eval()
 
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        return model
+
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         return model

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from peft_core.data import Cell, Item, Row, plain_row
+from peft_core.data import Item, Row, plain_row
+from peft_core.dataset_files import Cell
 from peft_core.spec import Columns, TaskSpec
 from peft_core.task import Batch, Column, Task
 from peft_core.tasks._labels import class_labels
@@ -38,11 +39,9 @@ class Classification(Task):
 
     @classmethod
     def load_model(cls, spec: TaskSpec, folder: str, **options: Any) -> "nn.Module":
-        names = {
-            "id2label": dict(enumerate(spec.labels)),
-            "label2id": {label: i for i, label in enumerate(spec.labels)},
-        }
-        return load_with_head(folder, num_labels=len(spec.labels), **names, **options)
+        id2label = dict(enumerate(spec.labels))
+        label2id = {label: index for index, label in id2label.items()}
+        return load_with_head(folder, num_labels=len(id2label), id2label=id2label, label2id=label2id, **options)
 
     @classmethod
     def tokenise(
@@ -80,4 +79,4 @@ class Classification(Task):
 
     @classmethod
     def show(cls, answer: Any, spec: TaskSpec) -> str:
-        return spec.labels[answer]
+        return spec.labels[int(answer)]
