@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from peft_core.catalogue import discover, pick
-from peft_core.errors import InvalidHyperparameter
+from peft_core.errors import InvalidHyperparameter, NotOffered
 from peft_core.model_shape import ModelShape
-from peft_core.spec import Frozen
+from peft_core.spec import Budget, Frozen
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -236,6 +236,15 @@ def build_method(name: str, hyperparameters: dict[str, JsonValue]) -> Method:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "hyperparameters"
         raise InvalidHyperparameter(field, f"{name}: {field} is {_shown(first)}: {_reason(first)}.") from None
+
+
+def check_budget(method: Method, budget: Budget) -> None:
+    """Raises NotOffered where the budget asks for what the method cannot do."""
+    if budget.gradient_checkpointing and not method.capabilities.gradient_checkpointing:
+        raise NotOffered(
+            f"{method.title} cannot train with gradient checkpointing. Turn it off in the budget, or leave this method"
+            " out."
+        )
 
 
 def _shown(error: Any) -> str:

@@ -1,27 +1,26 @@
 """One run from its spec to its result: load, attach, train, evaluate, save, measure."""
 
 import hashlib
-import time
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from peft_core.data import Item, Row, SplitRows, read_splits, training_batches
+from peft_core.data import Item, Row, SplitRows, read_splits
 from peft_core.device import environment, pick_device
-from peft_core.method import Method, build_method
+from peft_core.fit import PROBE_STEPS, fit
+from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.metric import metric
+from peft_core.model_shape import read_model_shape
 from peft_core.precision import probe_precision
 from peft_core.run_state import RunInProgress, load_base
 from peft_core.spec import Artifact, Log, OnEvent, Point, Predictions, Progress, RunResult, RunSpec
 from peft_core.task import Task, task_kind
-from peft_core.training import Loop, Step, answer_all, train
+from peft_core.training import Loop, Plan
 
-PROBE_STEPS = 40
-"""A cost probe trains this long whatever the study's budget: speed and memory do not depend on it."""
-
-HEAD_LEARNING_RATE = 1e-2
+HEAD_LEARNING_RATE = LearningRate(
+    small=1e-2, encoder=1e-3, llm=1e-3, source="protocol's starting point for small bases; head-only's for large ones"
+)
 """Of the task head beside every method; head-only tunes its own."""
 
 
@@ -43,11 +42,11 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
     seen = environment(state.loop.device) | {"precision": state.loop.precision}
     for recorder in recorders:
         recorder.before_training(state)
-    train_seconds = _train(state, total_steps, on_event)
+    validation_score, train_seconds = _train(state, total_steps, on_event)
     for recorder in recorders:
         recorder.after_training(state)
-    validation_score = _validate(state, items.validation, total_steps, on_event)
     method.save(state.model, state.adapter_folder)
+    shutil.rmtree(state.checkpoint_folder, ignore_errors=True)
     if spec.purpose == "report":
         _test(state, on_event)
     on_event(Progress(phase="measuring", step=total_steps, total_steps=total_steps))
@@ -103,7 +102,10 @@ def _attach(
     start from the same head whatever their own parameters draw."""
     import torch
 
-    task, device = task_kind(spec.task.kind), pick_device()
+    task, device, shape = task_kind(spec.task.kind), pick_device(), read_model_shape(spec.base_model)
+    task.check(shape)
+    method.check(shape, task_kind=spec.task.kind, max_length=spec.budget.max_length)
+    check_budget(method, spec.budget)
     torch.manual_seed(spec.seed)
     base = load_base(spec, task, method, device)
     precision = spec.precision
@@ -114,57 +116,36 @@ def _attach(
     torch.manual_seed(spec.seed)
     model = method.attach(base, task_kind=spec.task.kind, total_steps=total_steps).to(device)
     loop = Loop(method, task, device, precision, pad_token_id)
-    return RunInProgress(spec, loop, model, items.train, items.validation, items.test, spec.folder / "adapter")
+    return RunInProgress(spec, shape, loop, model, items.train, items.validation, items.test)
 
 
-def _train(state: RunInProgress, total_steps: int, on_event: OnEvent) -> float | None:
-    """Seconds of the training phase, None where the method trains nothing."""
+def _train(state: RunInProgress, total_steps: int, on_event: OnEvent) -> tuple[float | None, float | None]:
+    """The validation score (None for probes) and the seconds of all training steps (None where nothing is trained)."""
     spec = state.spec
     if spec.learning_rate is None:
-        return None
-
-    def record(step: Step) -> None:
-        state.steps.append(step)
-        on_event(Point(key="train_loss", step=step.step, value=step.loss))
-        on_event(Point(key="gradient_norm", step=step.step, value=step.gradient_norm))
-        on_event(Point(key="learning_rate", step=step.step, value=step.learning_rate))
-        on_event(Point(key="tokens_per_second", step=step.step, value=step.real_tokens / step.seconds))
-        on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
-
-    started = time.perf_counter()
-    train(
-        state.model,
-        state.loop,
-        _batches(state),
+        return _untrained_score(state, on_event), None
+    rate = HEAD_LEARNING_RATE.centre(
+        non_embedding_parameters=state.shape.non_embedding_parameters, steps=total_steps, causal=state.shape.causal
+    )
+    plan = Plan(
         total_steps=total_steps,
         learning_rate=spec.learning_rate,
-        head_learning_rate=HEAD_LEARNING_RATE,
-        after_step=record,
+        head_learning_rate=rate,
+        accumulation=spec.budget.accumulation,
+        gradient_checkpointing=spec.budget.gradient_checkpointing,
     )
-    seconds = time.perf_counter() - started
-    on_event(Log(message=f"trained {total_steps} steps in {seconds:.2f} s, last loss {state.steps[-1].loss:.4f}"))
-    return seconds
+    score = fit(state, plan, on_event)
+    seconds = sum(step.seconds for step in state.steps)
+    on_event(Log(message=f"trained {len(state.steps)} steps in {seconds:.2f} s, last loss {state.steps[-1].loss:.4f}"))
+    return score, seconds
 
 
-def _batches(state: RunInProgress) -> Iterator[list[Item]]:
-    """The run's batches; a probe begins with the longest one, so that its peak memory is the study's."""
-    spec, items = state.spec, state.train_items
-    if spec.purpose != "probe":
-        return training_batches(items, spec.budget, spec.seed)
-    longest = sorted(items, key=lambda item: -len(item.tokens))[: spec.budget.batch_size]
-    budget = spec.budget.model_copy(update={"epochs": None, "steps": PROBE_STEPS - 1})
-    return chain([longest], training_batches(items, budget, spec.seed))
-
-
-def _validate(state: RunInProgress, items: list[Item], total_steps: int, on_event: OnEvent) -> float | None:
-    """Mean score on the validation split: what a learning rate is chosen by. Probes measure cost alone."""
+def _untrained_score(state: RunInProgress, on_event: OnEvent) -> float | None:
+    """What the base answers on the validation split before anything is learned."""
     if state.spec.purpose == "probe":
         return None
-    on_event(Progress(phase="evaluating", step=total_steps, total_steps=total_steps))
-    scores = state.loop.task.scores(items, _answers(state, items))
-    score = sum(scores) / len(scores)
-    on_event(Point(key="validation_score", step=total_steps, value=score))
-    on_event(Log(message=f"validation {state.loop.task.headline} {score:.4f} on {len(items)} items"))
+    score = state.validation_score()
+    on_event(Point(key="validation_score", step=0, value=score))
     return score
 
 
@@ -172,7 +153,7 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
     """Read the test split once, at the end, and keep what was answered to each item."""
     task, items = state.loop.task, sorted(state.test_items, key=lambda item: item.index)
     state.test_items = items
-    state.test_answers = _answers(state, items)
+    state.test_answers = state.answers_to(items)
     state.test_scores = task.scores(items, state.test_answers)
     on_event(
         Predictions(
@@ -181,15 +162,6 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
             scores=state.test_scores,
         )
     )
-
-
-def _answers(state: RunInProgress, items: list[Item]) -> list[Any]:
-    """The answer to each item; a method that trains nothing answers what an untuned model can."""
-    if state.loop.method.learning_rate is None:
-        untuned = state.loop.task.untuned_answers(state.train_items, items)
-        if untuned is not None:
-            return untuned
-    return answer_all(state.model, state.loop, items)
 
 
 def _artifacts(folder: Path) -> tuple[Artifact, ...]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from peft_core.data import Item
 from peft_core.latency import answer_seconds
 from peft_core.method import Method
+from peft_core.model_shape import ModelShape
 from peft_core.spec import RunSpec
 from peft_core.task import Task
-from peft_core.training import Loop, Step, to_device
+from peft_core.training import Loop, Step, answer_all, to_device
 
 if TYPE_CHECKING:
     import torch
@@ -29,17 +30,39 @@ class RunInProgress:
     """The attached (and later trained) model with its data. `adapter_folder` is complete when metrics measure."""
 
     spec: RunSpec
+    shape: ModelShape
     loop: Loop
     model: "nn.Module"
     train_items: list[Item]
     validation_items: list[Item]
     test_items: list[Item]
-    adapter_folder: Path
     steps: list[Step] = field(default_factory=list)
     test_answers: list[Any] | None = None
     """Per test item, in the order of `test_items`; None in runs that do not read the test split."""
     test_scores: tuple[float, ...] | None = None
     """Of the test answers, in the same order."""
+
+    @property
+    def adapter_folder(self) -> Path:
+        """Where the trained adapter is saved."""
+        return self.spec.folder / "adapter"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return self.spec.folder / "checkpoint"
+
+    def answers_to(self, items: list[Item]) -> list[Any]:
+        """The answer to each item; a method that trains nothing answers what an untuned model can."""
+        if self.loop.method.learning_rate is None:
+            untuned = self.loop.task.untuned_answers(self.train_items, items)
+            if untuned is not None:
+                return untuned
+        return answer_all(self.model, self.loop, items)
+
+    def validation_score(self) -> float:
+        """Mean score on the validation split: what a learning rate is chosen by."""
+        scores = self.loop.task.scores(self.validation_items, self.answers_to(self.validation_items))
+        return sum(scores) / len(scores)
 
     def fresh_base(self) -> "nn.Module":
         """The base model read again from its folder, on the run's device, in eval mode."""

@@ -27,12 +27,28 @@ class Budget(Frozen):
     epochs: int | None = Field(default=None, ge=1, le=1_000, strict=True)
     steps: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
     batch_size: int = Field(default=8, ge=1, le=4_096, strict=True)
+    """Items of one optimizer step, whatever `accumulation` is."""
     max_length: int = Field(default=64, ge=4, le=131_072, strict=True)
+    accumulation: int = Field(default=1, ge=1, le=4_096, strict=True)
+    """A batch is worked off in this many parts, which take less memory and give the same gradient."""
+    gradient_checkpointing: bool = False
+    """Activations are computed again on the way back instead of kept: less memory for about a third more time."""
+    evaluations: int = Field(default=4, ge=1, le=1_000, strict=True)
+    """How often a run is validated, evenly spread, the last time at its end. Probes are not."""
+    patience: int | None = Field(default=None, ge=1, le=1_000, strict=True)
+    """To convergence: training ends after so many evaluations without a better one, and the best weights are kept.
+    None: equal steps for every method."""
 
     @model_validator(mode="after")
-    def _one_length(self) -> "Budget":
+    def _consistent(self) -> "Budget":
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give the budget in either epochs or steps")
+        if self.accumulation > self.batch_size:
+            raise ValueError(f"accumulation is {self.accumulation}: at most the batch size, {self.batch_size}")
+        if self.patience is not None and self.patience >= self.evaluations:
+            raise ValueError(
+                f"patience is {self.patience}: it must be smaller than evaluations ({self.evaluations}) to end anything"
+            )
         return self
 
     def total_steps(self, train_items: int) -> int:
@@ -41,6 +57,10 @@ class Budget(Frozen):
             return self.steps
         assert self.epochs is not None
         return self.epochs * -(-train_items // self.batch_size)
+
+    def evaluation_steps(self, total_steps: int) -> frozenset[int]:
+        """The steps after which a run is validated; the last one is always among them."""
+        return frozenset(max(1, round(total_steps * (k + 1) / self.evaluations)) for k in range(self.evaluations))
 
 
 class Splits(Frozen):
@@ -111,6 +131,8 @@ class RunSpec(Frozen):
     metrics: tuple[str, ...]
     folder: Path
     """Where the run writes its adapter; made by the run."""
+    checkpoint_seconds: float | None = Field(default=None, ge=0)
+    """A checkpoint in `folder` at least this far apart; a run that finds one there goes on from it. None: none."""
 
 
 class Progress(Frozen):

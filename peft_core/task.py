@@ -95,6 +95,11 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def loss_weight(cls, batch: Batch) -> float:
+        """Over how many things `loss` took its mean: items, or predicted tokens."""
+        return float(len(batch["labels"]))
+
+    @classmethod
     def answers(cls, model: "nn.Module", batch: Batch) -> list[Any]:
         """What the model answers to each item, in the batch's order; JSON-able."""
         raise NotImplementedError

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,51 +57,81 @@ def _distinct(parameters: "Iterable[nn.Parameter]") -> "list[nn.Parameter]":
     return list({parameter.data_ptr(): parameter for parameter in parameters}.values())
 
 
-def train(
-    model: "nn.Module",
-    loop: Loop,
-    batches: Iterable[list[Item]],
-    *,
-    total_steps: int,
-    learning_rate: float,
-    head_learning_rate: float,
-    after_step: Callable[[Step], None],
-) -> None:
-    """AdamW over `batches`, linear warm-up over 10 % of the steps then linear decay to 0, gradients clipped at 1.
+@dataclass(frozen=True)
+class Plan:
+    """How a run trains, beyond what all runs share."""
 
-    A step's seconds run from making the batch to the end of the optimizer's step. Raises RunFailed at a loss that is
-    not finite.
+    total_steps: int
+    learning_rate: float
+    head_learning_rate: float
+    accumulation: int = 1
+    gradient_checkpointing: bool = False
+
+
+class Training:
+    """A model in training: AdamW, linear warm-up over 10 % of the steps then linear decay to 0, gradients clipped at 1.
+
+    `done` counts the steps that were taken. All that training changes is here and in the model, so that a checkpoint
+    of both (peft_core.checkpoint) goes on where it stopped.
     """
-    import torch
 
-    from peft_core.device import synchronize
+    def __init__(self, model: "nn.Module", loop: Loop, plan: Plan) -> None:
+        import torch
 
-    groups = loop.method.parameter_groups(model, learning_rate, head_learning_rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, total_steps))
-    trained = [parameter for group in groups for parameter in group["params"]]
-    model.train()
-    for step, items in enumerate(batches, start=1):
-        started = time.perf_counter()
-        loop.method.before_step(model, step)
-        batch = to_device(loop.task.collate(items, loop.pad_token_id), loop.device)
-        with autocast(loop.device, loop.precision):
-            loss = loop.task.loss(model, batch)
-        penalty = loop.method.penalty(model)
-        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
-        loop.method.after_backward(model)
-        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP_NORM)
-        rate = float(schedule.get_last_lr()[0])
-        value = loss.item()
-        if not math.isfinite(value):
-            raise RunFailed(_not_finite(value, step, learning_rate))
-        optimizer.step()
-        schedule.step()
-        loop.method.after_step(model, step)
-        optimizer.zero_grad(set_to_none=True)
-        synchronize(loop.device)
-        after_step(Step(step, value, norm.item(), rate, time.perf_counter() - started, real_tokens(items)))
-    model.eval()
+        groups = loop.method.parameter_groups(model, plan.learning_rate, plan.head_learning_rate)
+        self.model, self.loop, self.plan = model, loop, plan
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda done: _rate(done, plan.total_steps))
+        self.done = 0
+        self._trained = [parameter for group in groups for parameter in group["params"]]
+        if plan.gradient_checkpointing:
+            model.activation_checkpointing_enable()  # type: ignore[operator]
+
+    def step(self, items: Sequence[Item]) -> Step:
+        """One optimizer step on a batch. Its seconds run from making the batch to the end of the optimizer's step.
+
+        Raises RunFailed at a loss that is not finite.
+        """
+        import torch
+
+        from peft_core.device import synchronize
+
+        started, step = time.perf_counter(), self.done + 1
+        self.model.train()
+        self.loop.method.before_step(self.model, step)
+        loss = self._backward(items)
+        self.loop.method.after_backward(self.model)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, CLIP_NORM)
+        rate = float(self.schedule.get_last_lr()[0])
+        if not math.isfinite(loss):
+            raise RunFailed(_not_finite(loss, step, self.plan.learning_rate))
+        self.optimizer.step()
+        self.schedule.step()
+        self.loop.method.after_step(self.model, step)
+        self.optimizer.zero_grad(set_to_none=True)
+        synchronize(self.loop.device)
+        self.done = step
+        return Step(step, loss, norm.item(), rate, time.perf_counter() - started, real_tokens(items))
+
+    def _backward(self, items: Sequence[Item]) -> float:
+        """The mean loss of a batch, its gradients left on the parameters; worked off in parts where asked.
+
+        Each part counts by what its mean was taken over, so that the parts' sum is the batch's own mean.
+        """
+        task, device = self.loop.task, self.loop.device
+        size = -(-len(items) // self.plan.accumulation)
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
+        batches = [task.collate(part, self.loop.pad_token_id) for part in parts]
+        weights = [task.loss_weight(batch) for batch in batches]
+        total = 0.0
+        for cpu_batch, weight in zip(batches, weights, strict=True):
+            with autocast(device, self.loop.precision):
+                loss = task.loss(self.model, to_device(cpu_batch, device))
+            penalty = self.loop.method.penalty(self.model)
+            share = weight / sum(weights)
+            ((loss if penalty is None else loss + penalty) * share).backward()  # type: ignore[no-untyped-call]
+            total += loss.item() * share
+        return total
 
 
 def _rate(done: int, total: int) -> float:

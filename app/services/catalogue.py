@@ -10,7 +10,7 @@ from app.services.base_models import find_base_model, read_shape
 from app.services.tasks import find_task
 from app.settings import Settings
 from peft_core.errors import PeftCoreError
-from peft_core.method import LearningRate, Method, methods
+from peft_core.method import LearningRate, Method, check_budget, methods
 from peft_core.metric import Metric, metrics
 from peft_core.model_shape import ModelShape
 from peft_core.scenario import scenarios
@@ -31,6 +31,7 @@ def _method_card(name: str, kind: type[Method], shape: ModelShape, task: TaskSpe
     not_offered = None
     try:
         method.check(shape, task_kind=task.kind, max_length=budget.max_length)
+        check_budget(method, budget)
     except PeftCoreError as error:
         not_offered = str(error)
     return MethodCard(

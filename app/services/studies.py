@@ -16,7 +16,7 @@ from app.services.callers import Caller
 from app.services.tasks import find_task
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
-from peft_core.method import LearningRate, Method, build_method
+from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.metric import metrics
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, TaskSpec
@@ -141,6 +141,7 @@ def _build(field: str, entry: MethodEntry, shape: ModelShape, task: TaskSpec, bu
     try:
         method = build_method(entry.method, entry.hyperparameters)
         method.check(shape, task_kind=task.kind, max_length=budget.max_length)
+        check_budget(method, budget)
     except UnknownName as error:
         raise Invalid(str(error), field=f"{field}.method") from None
     except InvalidHyperparameter as error:

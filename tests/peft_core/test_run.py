@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from peft_core.errors import InvalidDataset, RunFailed
+from peft_core.fit import PROBE_STEPS
 from peft_core.metric import metrics
-from peft_core.run import PROBE_STEPS, run
+from peft_core.run import run
 from peft_core.spec import (
     Budget,
     Event,
+    Log,
     Measurement,
     Point,
     PrecisionChosen,
@@ -165,3 +167,63 @@ def test_a_dataset_that_changed_since_the_study_was_made_is_refused(make_spec: M
     spec = make_spec(task=tweets.model_copy(update={"dataset_sha256": "0" * 64}))
     with pytest.raises(InvalidDataset, match="has changed since"):
         told(spec)
+
+
+def curve(events: list[Event], key: str) -> list[tuple[int, float | None]]:
+    return [(event.step, event.value) for event in events if isinstance(event, Point) and event.key == key]
+
+
+def said(events: list[Event], words: str) -> bool:
+    return any(words in event.message for event in events if isinstance(event, Log))
+
+
+def test_a_reporting_run_is_validated_on_the_way_and_at_its_end(make_spec: MakeSpec) -> None:
+    budget = Budget(steps=6, batch_size=4, max_length=32, evaluations=3)
+    result, events = told(make_spec(budget=budget))
+    found = curve(events, "validation_score")
+    assert [step for step, _ in found] == [2, 4, 6]
+    assert result.validation_score == found[-1][1]
+
+
+def test_to_convergence_it_stops_when_patience_is_out_and_keeps_its_best_weights(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    # A rate so high that the first steps are the best and every later one is worse.
+    patient = Budget(steps=40, batch_size=4, max_length=32, evaluations=20, patience=2)
+    spec = make_spec("report", learning_rate=3e-2, budget=patient, metrics=())
+    result, events = told(spec)
+    found = curve(events, "validation_score")
+    scores = [score for _, score in found if score is not None]
+    assert len(scores) < 20
+    assert scores[-3] == max(scores)
+    assert result.validation_score == max(scores)
+    best_step = found[scores.index(max(scores))][0]
+    assert said(events, f"the weights of step {best_step} are kept")
+
+
+def interrupted_after(spec: RunSpec, steps: int) -> None:
+    """Run until so many steps are done, as a killed process would end."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "training" and event.step > steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(spec, listen)
+
+
+@pytest.mark.parametrize("patience", [None, 3])
+def test_a_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(
+    make_spec: MakeSpec, tmp_path: Path, patience: int | None
+) -> None:
+    budget = Budget(steps=10, batch_size=4, max_length=32, evaluations=5, patience=patience)
+    whole, all_events = told(make_spec(budget=budget, folder=tmp_path / "whole"))
+    spec = make_spec(budget=budget, folder=tmp_path / "cut", checkpoint_seconds=0)
+    interrupted_after(spec, 7)
+    resumed, events = told(spec)
+    assert said(events, "resumed from the checkpoint of step 7")
+    assert curve(events, "train_loss")[0][0] == 8
+    assert resumed.validation_score == whole.validation_score
+    assert [file.sha256 for file in resumed.artifacts] == [file.sha256 for file in whole.artifacts]
+    ours, theirs = (next(e for e in told_ if isinstance(e, Predictions)) for told_ in (events, all_events))
+    assert ours == theirs

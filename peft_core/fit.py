@@ -1,0 +1,136 @@
+"""The training phase of a run: steps, validations on the way, early stopping, checkpoints."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+from peft_core.checkpoint import load_checkpoint, load_trained_tensors, save_checkpoint, trained_tensors
+from peft_core.data import Item, training_batches
+from peft_core.run_state import RunInProgress
+from peft_core.spec import Log, OnEvent, Point, Progress
+from peft_core.training import Plan, Step, Training
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PROBE_STEPS = 40
+"""A cost probe trains this long whatever the study's budget: speed and memory do not depend on it."""
+
+
+@dataclass
+class Course:
+    """The validations of a run so far, and (to convergence) the weights of the best."""
+
+    higher_is_better: bool
+    patience: int | None
+    scores: list[tuple[int, float]] = field(default_factory=list)
+    best_weights: "dict[str, Tensor]" = field(default_factory=dict)
+
+    def best(self) -> int:
+        """Where in `scores` the best one stands; the first of equal ones."""
+        sign = 1 if self.higher_is_better else -1
+        return max(range(len(self.scores)), key=lambda place: (sign * self.scores[place][1], -place))
+
+    @property
+    def over(self) -> bool:
+        """Whether `patience` validations have passed since the best one."""
+        if self.patience is None or not self.scores:
+            return False
+        return len(self.scores) - 1 - self.best() >= self.patience
+
+
+def fit(state: RunInProgress, plan: Plan, on_event: OnEvent) -> float | None:
+    """Train `state.model` and fill `state.steps`; the validation score of the weights it ends with, None for probes.
+
+    Goes on from a checkpoint in the run's folder where there is one.
+    """
+    spec = state.spec
+    training = Training(state.model, state.loop, plan)
+    course = Course(state.loop.task.better == "higher", spec.budget.patience)
+    _resume(state, training, course, on_event)
+    validated_at = _validation_steps(state, plan.total_steps)
+    saved_at = time.monotonic()
+    for items in islice(_batches(state), training.done, None):
+        _tell(state, training.step(items), plan.total_steps, on_event)
+        if training.done in validated_at:
+            _validate(state, training, course, on_event)
+        if course.over:
+            break
+        if spec.checkpoint_seconds is not None and time.monotonic() - saved_at >= spec.checkpoint_seconds:
+            _save(state, training, course)
+            saved_at = time.monotonic()
+    state.model.eval()
+    return _conclude(training, course, on_event)
+
+
+def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:
+    """Probes measure cost alone; tuning runs that cannot stop early are only asked how they end."""
+    if state.spec.purpose == "probe":
+        return frozenset()
+    if state.spec.purpose == "tune" and state.spec.budget.patience is None:
+        return frozenset({total_steps})
+    return state.spec.budget.evaluation_steps(total_steps)
+
+
+def _tell(state: RunInProgress, step: Step, total_steps: int, on_event: OnEvent) -> None:
+    state.steps.append(step)
+    on_event(Point(key="train_loss", step=step.step, value=step.loss))
+    on_event(Point(key="gradient_norm", step=step.step, value=step.gradient_norm))
+    on_event(Point(key="learning_rate", step=step.step, value=step.learning_rate))
+    on_event(Point(key="tokens_per_second", step=step.step, value=step.real_tokens / step.seconds))
+    on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
+
+
+def _validate(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
+    """Score the validation split, and keep the weights where they are the best so far and may be wanted."""
+    on_event(Progress(phase="evaluating", step=training.done, total_steps=training.plan.total_steps))
+    score = state.validation_score()
+    course.scores.append((training.done, score))
+    on_event(Point(key="validation_score", step=training.done, value=score))
+    on_event(Log(message=f"step {training.done}: validation {state.loop.task.headline} {score:.4f}"))
+    if course.patience is not None and course.best() == len(course.scores) - 1:
+        course.best_weights = trained_tensors(training)
+
+
+def _conclude(training: Training, course: Course, on_event: OnEvent) -> float | None:
+    """The score of the run's final weights: the last ones, or (to convergence) the best ones, which are put back."""
+    if not course.scores:
+        return None
+    if course.patience is None:
+        return course.scores[-1][1]
+    step, score = course.scores[course.best()]
+    load_trained_tensors(training, course.best_weights)
+    stopped = "stopped early" if course.over else "ended at the full budget"
+    on_event(Log(message=f"{stopped} at step {training.done}; the weights of step {step} are kept"))
+    return score
+
+
+def _resume(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
+    found = load_checkpoint(state.checkpoint_folder, training)
+    if found is None:
+        return
+    saved, course.best_weights = found
+    written: dict[str, Any] = dict(saved)
+    state.steps = [Step(*step) for step in written["steps"]]
+    course.scores = [(step, score) for step, score in written["scores"]]
+    on_event(Log(message=f"resumed from the checkpoint of step {training.done}"))
+
+
+def _save(state: RunInProgress, training: Training, course: Course) -> None:
+    steps: list[JsonValue] = [list(astuple(step)) for step in state.steps]
+    scores: list[JsonValue] = [list(score) for score in course.scores]
+    save_checkpoint(state.checkpoint_folder, training, {"steps": steps, "scores": scores}, course.best_weights)
+
+
+def _batches(state: RunInProgress) -> Iterator[list[Item]]:
+    """The run's batches; a probe begins with the longest one, so that its peak memory is the study's."""
+    spec, items = state.spec, state.train_items
+    if spec.purpose != "probe":
+        return training_batches(items, spec.budget, spec.seed)
+    longest = sorted(items, key=lambda item: -len(item.tokens))[: spec.budget.batch_size]
+    budget = spec.budget.model_copy(update={"epochs": None, "steps": PROBE_STEPS - 1})
+    return chain([longest], training_batches(items, budget, spec.seed))
