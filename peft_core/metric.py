@@ -16,7 +16,7 @@ class RatioAnchors(Frozen):
     hi: float
 
 
-Quantity = Literal["fraction", "count", "bytes", "seconds", "per_second"]
+Quantity = Literal["fraction", "count", "bytes", "seconds", "per_second", "nats", "joules", "coefficient"]
 """What the raw value is, always in SI units; how it prints is the pages' business."""
 
 
@@ -46,6 +46,9 @@ class Metric:
 
     def before_load(self, spec: RunSpec) -> None:
         """Just before the base model is loaded."""
+
+    def after_load(self, run: "RunInProgress") -> None:
+        """The base model is loaded and the method attached; no recorder's `before_training` was called yet."""
 
     def before_training(self, run: "RunInProgress") -> None:
         """The method is attached, nothing has been trained."""

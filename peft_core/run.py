@@ -41,6 +41,8 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
     state = _attach(spec, method, items, pad_token_id, total_steps, on_event)
     seen = environment(state.loop.device) | {"precision": state.loop.precision}
     for recorder in recorders:
+        recorder.after_load(state)
+    for recorder in recorders:
         recorder.before_training(state)
     validation_score, train_seconds = _train(state, total_steps, on_event)
     for recorder in recorders:

@@ -119,6 +119,19 @@ def _per_second(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else _three(value)
 
 
+def _nats(value: float) -> str:
+    return f"{value:.3f}{THIN}nats"
+
+
+def _joules(value: float) -> str:
+    return f"{_three(value)}{THIN}J"
+
+
+def _coefficient(value: float) -> str:
+    """A correlation, a perplexity: a number without a unit."""
+    return f"{value:.3f}" if abs(value) < 10 else _three(value)
+
+
 def _ratio(value: float) -> str:
     return f"{_three(value)}×"
 
@@ -165,6 +178,9 @@ FORMATS = {
     "bytes": _bytes,
     "seconds": _seconds,
     "per_second": _per_second,
+    "nats": _nats,
+    "joules": _joules,
+    "coefficient": _coefficient,
     "ratio": _ratio,
     "probability": _probability,
     "score": _score,

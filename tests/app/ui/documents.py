@@ -15,7 +15,7 @@ from app.schemas import (
     TuningPoint,
 )
 from peft_core.metric import metrics
-from tests.flow.finished_study import QUICKSTART, REPORT_METRICS, Row
+from tests.flow.finished_study import METRICS, QUICKSTART, REPORT_METRICS, Row
 
 FULL = 3
 """The configuration of full fine-tuning: its place among the quickstart's rows, counted from 1."""
@@ -31,8 +31,8 @@ def comparison(rows: tuple[Row, ...] = QUICKSTART) -> Comparison:
         flags=[],
         verdict=[Part(text="LoRA ties full fine-tuning.")],
         configurations=[_configuration(place, row) for place, row in enumerate(rows, start=1)],
-        metrics=[card(key) for key in metrics()],
-        cells=[_cell(place, row, key) for place, row in enumerate(rows, start=1) for key in metrics()],
+        metrics=[card(key) for key in METRICS],
+        cells=[_cell(place, row, key) for place, row in enumerate(rows, start=1) for key in METRICS],
         differences=[_difference(place, row) for place, row in enumerate(rows, start=1) if place != FULL],
     )
 

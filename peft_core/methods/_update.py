@@ -1,0 +1,98 @@
+"""What methods share that change the weight matrix of each targeted linear layer, as the peft library does it."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from peft_core.errors import InvalidHyperparameter
+from peft_core.methods._peft import PeftMethod
+from peft_core.methods._targets import ROLES, Targets, module_pattern, targeted
+from peft_core.model_shape import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Layers = dict[str, tuple[int, int]]
+"""Path of every targeted layer -> (d_in, d_out)."""
+
+
+class MatrixUpdate(PeftMethod):
+    """Hyper-parameter `target_modules` is declared by the methods, after their own."""
+
+    target_modules: Targets
+
+    def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
+        super().check(shape, task_kind=task_kind, max_length=max_length)
+        self.check_layers(self.layers(shape))
+
+    def check_layers(self, layers: Layers) -> None:
+        """Raises InvalidHyperparameter for a value that the widths of these layers do not allow."""
+
+    def layers(self, shape: ModelShape) -> Layers:
+        """The targeted layers of a base model. Raises NotOffered where it has none."""
+        return targeted(shape, self.target_modules, self.title)
+
+    def trainable_parameters(self, shape: ModelShape) -> int:
+        """Sum over the targeted layers, whose matrices have nothing in common."""
+        return sum(self.layer_parameters(d_in, d_out) for d_in, d_out in self.layers(shape).values())
+
+    def layer_parameters(self, d_in: int, d_out: int) -> int:
+        """What one targeted layer trains."""
+        raise NotImplementedError
+
+    def variant(self) -> str:
+        """The values that tell variants apart in a label ("r8")."""
+        raise NotImplementedError
+
+    def label(self) -> str:
+        suffix = "" if self.target_modules == "query_value" else f", {self.target_modules.replace('_', ' ')}"
+        return f"{self.title} {self.variant()}{suffix}"
+
+    def pattern(self, model: "nn.Module") -> str:
+        """The targeted layers of a loaded model, as peft reads them."""
+        return module_pattern(model, ROLES[self.target_modules])
+
+    def merge(self, model: "nn.Module") -> "nn.Module | None":
+        merged: nn.Module = model.merge_and_unload()  # type: ignore[operator]
+        return merged
+
+
+def check_at_most(method: str, field: str, value: int, widths: Iterable[int], what: str) -> None:
+    """Raises InvalidHyperparameter for a value above the smallest of `widths`."""
+    most = min(widths)
+    if value > most:
+        raise InvalidHyperparameter(field, f"{method}: {field} is {value}: at most {most}, {what}.")
+
+
+def check_divides(method: str, field: str, value: int, widths: Iterable[int], what: str) -> None:
+    """Raises InvalidHyperparameter for a value that does not divide all of `widths`, with the largest that does."""
+    common = math.gcd(*widths)
+    if common % value:
+        nearest = largest_divisor(common, value)
+        raise InvalidHyperparameter(
+            field, f"{method}: {field} is {value}: it has to divide {what} ({common}). {nearest} does."
+        )
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of `number` that is at most `most`."""
+    return next(divisor for divisor in range(min(most, number), 0, -1) if number % divisor == 0)
+
+
+def narrowest_sides(layers: Layers) -> list[int]:
+    """The smaller of each layer's two widths: no update of the layer has a higher rank."""
+    return [min(dims) for dims in layers.values()]
+
+
+def input_widths(layers: Layers) -> list[int]:
+    return [d_in for d_in, _ in layers.values()]
+
+
+def output_widths(layers: Layers) -> list[int]:
+    return [d_out for _, d_out in layers.values()]
+
+
+NARROWEST = "the narrowest side of the targeted layers"
+EVERY_INPUT = "the width of every targeted layer's input"
+EVERY_OUTPUT = "the width of every targeted layer's output"
+EVERY_WIDTH = "the width of every targeted layer's input and output"
