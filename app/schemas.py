@@ -301,6 +301,8 @@ class Difference(Document):
 
     configuration: int
     value: float
+    quantity: Quantity | Literal["points"] = "points"
+    """Percentage points where the score is a share, else the score's own unit."""
     interval: tuple[float, float]
     corrected: tuple[float, float]
     p_value: float

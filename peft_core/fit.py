@@ -12,6 +12,7 @@ from peft_core.checkpoint import load_checkpoint, load_trained_tensors, save_che
 from peft_core.data import Item, training_batches
 from peft_core.run_state import RunInProgress
 from peft_core.spec import Log, OnEvent, Point, Progress
+from peft_core.task import sign
 from peft_core.training import Plan, Step, Training
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ PROBE_STEPS = 40
 class Course:
     """The validations of a run so far, and (to convergence) the weights of the best."""
 
-    higher_is_better: bool
+    sign: float
+    """Of the task: scores times this are better when higher."""
     patience: int | None
     scores: list[tuple[int, float]] = field(default_factory=list)
     best_weights: "dict[str, Tensor]" = field(default_factory=dict)
 
     def best(self) -> int:
         """Where in `scores` the best one stands; the first of equal ones."""
-        sign = 1 if self.higher_is_better else -1
-        return max(range(len(self.scores)), key=lambda place: (sign * self.scores[place][1], -place))
+        return max(range(len(self.scores)), key=lambda place: (self.sign * self.scores[place][1], -place))
 
     @property
     def over(self) -> bool:
@@ -50,7 +51,7 @@ def fit(state: RunInProgress, plan: Plan, on_event: OnEvent) -> float | None:
     """
     spec = state.spec
     training = Training(state.model, state.loop, plan)
-    course = Course(state.loop.task.better == "higher", spec.budget.patience)
+    course = Course(sign(state.loop.task), spec.budget.patience)
     _resume(state, training, course, on_event)
     validated_at = _validation_steps(state, plan.total_steps)
     saved_at = time.monotonic()

@@ -35,6 +35,8 @@ class Metric:
     how: ClassVar[str]
     purposes: ClassVar[frozenset[Purpose]]
     """The runs that measure it."""
+    kinds: ClassVar[frozenset[str] | None] = None
+    """The kinds of task it has a meaning for; None: all."""
     position: ClassVar[int]
     """Its place among the heatmap's columns."""
     anchors: ClassVar[RatioAnchors | None] = None

@@ -120,6 +120,11 @@ class Task:
         return str(answer)
 
 
+def sign(kind: type[Task]) -> float:
+    """1 where a higher headline is better, -1 where a lower one is: scores times this are always better when higher."""
+    return 1.0 if kind.better == "higher" else -1.0
+
+
 def tasks() -> dict[str, type[Task]]:
     """Every kind of task by key."""
     import peft_core.tasks

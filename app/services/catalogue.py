@@ -9,12 +9,14 @@ from app.schemas import HyperparameterField, MethodCard, MetricCard, ScenarioCar
 from app.services.base_models import find_base_model, read_shape
 from app.services.tasks import find_task
 from app.settings import Settings
+from peft_core.compare.recommend import QUALITY
 from peft_core.errors import PeftCoreError
 from peft_core.method import LearningRate, Method, check_budget, methods
 from peft_core.metric import Metric, metrics
 from peft_core.model_shape import ModelShape
 from peft_core.scenario import scenarios
 from peft_core.spec import Budget, TaskSpec
+from peft_core.task import Task
 
 JSON_TYPES = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
 
@@ -88,15 +90,16 @@ def list_metrics() -> list[MetricCard]:
     return [metric_card(kind) for kind in metrics().values()]
 
 
-def metric_card(kind: type[Metric]) -> MetricCard:
-    """What the catalogue knows of a metric."""
+def metric_card(kind: type[Metric], task: type[Task] | None = None) -> MetricCard:
+    """What the catalogue knows of a metric. For a task, its quality is the task's own score."""
+    scored = task if task is not None and kind.key == QUALITY else None
     return MetricCard(
         key=kind.key,
         title=kind.title,
-        quantity=kind.quantity,
-        unit=kind.unit,
-        better=kind.better,
-        meaning=kind.meaning,
+        quantity=kind.quantity if scored is None else scored.quantity,
+        unit=kind.unit if scored is None else scored.quantity,
+        better=kind.better if scored is None else scored.better,
+        meaning=kind.meaning if scored is None else scored.score_meaning,
         how=kind.how,
         purposes=sorted(kind.purposes),
         exact=kind.exact,

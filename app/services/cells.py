@@ -7,6 +7,7 @@ from peft_core.compare.normalise import quality_score, ratio_score
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.statistics import t_interval
 from peft_core.metric import Metric, metrics
+from peft_core.task import sign
 
 
 def build_cells(evidence: StudyEvidence) -> list[Cell]:
@@ -23,8 +24,8 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
         configuration=row.id,
         method=row.method,
         metric=metric.key,
-        unit=metric.unit,
-        better=metric.better,
+        unit=evidence.card(metric.key).unit,
+        better=evidence.card(metric.key).better,
         mean=mean,
         interval=None if metric.exact else t_interval(listed),
         n=len(listed),
@@ -58,7 +59,8 @@ def _normalised(evidence: StudyEvidence, metric: type[Metric], mean: float | Non
     if mean is None:
         return None
     if metric.key == QUALITY:
-        return quality_score(mean, evidence.quality_scale) if evidence.quality_scale else None
+        scale = evidence.quality_scale
+        return quality_score(sign(evidence.task) * mean, scale) if scale else None
     if metric.anchors is None:
         return mean
     reference = list(evidence.values(evidence.full.id, metric.key).values()) if evidence.full else []

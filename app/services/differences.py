@@ -8,6 +8,7 @@ from app.db.tables import Configuration
 from app.schemas import Difference
 from app.services.evidence import StudyEvidence
 from peft_core.compare.statistics import Corrected, PairedDifference, holm, paired_difference
+from peft_core.task import Task, sign
 
 COVERS_METHODS = "seeds and test items"
 COVERS_MODELS = "test items of these two trained models"
@@ -31,7 +32,7 @@ def build_differences(evidence: StudyEvidence) -> list[Difference]:
     others = [row for row in evidence.configurations if row is not evidence.full and row is not evidence.untuned]
     pairs = [pair for row in others if (pair := _pair(evidence, row, evidence.full)) is not None]
     corrected = holm([pair.difference.p_value for pair in pairs])
-    return [_document(pair, found) for pair, found in zip(pairs, corrected, strict=True)]
+    return [_document(pair, found, evidence.task) for pair, found in zip(pairs, corrected, strict=True)]
 
 
 def _pair(evidence: StudyEvidence, row: Configuration, full: Configuration) -> _Pair | None:
@@ -45,12 +46,13 @@ def _pair(evidence: StudyEvidence, row: Configuration, full: Configuration) -> _
     return _Pair(row.id, difference, [first[seed][0] for seed in seeds], [second[seed][0] for seed in seeds])
 
 
-def _document(pair: _Pair, found: Corrected) -> Difference:
+def _document(pair: _Pair, found: Corrected, task: type[Task]) -> Difference:
     difference = pair.difference
-    worse_or_better = "better" if difference.value > 0 else "worse"
+    worse_or_better = "better" if sign(task) * difference.value > 0 else "worse"
     return Difference(
         configuration=pair.configuration,
         value=difference.value,
+        quantity="points" if task.quantity == "fraction" else task.quantity,
         interval=difference.interval(),
         corrected=difference.interval(found.level),
         p_value=found.p_value,

@@ -10,11 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, Study
-from app.schemas import TuningPoint
+from app.schemas import MetricCard, TuningPoint
+from app.services.catalogue import metric_card
 from peft_core.compare.normalise import QualityScale
-from peft_core.compare.recommend import Candidate, Evidence
+from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
 from peft_core.metric import metrics
+from peft_core.task import Task, sign, task_kind
 
 TRAIN_SECONDS = "train_seconds"
 
@@ -33,6 +35,14 @@ class StudyEvidence:
     def metric_keys(self) -> list[str]:
         """The study's metrics that the catalogue still has, in its order."""
         return [key for key in metrics() if key in self.study.document["metrics"]]
+
+    @cached_property
+    def task(self) -> type[Task]:
+        return task_kind(self.study.task["kind"])
+
+    def card(self, metric: str) -> MetricCard:
+        """A metric as this study measures it: its quality is the task's own score, with the task's direction."""
+        return metric_card(metrics()[metric], self.task)
 
     @cached_property
     def full(self) -> Configuration | None:
@@ -69,13 +79,23 @@ class StudyEvidence:
         return {run.seed: (run.id, self.predictions[run.id].scores) for run in runs if run.status == "succeeded"}
 
     def learned(self, tuning: Sequence[TuningPoint]) -> bool | None:
-        """Whether some learning rate beat the untuned answer by more than one standard error on validation."""
+        """Whether some learning rate beat the untuned answer by more than one standard error on validation.
+
+        The spread of single items is taken from the untuned row's test items, which are of the same kind.
+        """
         scores = [point.validation_score for point in tuning if point.validation_score is not None]
-        floor = self.untuned_validation
-        if not tuning or not scores or floor is None:
+        floor, items = self.untuned_validation, self.untuned_items
+        if not tuning or not scores or floor is None or items is None:
             return None
-        items = self.study.task["splits"]["validation"]
-        return max(scores) > floor + sqrt(floor * (1 - floor) / items)
+        error = float(np.std(items)) / sqrt(self.study.task["splits"]["validation"])
+        return max(sign(self.task) * score for score in scores) > sign(self.task) * floor + error
+
+    @cached_property
+    def untuned_items(self) -> list[float] | None:
+        """The untuned row's score on each test item."""
+        if self.untuned is None:
+            return None
+        return next((scores for _, scores in self.item_scores(self.untuned.id).values()), None)
 
     @cached_property
     def untuned_validation(self) -> float | None:
@@ -86,8 +106,10 @@ class StudyEvidence:
         return next((score for score in scores if score is not None), None)
 
     def candidate(self, row: Configuration) -> Candidate:
-        """The configuration as the recommendation sees it."""
+        """The configuration as the recommendation sees it: quality always better when higher."""
         values = {key: tuple(self.values(row.id, key).values()) for key in self.metric_keys}
+        if QUALITY in values:
+            values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
         reports = self.runs(row.id, "report")
         seconds = [run.train_seconds for run in reports if run.train_seconds is not None]
         values[TRAIN_SECONDS] = tuple(seconds) if seconds or row.learning_rates else (0.0,)
@@ -95,7 +117,7 @@ class StudyEvidence:
         return Candidate(
             key=row.id,
             values={key: found for key, found in values.items() if found},
-            item_scores=_stacked(scores),
+            item_scores=_stacked(scores, sign(self.task)),
             unsuccessful=frozenset(key for key in self.metric_keys if self._unsuccessful(row, key)),
         )
 
@@ -132,10 +154,10 @@ class StudyEvidence:
         return self.as_evidence.quality_scale()
 
 
-def _stacked(scores: Sequence[list[float]]) -> Scores | None:
+def _stacked(scores: Sequence[list[float]], direction: float) -> Scores | None:
     if not scores or len({len(row) for row in scores}) != 1:
         return None
-    return np.asarray(scores, dtype=np.float64)
+    return direction * np.asarray(scores, dtype=np.float64)
 
 
 def read_evidence(session: Session, study: Study) -> StudyEvidence:

@@ -3,7 +3,6 @@
 from app.db.tables import Configuration
 from app.schemas import Number, Part
 from app.services.evidence import StudyEvidence
-from peft_core.metric import metrics
 
 
 def text(words: str) -> Part:
@@ -35,7 +34,7 @@ def mean_number(evidence: StudyEvidence, row: Configuration, metric: str) -> Num
     values = evidence.values(row.id, metric)
     return Number(
         value=sum(values.values()) / len(values),
-        quantity=metrics()[metric].quantity,
+        quantity=evidence.card(metric).quantity,
         statistic="mean",
         metric=metric,
         run_ids=list(values),
@@ -52,7 +51,7 @@ def ratio(evidence: StudyEvidence, row: Configuration, reference: Configuration,
     values, others = evidence.values(row.id, metric), evidence.values(reference.id, metric)
     top, bottom = sum(values.values()) / len(values), sum(others.values()) / len(others)
     ids, reference_ids = list(values), list(others)
-    if metrics()[metric].better == "lower":
+    if evidence.card(metric).better == "lower":
         top, bottom, ids, reference_ids = bottom, top, reference_ids, ids
     return Part(
         number=Number(

@@ -27,6 +27,7 @@ from peft_core.compare.recommend import recommend as answer
 from peft_core.errors import UnknownName
 from peft_core.metric import metrics
 from peft_core.scenario import Criterion, Scenario, scenario
+from peft_core.task import sign
 
 CRITERION_NAMES: dict[Criterion, str] = {
     "footprint": "parameters and storage",
@@ -195,9 +196,10 @@ class _Told:
             return self._ruled_out(row, [text(f"no {what} is measured to hold against the limit")])
         measured = veto.metric in metrics() and self._evidence.values(row.id, veto.metric)
         value = mean(self._evidence, row, veto.metric) if measured else Part(number=self._seconds(veto.value))
-        quantity = metrics()[veto.metric].quantity if veto.metric in metrics() else "seconds"
-        limit = Part(number=self._number(veto.limit, "limit", quantity))
-        relation = " is below the " if veto.metric == QUALITY else " is above the limit "
+        quantity = self._evidence.card(veto.metric).quantity if veto.metric in metrics() else "seconds"
+        direction = sign(self._evidence.task) if veto.metric == QUALITY else 1.0
+        limit = Part(number=self._number(direction * veto.limit, "limit", quantity))
+        relation = " does not reach the " if veto.metric == QUALITY else " is above the limit "
         floor = "floor " if veto.metric == QUALITY else ""
         return self._ruled_out(row, [value, text(f" {SPOKEN.get(veto.metric, what)}{relation}{floor}"), limit])
 

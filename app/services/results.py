@@ -18,14 +18,12 @@ from app.schemas import (
     TuningPoint,
 )
 from app.services.callers import Caller
-from app.services.catalogue import metric_card
 from app.services.cells import build_cells
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.studies import count_runs, read_study, study_status
 from app.services.verdicts import finding, verdict
 from peft_core.compare.normalise import ANCHORS_VERSION
-from peft_core.metric import metrics
 from peft_core.spec import Splits
 from peft_core.task import task_kind
 
@@ -93,7 +91,7 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
         flags=_flags(evidence, counts),
         verdict=verdict(evidence, counts, differences),
         configurations=[_configuration(evidence, row) for row in evidence.configurations],
-        metrics=[metric_card(metrics()[key]) for key in metrics() if key in evidence.metric_keys],
+        metrics=[evidence.card(key) for key in evidence.metric_keys],
         cells=build_cells(evidence),
         differences=differences,
     )

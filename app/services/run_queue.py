@@ -44,6 +44,7 @@ from peft_core.spec import (
     RunSpec,
     TaskSpec,
 )
+from peft_core.task import sign, task_kind
 
 MOST_ATTEMPTS = 3
 LOST_THRICE = f"lost its worker {MOST_ATTEMPTS} times: look at the worker's log and the machine's memory, then retry"
@@ -312,7 +313,8 @@ def _choose_learning_rate(session: Session, configuration_id: int) -> None:
     scored = [run for run in tuning if run.status == "succeeded" and run.validation_score is not None]
     configuration = session.get_one(Configuration, configuration_id)
     if scored:
-        best = max(scored, key=lambda run: (run.validation_score, -(run.learning_rate or 0)))
+        kind = task_kind(session.get_one(Study, configuration.study_id).task["kind"])
+        best = max(scored, key=lambda run: (sign(kind) * (run.validation_score or 0.0), -(run.learning_rate or 0)))
         configuration.learning_rate = best.learning_rate
     waiting = session.scalars(
         select(Run).where(Run.configuration_id == configuration_id, Run.purpose != "tune", Run.status == "queued")

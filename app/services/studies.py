@@ -20,6 +20,7 @@ from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.metric import metrics
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, TaskSpec
+from peft_core.task import task_kind
 
 TUNING_SEED = 1_000_003
 """Learning rates are chosen with a seed of their own: seeds that report must not have chosen anything."""
@@ -65,12 +66,13 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
     """
     _refuse_unprintable(document.name)
     seeds = chosen_seeds(document.seeds)
-    _check_metrics(document.metrics)
     folder = find_base_model(settings, document.base_model)
     shape = read_shape(folder)
     task = find_task(settings, document.task)
+    _check_base(shape, task)
+    measured = chosen_metrics(document.metrics, task.kind)
     planned = plan(document, shape, task)
-    filled = document.model_copy(update={"seeds": seeds, "metrics": document.metrics or list(metrics())})
+    filled = document.model_copy(update={"seeds": seeds, "metrics": measured})
     sha256 = weights_sha256(folder)
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
@@ -111,13 +113,27 @@ def _refuse_unprintable(name: str) -> None:
         raise Invalid("A study's name cannot hold control characters or line breaks.", field="name")
 
 
-def _check_metrics(names: list[str] | None) -> None:
-    known = metrics()
+def _check_base(shape: ModelShape, task: TaskSpec) -> None:
+    try:
+        task_kind(task.kind).check(shape)
+    except NotOffered as error:
+        raise Invalid(str(error), field="base_model") from None
+
+
+def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
+    """The metrics a study names, or all that have a meaning for its kind of task.
+
+    Raises Invalid for a name that the catalogue does not have, or that means nothing for this kind of task.
+    """
+    known = {key: metric for key, metric in metrics().items() if metric.kinds is None or kind in metric.kinds}
     for index, name in enumerate(names or []):
         if name not in known:
+            why = f"{metrics()[name].title} is not measured for {kind} tasks" if name in metrics() else ""
             raise Invalid(
-                f"There is no metric named {name[:100]!r}. Choose among: {', '.join(known)}.", field=f"metrics.{index}"
+                f"{why or f'There is no metric named {name[:100]!r}'}. Choose among: {', '.join(known)}.",
+                field=f"metrics.{index}",
             )
+    return names or list(known)
 
 
 def plan(document: StudyDocument, shape: ModelShape, task: TaskSpec) -> list[PlannedConfiguration]:
@@ -131,12 +147,26 @@ def plan(document: StudyDocument, shape: ModelShape, task: TaskSpec) -> list[Pla
     entries += [(f"methods.{i}", entry, False) for i, entry in enumerate(document.methods)]
     planned: list[PlannedConfiguration] = []
     for field, entry, reference in entries:
+        if reference and _no_reference_here(entry, shape, task):
+            continue
         method = _build(field, entry, shape, task, document.budget)
         rates = _learning_rates(field, entry, method, shape, task, document)
         if any(other.method == method and other.learning_rates == rates for other in planned):
             raise Invalid(f"{method.label()} is listed twice. Change a hyper-parameter or remove one.", field=field)
         planned.append(PlannedConfiguration(entry.method, method, reference or method.family == "reference", rates))
     return planned
+
+
+def _no_reference_here(entry: MethodEntry, shape: ModelShape, task: TaskSpec) -> bool:
+    """A reference row that cannot be had for this task (head-only without a head) is left out, not refused: nobody
+    asked for it by name."""
+    try:
+        build_method(entry.method, {}).check(shape, task_kind=task.kind, max_length=shape.max_positions)
+    except NotOffered:
+        return True
+    except (UnknownName, InvalidHyperparameter):
+        return False
+    return False
 
 
 def _build(field: str, entry: MethodEntry, shape: ModelShape, task: TaskSpec, budget: Budget) -> Method:

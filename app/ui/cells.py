@@ -134,10 +134,10 @@ class Matrix:
 
 
 def gap(difference: Difference, value: float, statistic: str) -> Number:
-    """One figure of a difference in quality, in points of the score."""
+    """One figure of a difference in quality, in points of a share or in the score's own unit."""
     return Number(
         value=value,
-        quantity="p_value" if statistic == "p_value" else "points",
+        quantity="p_value" if statistic == "p_value" else difference.quantity,
         statistic=statistic,
         metric=QUALITY,
         run_ids=difference.run_ids,

@@ -100,12 +100,13 @@ class Evidence:
 
 
 def _quality_error(candidate: Candidate) -> float:
-    """Standard error over seeds; with one seed, binomial over test items."""
+    """Standard error over seeds; with one seed, over test items (for counted items the binomial one)."""
     values = candidate.values[QUALITY]
     if len(values) > 1:
         return standard_error(values)
-    items = candidate.item_scores.shape[1] if candidate.item_scores is not None else 0
-    return float(np.sqrt(values[0] * (1 - values[0]) / items)) if items else 0.0
+    if candidate.item_scores is None:
+        return 0.0
+    return float(np.std(candidate.item_scores) / np.sqrt(candidate.item_scores.shape[1]))
 
 
 @dataclass(frozen=True)

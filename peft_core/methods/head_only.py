@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from peft_core.errors import NotOffered
 from peft_core.head import head_parameters
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper
 from peft_core.methods._tensors import freeze_all_but, load_trained, save_trained
@@ -33,6 +34,15 @@ class HeadOnly(Method):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 1
+
+    def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
+        from peft_core.task import task_kind as kind_called
+
+        if kind_called(task_kind).language_model:
+            raise NotOffered(
+                "Head only is not offered for language models: their output layer belongs to the base model and there"
+                " is no head beside it. Compare with the untuned row."
+            )
 
     def trainable_parameters(self, shape: ModelShape) -> int:
         return 0

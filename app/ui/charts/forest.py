@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from app.schemas import ConfigurationView, Difference
-from app.ui.cells import Matrix
+from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
 from app.ui.charts.points import Point, describe_gap, gap_text, text_trace
 from app.ui.theme import Palette
@@ -17,8 +17,9 @@ TEXT_ROOM = 0.42
 def draw_forest(figure: go.Figure, matrix: Matrix, palette: Palette, rows: list[ConfigurationView]) -> None:
     """Thin: at the level that Holm used for the pair; thick: 95 %; a hollow marker is a tie. Column 2 of `figure`."""
     pairs = [(i, row, matrix.differences[row.id]) for i, row in enumerate(rows) if row.id in matrix.differences]
-    axis = _axis([difference for _, _, difference in pairs])
-    _zone(figure, palette, len(rows))
+    share = matrix.cards[QUALITY].quantity == "fraction"
+    axis = _axis([difference for _, _, difference in pairs], EQUAL_POINTS if share else 0.0)
+    _zone(figure, palette, len(rows), EQUAL_POINTS if share else 0.0)
     for name, width in (("corrected", 1.0), ("interval", 3.5)):
         for verdict in ("tie", "better", "worse"):
             of_verdict = [(i, getattr(d, name)) for i, _, d in pairs if d.verdict == verdict and _inside(axis, d.value)]
@@ -28,11 +29,12 @@ def draw_forest(figure: go.Figure, matrix: Matrix, palette: Palette, rows: list[
     figure.add_trace(_numbers(palette, pairs, axis), 1, 2)
     _reference_word(figure, matrix, palette, rows)
     _head(figure, matrix, palette, axis)
-    ticks = [tick / 100 for tick in _ticks(100 * axis.lo, 100 * axis.hi)]
+    shown = 100 if share else 1
+    ticks = [tick / shown for tick in _ticks(shown * axis.lo, shown * axis.hi)]
     figure.update_xaxes(
         range=[axis.lo, right],
         tickvals=ticks,
-        ticktext=[f"{100 * tick:+.3g}".replace("-", "−").replace("+0", "0") for tick in ticks],
+        ticktext=[f"{shown * tick:+.3g}".replace("-", "−").replace("+0", "0") for tick in ticks],
         tickfont={"size": 11, "color": palette.ink_2},
         showgrid=False,
         zeroline=False,
@@ -42,12 +44,12 @@ def draw_forest(figure: go.Figure, matrix: Matrix, palette: Palette, rows: list[
     )
 
 
-def _axis(differences: list[Difference]) -> ColumnAxis:
+def _axis(differences: list[Difference], equal: float) -> ColumnAxis:
     """Holds every interval whose difference is not far out, zero, and the equal zone."""
     axis = column_axis([difference.value for difference in differences], log=False)
     assert axis is not None, "a forest has at least one difference"
     ends = [end for d in differences if _inside(axis, d.value) for end in (*d.corrected, *d.interval)]
-    lo, hi = min([*ends, -EQUAL_POINTS]), max([*ends, EQUAL_POINTS])
+    lo, hi = min([*ends, -equal]), max([*ends, equal])
     air = 0.03 * (hi - lo)
     return ColumnAxis(lo=lo - air, hi=hi + air, log=False)
 
@@ -56,10 +58,10 @@ def _inside(axis: ColumnAxis, value: float) -> bool:
     return 0 <= axis.place(value) <= 1
 
 
-def _zone(figure: go.Figure, palette: Palette, rows: int) -> None:
-    """The equal zone in a soft shade, and the line of no difference."""
+def _zone(figure: go.Figure, palette: Palette, rows: int, equal: float) -> None:
+    """The equal zone in a soft shade (of a score that is a share), and the line of no difference."""
     zone = {"fillcolor": palette.accent_soft, "line": {"width": 0}, "layer": "below"}
-    figure.add_shape(type="rect", x0=-EQUAL_POINTS, x1=EQUAL_POINTS, y0=-0.5, y1=rows - 0.5, row=1, col=2, **zone)
+    figure.add_shape(type="rect", x0=-equal, x1=equal, y0=-0.5, y1=rows - 0.5, row=1, col=2, **zone)
     line = {"color": palette.tie, "width": 1.2}
     figure.add_shape(type="line", x0=0, x1=0, y0=-0.5, y1=rows - 0.5, line=line, layer="below", row=1, col=2)
 
@@ -143,6 +145,10 @@ def _reference_word(figure: go.Figure, matrix: Matrix, palette: Palette, rows: l
 def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis) -> None:
     reference = matrix.configurations[matrix.comparison.reference or 0].label
     headline = matrix.headline[:1].upper() + matrix.headline[1:]
+    share = matrix.cards[QUALITY].quantity == "fraction"
+    unit = (
+        "points · thin: all pairs · shade: equal zone" if share else f"{matrix.cards[QUALITY].unit} · thin: all pairs"
+    )
     figure.add_annotation(
         x=axis.lo,
         y=-0.5,
@@ -152,7 +158,7 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
         align="left",
         showarrow=False,
         text=f"<b>{headline} minus {reference[:1].lower()}{reference[1:]}</b><br>"
-        f"<span style='color:{palette.ink_2}'>points · thin: all pairs · shade: equal zone</span>",
+        f"<span style='color:{palette.ink_2}'>{unit} · thin: all pairs{zone}</span>",
         font={"size": 11},
         row=1,
         col=2,
@@ -161,5 +167,6 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
 
 def _ticks(lo: float, hi: float) -> list[float]:
     """Round values, zero among them, at most eight."""
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if (hi - lo) / step <= 7)
-    return [float(k * step) for k in range(-100, 101) if lo <= k * step <= hi]
+    steps = (mantissa * 10.0**power for power in range(-3, 7) for mantissa in (1, 2, 5))
+    step = next(step for step in steps if (hi - lo) / step <= 7)
+    return [k * step for k in range(-100, 101) if lo <= k * step <= hi]
