@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peft_core.data import Item, Row, SplitRows, read_splits
+from peft_core.deploy import write_run
 from peft_core.device import environment, pick_device
 from peft_core.fit import PROBE_STEPS, fit
 from peft_core.method import LearningRate, Method, build_method, check_budget
@@ -48,6 +49,7 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
     for recorder in recorders:
         recorder.after_training(state)
     method.save(state.model, state.adapter_folder)
+    write_run(spec)
     shutil.rmtree(state.checkpoint_folder, ignore_errors=True)
     if spec.purpose == "report":
         _test(state, on_event)

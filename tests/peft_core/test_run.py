@@ -71,8 +71,8 @@ def test_a_reporting_run_measures_quality_and_leaves_its_adapter(make_spec: Make
     assert len(predictions.items) == spec.task.splits.test
     assert list(predictions.items) == sorted(predictions.items)
     assert found["task_performance"].value == sum(predictions.scores) / len(predictions.scores)
-    assert found["storage_bytes"].value == sum(artifact.size_bytes for artifact in result.artifacts)
-    assert {artifact.path for artifact in result.artifacts} >= {"adapter/adapter_model.safetensors"}
+    assert {artifact.path for artifact in result.artifacts} >= {"run.json", "adapter/adapter_model.safetensors"}
+    assert found["storage_bytes"].value == sum(file.size_bytes for file in result.artifacts if "adapter/" in file.path)
     losses = [event.value for event in events if isinstance(event, Point) and event.key == "train_loss"]
     assert len(losses) == 6
     assert all(loss is not None and math.isfinite(loss) for loss in losses)
@@ -123,7 +123,7 @@ def test_the_same_spec_gives_the_same_numbers(make_spec: MakeSpec, tmp_path: Pat
 
     assert losses(first[1]) == losses(second[1])
     assert first[0].validation_score == second[0].validation_score
-    assert [artifact.sha256 for artifact in first[0].artifacts] == [artifact.sha256 for artifact in second[0].artifacts]
+    assert adapters(first[0]) == adapters(second[0])
 
 
 def test_another_seed_gives_another_order_and_head(make_spec: MakeSpec, tmp_path: Path) -> None:
@@ -204,6 +204,10 @@ def test_to_convergence_it_stops_when_patience_is_out_and_keeps_its_best_weights
     assert said(events, f"the weights of step {best_step} are kept")
 
 
+def adapters(result: RunResult) -> dict[str, str]:
+    return {file.path: file.sha256 for file in result.artifacts if "adapter/" in file.path}
+
+
 def interrupted_after(spec: RunSpec, steps: int) -> None:
     """Run until so many steps are done, as a killed process would end."""
 
@@ -227,6 +231,6 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(
     assert said(events, "resumed from the checkpoint of step 7")
     assert curve(events, "train_loss")[0][0] == 8
     assert resumed.validation_score == whole.validation_score
-    assert [file.sha256 for file in resumed.artifacts] == [file.sha256 for file in whole.artifacts]
+    assert adapters(resumed) == adapters(whole)
     ours, theirs = (next(e for e in told_ if isinstance(e, Predictions)) for told_ in (events, all_events))
     assert ours == theirs

@@ -145,10 +145,8 @@ def _reference_word(figure: go.Figure, matrix: Matrix, palette: Palette, rows: l
 def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis) -> None:
     reference = matrix.configurations[matrix.comparison.reference or 0].label
     headline = matrix.headline[:1].upper() + matrix.headline[1:]
-    share = matrix.cards[QUALITY].quantity == "fraction"
-    unit = (
-        "points · thin: all pairs · shade: equal zone" if share else f"{matrix.cards[QUALITY].unit} · thin: all pairs"
-    )
+    card = matrix.cards[QUALITY]
+    unit, zone = ("points", " · shade: equal zone") if card.quantity == "fraction" else (card.unit, "")
     figure.add_annotation(
         x=axis.lo,
         y=-0.5,

@@ -1,0 +1,108 @@
+"""Fine-tuning from a notebook or a script: one call, the same run that a study makes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from peft_core import assets
+from peft_core.data import inspect_dataset
+from peft_core.method import build_method
+from peft_core.metric import metrics
+from peft_core.model_shape import read_model_shape
+from peft_core.run import run
+from peft_core.spec import Budget, Columns, Event, Measurement, Point, RunResult, RunSpec, Splits, TaskSpec
+from peft_core.task import task_kind
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What one run gave. `curves`: name -> (step, value) in order. `folder` can be served, switched to and merged."""
+
+    result: RunResult
+    measurements: Mapping[str, Measurement]
+    curves: Mapping[str, list[tuple[int, float | None]]]
+    folder: Path
+
+
+def fine_tune(
+    *,
+    folder: Path | str,
+    dataset: Path | str,
+    text: str = "text",
+    label: str | None = "label",
+    pair: str | None = None,
+    kind: str = "classification",
+    splits: Splits | None = None,
+    base_model: Path | str = "minilm",
+    method: str = "lora",
+    hyperparameters: Mapping[str, JsonValue] | None = None,
+    learning_rate: float | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+) -> FineTuned:
+    """Fine-tune `base_model` (an installed one by name, or a folder) on a dataset and test it.
+
+    `learning_rate` None takes the centre of the method's grid, which no validation has chosen: a study tries several.
+    Raises PeftCoreError with what to change where the request cannot be done.
+    """
+    task = _task(Path(dataset), kind, Columns(text=text, label=label, pair=pair), splits)
+    base = _base_folder(base_model)
+    budget = budget or Budget(epochs=3)
+    shape, built = read_model_shape(base), build_method(method, dict(hyperparameters or {}))
+    if learning_rate is None and built.learning_rate is not None:
+        learning_rate = built.learning_rate.centre(
+            non_embedding_parameters=shape.non_embedding_parameters,
+            steps=budget.total_steps(task.splits.train),
+            causal=shape.causal,
+        )
+    spec = RunSpec(
+        run_id=0,
+        purpose="report",
+        base_model=base,
+        base_model_sha256="",
+        task=task,
+        method=method,
+        hyperparameters=dict(hyperparameters or {}),
+        learning_rate=learning_rate,
+        seed=seed,
+        budget=budget,
+        metrics=tuple(key for key, metric in metrics().items() if metric.kinds is None or kind in metric.kinds),
+        folder=Path(folder),
+    )
+    return _collected(spec, on_event)
+
+
+def _task(dataset: Path, kind: str, columns: Columns, splits: Splits | None) -> TaskSpec:
+    summary = inspect_dataset(dataset, kind=task_kind(kind), columns=columns, splits=splits)
+    return TaskSpec(
+        name=dataset.stem,
+        kind=kind,
+        dataset=dataset,
+        dataset_sha256=summary.sha256,
+        **columns.model_dump(),
+        labels=summary.labels,
+        splits=summary.splits,
+    )
+
+
+def _base_folder(base_model: Path | str) -> Path:
+    installed = assets.base_models() if isinstance(base_model, str) else {}
+    return installed[str(base_model)].folder if str(base_model) in installed else Path(base_model)
+
+
+def _collected(spec: RunSpec, on_event: Callable[[Event], None] | None) -> FineTuned:
+    measurements: dict[str, Measurement] = {}
+    curves: dict[str, list[tuple[int, float | None]]] = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Measurement):
+            measurements[event.metric] = event
+        elif isinstance(event, Point):
+            curves.setdefault(event.key, []).append((event.step, event.value))
+        if on_event is not None:
+            on_event(event)
+
+    return FineTuned(run(spec, listen), measurements, curves, spec.folder)
