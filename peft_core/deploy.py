@@ -52,20 +52,20 @@ class Served:
     base as it was; a method that changed it for good loads a whole model.
     """
 
-    def __init__(self, folder: Path, base_model: Path | None = None) -> None:
-        self._spec = read_run(folder, base_model)
+    def __init__(self, folder: Path | str, base_model: Path | None = None) -> None:
+        self._spec = read_run(Path(folder), base_model)
         self._method = _method(self._spec)
         self.model = self._load(self._fresh_base())
 
-    def switch(self, folder: Path) -> None:
+    def switch(self, folder: Path | str) -> None:
         """Answer with the adapter of another run on the same base model and kind of task from now on.
 
         Raises NotOffered where that run was trained on another base model or kind of task.
         """
-        asked = read_run(folder, self._spec.base_model)
+        asked = read_run(Path(folder), self._spec.base_model)
         if (asked.base_model_sha256, asked.task.kind) != (self._spec.base_model_sha256, self._spec.task.kind):
             raise NotOffered(
-                f"The run in {folder.name!r} was trained on another base model or kind of task. Load it by itself."
+                f"The run in {asked.folder.name!r} has another base model or kind of task. Load it by itself."
             )
         same_head = len(asked.task.labels) == len(self._spec.task.labels)
         base = self._method.unload(self.model) if same_head else None
@@ -100,21 +100,21 @@ class Served:
         return loaded.to(pick_device()).eval()
 
 
-def merge_into(folder: Path, target: Path, base_model: Path | None = None) -> Path:
+def merge_into(folder: Path | str, target: Path | str, base_model: Path | None = None) -> Path:
     """Write a model of the base's own architecture with the run's adapter merged in, tokenizer included.
 
     transformers loads `target` without peft and without this package. Raises NotOffered where the method cannot merge.
     """
     from transformers import AutoTokenizer
 
-    spec = read_run(folder, base_model)
+    spec = read_run(Path(folder), base_model)
     method = _method(spec)
     merged: Any = method.merge(Served(folder, base_model).model)
     if merged is None:
         raise NotOffered(f"{method.title} cannot be merged: no weight of the base model can hold what it learned.")
     merged.save_pretrained(str(target))
     AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True).save_pretrained(str(target))
-    return target
+    return Path(target)
 
 
 def _method(spec: RunSpec) -> Method:

@@ -1,6 +1,7 @@
 """From one call to a served model: what a person does in a notebook."""
 
 import csv
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -109,3 +110,17 @@ def test_what_cannot_be_done_is_refused_with_the_reason(adapter: FineTuned, tmp_
         merge_into(adapter.folder, tmp_path / "merged")
     with pytest.raises(NotARun, match=r"holds no run\.json"):
         Served(tmp_path)
+
+
+def test_the_example_of_the_documentation_runs(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text(encoding="utf-8")
+    example = text.split("```python\n")[1].split("```")[0]
+    shutil.copy(dataset, tmp_path / "reviews.csv")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "docs/notebook.md", "exec"), {})
+    score, _, answers = capsys.readouterr().out.splitlines()
+    assert 0 <= float(score) <= 1
+    assert answers in ("['positive']", "['negative']")
+    assert (tmp_path / "out" / "merged" / "model.safetensors").is_file()
