@@ -9,7 +9,8 @@ COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY app app
 COPY peft_core peft_core
 # Editable: migrations and static files are read from beside the packages.
-RUN pip install -c requirements.lock -e . && python -m peft_core.assets
+# Named, because SmolLM2 is prepared with torch: both images do without it.
+RUN pip install -c requirements.lock -e . && python -m peft_core.assets minilm tweets dialogues
 
 FROM web-build AS worker-build
 RUN pip install -c requirements.lock -e '.[worker]'
@@ -21,6 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HF_HUB_OFFLINE=1 \
+    HF_HOME=/var/lib/peft-atlas/huggingface \
     PEFT_ATLAS_HOME=/var/lib/peft-atlas
 COPY migrations migrations
 COPY static static

@@ -15,10 +15,10 @@ NO_PYTHON := PEFT Atlas needs Python 3.11, 3.12 or 3.13 with its venv module: in
 
 # A browser that Playwright downloads stays inside the environment.
 export PLAYWRIGHT_BROWSERS_PATH := 0
-# The default model and data are on this machine; no run or test asks a model hub.
-export HF_HUB_OFFLINE := 1
+# The default model and data are on this machine; no run or test asks a model hub unless it is told to.
+export HF_HUB_OFFLINE := $(if $(filter 1 true,$(PEFT_ATLAS_HUB_ENABLED)),0,1)
 
-.PHONY: help setup run test check test-slow browser lint
+.PHONY: help setup assets run test check test-slow browser lint
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,10 +32,13 @@ $(INSTALLED):
 	"$$python" -m venv --clear .venv
 	@echo "make setup: installing the packages of requirements.lock (PyTorch is the large one: minutes)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[worker,dev]'
-	@echo "make setup: looking for the default model and data"
+	@echo "make setup: looking for the default models and data"
 	@$(BIN)/python -m peft_core.assets
 	@rm -f .venv/installed-* && touch $@
 	@echo "make setup: done"
+
+assets: setup ## fetch the other data sets too; with NAMES="movies smollm2" only those
+	@$(BIN)/python -m peft_core.assets $(or $(NAMES),--all)
 
 # HOST counts only where it was typed after `make`: some shells export a HOST of their own.
 run: setup ## start the web pages and a worker; the first start queues the quickstart study

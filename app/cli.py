@@ -9,6 +9,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -24,6 +25,10 @@ from app.services import exports, results, studies, workers
 from app.services.callers import LOCAL
 from app.settings import Settings
 from peft_core.errors import PeftCoreError
+from peft_core.hub import Kind
+from peft_core.hub import find as find_on_hub
+from peft_core.hub_download import download
+from peft_core.spec import Event, Log, Progress
 
 app = typer.Typer(help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False)
 study_commands = typer.Typer(help="Studies from files.", no_args_is_help=True)
@@ -97,6 +102,28 @@ def devices(as_json: AsJson = False) -> None:
         return
     for view in found:
         typer.echo(f"{view.name}  {view.device}  {'alive' if view.alive else 'gone'}")
+
+
+@app.command()
+def fetch(
+    kind: Annotated[Kind, typer.Argument(help="What it is.")],
+    name: Annotated[str, typer.Argument(help="org/name, or org/name@revision.")],
+    folder: Annotated[str | None, typer.Option(help="Which folder of a dataset that has several.")] = None,
+) -> None:
+    """Download a base model or dataset of the model hub into the cache that studies read from."""
+    # Whoever types this wants the hub to be asked, whatever studies may do.
+    hub = replace(Settings().hub, offline=False)
+    snapshot = _told(lambda: find_on_hub(hub, kind, name, folder))
+    _told(lambda: download(hub, snapshot, _tell_download))
+    typer.echo(f"{snapshot.source} is in {snapshot.folder}.")
+
+
+def _tell_download(event: Event) -> None:
+    if isinstance(event, Log):
+        typer.echo(event.message)
+    elif isinstance(event, Progress) and sys.stderr.isatty():
+        end = event.step == event.total_steps
+        typer.echo(f"\r{event.step / 1e6:,.1f} of {event.total_steps / 1e6:,.1f} MB", nl=end, err=True)
 
 
 @app.command("export")

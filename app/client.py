@@ -11,20 +11,24 @@ from pydantic import BaseModel
 from app.schemas import (
     BaseModelCard,
     Comparison,
+    DiagnosisView,
     LogLine,
     MethodCard,
     MetricCard,
     Page,
     PredictionsView,
+    PresetCard,
     Recommendation,
     RecommendationRequest,
     RunDetail,
     RunView,
     ScenarioCard,
     Series,
+    SpectrumView,
     StudyDocument,
     StudyView,
     TaskCard,
+    TaskKindCard,
     WorkerView,
 )
 
@@ -61,10 +65,19 @@ class AtlasClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def methods(self, base_model: str = "minilm", task: str = "tweets", steps: int = 150) -> list[MethodCard]:
-        """The methods, with formulas and grids for a base model, a registered task and a number of steps."""
-        parameters = {"base_model": base_model, "task": task, "steps": steps}
+    async def methods(
+        self, base_model: str = "minilm", task: str = "tweets", kind: str | None = None, steps: int = 150
+    ) -> list[MethodCard]:
+        """The methods, with formulas and grids for a base model, a task (or kind of task) and a number of steps."""
+        parameters = {"base_model": base_model, "task": task, "steps": steps} | ({"kind": kind} if kind else {})
         return (await self._get("/methods", Page[MethodCard], parameters)).items
+
+    async def presets(
+        self, base_model: str = "minilm", task: str = "tweets", kind: str | None = None
+    ) -> list[PresetCard]:
+        """The presets, with what a base model and task (or kind of task) cannot have."""
+        parameters = {"base_model": base_model, "task": task} | ({"kind": kind} if kind else {})
+        return (await self._get("/presets", Page[PresetCard], parameters)).items
 
     async def metrics(self) -> list[MetricCard]:
         """The metrics, in the heatmap's order."""
@@ -73,6 +86,10 @@ class AtlasClient:
     async def tasks(self) -> list[TaskCard]:
         """The registered tasks."""
         return (await self._get("/tasks", Page[TaskCard])).items
+
+    async def task_kinds(self) -> list[TaskKindCard]:
+        """The kinds of task and the columns each reads."""
+        return (await self._get("/task-kinds", Page[TaskKindCard])).items
 
     async def scenarios(self) -> list[ScenarioCard]:
         """The scenarios."""
@@ -157,6 +174,14 @@ class AtlasClient:
     async def predictions(self, run_id: int) -> PredictionsView:
         """The test split item by item."""
         return await self._get(f"/runs/{run_id}/predictions", PredictionsView)
+
+    async def diagnosis(self, run_id: int) -> DiagnosisView:
+        """What went wrong in a run."""
+        return await self._get(f"/runs/{run_id}/diagnosis", DiagnosisView)
+
+    async def spectrum(self, run_id: int, layer: str | None = None) -> SpectrumView:
+        """The singular values of what a run has learned, of one layer; the most changed one unless asked."""
+        return await self._get(f"/runs/{run_id}/spectrum", SpectrumView, {"layer": layer})
 
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""

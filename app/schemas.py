@@ -7,12 +7,15 @@ fractions 0..1. Missing is None. Times are UTC.
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
+from peft_core.analysis.diagnosis import Symptom
 from peft_core.method import Capabilities, Family, Paper
 from peft_core.metric import Quantity
+from peft_core.model_shape import Role
 from peft_core.scenario import ConstraintName, Criterion
 from peft_core.spec import Budget, Columns, Precision, Purpose, Splits
+from peft_core.task import Column
 
 T = TypeVar("T")
 
@@ -63,6 +66,8 @@ class MethodCard(Document):
     trains: str
     paper: Paper | None
     reference: bool
+    place: int
+    """Order in lists: references first, then the best known."""
     learning_rates: list[float]
     """The default grid (5 points) for the model and budget asked about; empty where nothing is tuned."""
     learning_rate_source: str | None
@@ -71,6 +76,24 @@ class MethodCard(Document):
     trainable_parameters: int | None
     """By the method's formula at default hyper-parameters for the model asked about (source: estimated)."""
     not_offered: str | None = None
+
+
+class PresetEntry(Document):
+    """A row that a preset names. `not_offered` is the reason the base model or task asked about cannot have it."""
+
+    method: str
+    hyperparameters: dict[str, JsonValue]
+    label: str
+    not_offered: str | None = None
+
+
+class PresetCard(Document):
+    """A named choice of rows that answers one question."""
+
+    key: str
+    title: str
+    summary: str
+    entries: list[PresetEntry]
 
 
 class MetricCard(Document):
@@ -105,6 +128,19 @@ class TaskCard(Document):
     """The headline score, as it heads a column."""
     source: str
     licence: str
+    citation: str | None = None
+    """What its authors ask to be cited."""
+
+
+class TaskKindCard(Document):
+    """A kind of task a dataset of one's own may be: the columns it reads and how it is scored."""
+
+    name: str
+    title: str
+    metric: str
+    better: Literal["higher", "lower"]
+    meaning: str
+    columns: list[Column]
 
 
 class ScenarioCard(Document):
@@ -121,12 +157,16 @@ class BaseModelCard(Document):
     """A base model a study can name."""
 
     name: str
+    title: str
+    """What it is, in words; of a folder of one's own, its name."""
     path: str
     model_type: str
     parameters: int
     hidden_size: int
     layers: int
     source: str
+    licence: str | None = None
+    """None: not known, of a folder of one's own."""
 
 
 class WorkerView(Document):
@@ -147,9 +187,11 @@ class WorkerView(Document):
 
 
 class TaskEntry(Document):
-    """A dataset of one's own: a file under an allowed root, the kind of task, and which columns it reads."""
+    """A dataset: a file or folder under an allowed root or a hub's org/name, the kind of task, the columns it reads."""
 
     dataset: Annotated[str, Field(min_length=1, max_length=4_096)]
+    folder: Annotated[str, Field(max_length=4_096)] | None = None
+    """Which folder of the dataset is read; None: the only one that has data."""
     kind: str = "classification"
     text: Name
     label: Name | None = None
@@ -160,6 +202,17 @@ class TaskEntry(Document):
 
     def columns(self) -> Columns:
         return Columns(text=self.text, label=self.label, pair=self.pair, choices=self.choices, group=self.group)
+
+
+def _task_form(task: object) -> str:
+    return "[name]" if isinstance(task, str) else "[dataset]"
+
+
+TaskChoice = Annotated[
+    Annotated[str, Tag("[name]")] | Annotated[TaskEntry, Tag("[dataset]")],
+    Discriminator(_task_form),
+]
+"""A registered task's name, or a dataset: told apart before either is read, so that errors name its own fields."""
 
 
 class MethodEntry(Document):
@@ -174,7 +227,7 @@ class StudyDocument(Document):
 
     name: Name
     base_model: Annotated[str, Field(min_length=1, max_length=4_096)] = "minilm"
-    task: str | TaskEntry = "tweets"
+    task: TaskChoice = "tweets"
     budget: Budget = Budget(epochs=3)
     seeds: int | list[int] = 5
     methods: list[MethodEntry] = Field(min_length=1, max_length=100)
@@ -193,22 +246,27 @@ class RunCounts(Document):
     cancelled: int = 0
 
 
+NumberQuantity = Quantity | Literal["ratio", "points", "probability", "score", "learning_rate", "p_value", "series"]
+
+
 class Number(Document):
     """A number that a page may show, with what it takes to compute it again.
 
     statistic: how `value` follows from the measurements of `metric` in `run_ids` (and `reference_run_ids`):
     mean, half_width, lo, hi, value, count, normalised, difference (mean - reference mean), ratio (mean / reference
     mean), p_best, score, rank_lo, rank_hi, p_value, formula. formula: the name of the formula where one is used.
+    at_step, median_of_steps: of the run's series called `metric`, at the step or over the first and last of `steps`.
     """
 
     value: float
-    quantity: Quantity | Literal["ratio", "points", "probability", "score", "learning_rate", "p_value", "series"]
+    quantity: NumberQuantity
     statistic: str
     metric: str | None = None
     source: SourceKind = "measured"
     run_ids: list[int] = []
     reference_run_ids: list[int] = []
     formula: str | None = None
+    steps: list[int] = []
 
 
 class Part(Document):
@@ -232,6 +290,8 @@ class StudyView(Document):
     task_kind: str
     metric: str
     splits: Splits
+    warnings: list[str] = []
+    """What splits of this size cannot tell, a sentence each."""
     precision: Precision | None
     counts: RunCounts
     failures: int
@@ -263,6 +323,9 @@ class ConfigurationView(Document):
     """The best learning rate lies at the edge of its grid: "grid too narrow"."""
     learned: bool | None
     """False: the whole grid stays within one standard error of untuned on validation. None: not known yet."""
+    tuning_ease: float | None = None
+    """Decades of learning rates around the best one that score within a point of it: a part of simplicity. None: the
+    grid is not complete, or has fewer than five points."""
 
 
 class TuningPoint(Document):
@@ -276,7 +339,8 @@ class Cell(Document):
     """One metric of one configuration over seeds.
 
     interval: 95% t-interval over seeds, None at n < 2 and where the metric is exact. normalised: fixed-anchor score
-    0..1 or None where undefined. missing: why there is no value. source None only where there is no value.
+    0..1 or None where undefined. missing: why there is no value. at_least: what a missing mean is known to be larger
+    than, from `run_ids` (a target that some run did not reach). source None only where neither is known.
     """
 
     configuration: int
@@ -293,6 +357,7 @@ class Cell(Document):
     failures: int
     run_ids: list[int]
     missing: str | None = None
+    at_least: float | None = None
 
 
 class Difference(Document):
@@ -342,7 +407,8 @@ class AttemptView(Document):
 
 
 class RunView(Document):
-    """A run in lists. eta_seconds: from the run's own pace, estimated."""
+    """A run in lists. step of total_steps: optimizer steps, bytes while its phase is "downloading". eta_seconds: from
+    the run's own pace, estimated."""
 
     id: int
     study_id: int
@@ -416,6 +482,58 @@ class PredictionsView(Document):
     items: list[int]
     predicted: list[str]
     scores: list[float]
+
+
+class SpectrumLayer(Document):
+    """A linear layer that a run has changed. relative_change: of its weights' Frobenius norm. rank_90, rank_99: the
+    fewest singular directions that hold 90 and 99 % of the update's energy."""
+
+    layer: str
+    role: Role
+    relative_change: float
+    rank_90: int
+    rank_99: int
+
+
+class LayerSpectrum(SpectrumLayer):
+    """One layer's update in full. The r-th entry of each list is of the first r singular directions: the r-th singular
+    value, the energy they hold, and the relative Frobenius error of keeping no more than them. Values below
+    `rounding_floor` are rounding and are left out."""
+
+    d_in: int
+    d_out: int
+    rounding_floor: float
+    singular_values: list[float]
+    cumulative_energy: list[float]
+    approximation_error: list[float]
+
+
+class SpectrumView(Document):
+    """GET runs/{id}/spectrum. shown: the layer asked for, else the most changed one. missing: why there is none."""
+
+    run_id: int
+    looked_at: str
+    """Which of the model's layers were decomposed, in words."""
+    unchanged: int
+    """Linear layers looked at that the run left exactly as they were."""
+    seconds: float
+    missing: str | None
+    layers: list[SpectrumLayer]
+    shown: LayerSpectrum | None
+
+
+class DiagnosisView(Document):
+    """GET runs/{id}/diagnosis. symptom None: none of the four was found, and every list is empty. learned: whether it
+    beats the untuned model on validation; None where that is not known (yet)."""
+
+    run_id: int
+    status: RunStatus
+    learned: bool | None
+    symptom: Symptom | None
+    evidence: list[Sentence]
+    causes: list[str]
+    fixes: list[str]
+    prevention: list[str]
 
 
 class LogLine(Document):

@@ -3,8 +3,10 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from peft_core.hub_access import Hub
 
 
 class Settings(BaseSettings):
@@ -22,6 +24,16 @@ class Settings(BaseSettings):
     """More folders that base models may be read from, separated by the system's path separator."""
     dataset_roots: str = ""
     """More folders that datasets may be read from."""
+    hub_enabled: bool = False
+    """Whether a model hub may be asked for what a study names. HF_HUB_OFFLINE=1 forbids it nonetheless."""
+    hub_endpoint: str | None = None
+    """The hub's address; None: HF_ENDPOINT, else the library's own."""
+    hub_cache: Path | None = None
+    """Where downloads are kept, shared by web and workers; None: HF_HUB_CACHE, the cache of all tools of the hub."""
+    hub_token: SecretStr | None = None
+    """For gated and private repositories; None: HF_TOKEN or `hf auth login`."""
+    hub_token_file: FilePath | None = None
+    """A file that holds the token instead, as container secrets are."""
     lease_seconds: float = Field(default=30.0, gt=0)
     slots: int | None = Field(default=None, ge=1)
     """Quality runs a worker trains side by side, one thread each; None: one for each core on a CPU, else one."""
@@ -38,10 +50,27 @@ class Settings(BaseSettings):
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home_folder / 'atlas.sqlite'}"
 
+    @cached_property
+    def hub(self) -> Hub:
+        """The model hub as web and commands reach it."""
+        cache = self.hub_cache.expanduser().resolve() if self.hub_cache else None
+        token = self.hub_token.get_secret_value() if self.hub_token else None
+        if token is None and self.hub_token_file is not None:
+            token = self.hub_token_file.read_text(encoding="utf-8").strip()
+        return Hub(self.hub_endpoint, cache, token, offline=not self.hub_enabled)
+
+    def hub_environment(self) -> dict[str, str]:
+        """The same for the processes of runs, in the variables of the library that downloads there."""
+        found = {"HF_HUB_OFFLINE": str(int(self.hub.silent)), "HF_HUB_CACHE": str(self.hub.cache_folder)}
+        if self.hub_endpoint is not None:
+            found["HF_ENDPOINT"] = self.hub_endpoint
+        if self.hub.token is not None:
+            found["HF_TOKEN"] = self.hub.token
+        return found
+
     def roots_for_models(self) -> list[Path]:
         """Folders under which a base model may lie."""
-        cache = Path.home() / ".cache" / "huggingface" / "hub"
-        return [self.home_folder / "models", cache, *_folders(self.model_roots)]
+        return [self.home_folder / "models", self.hub.cache_folder, *_folders(self.model_roots)]
 
     def roots_for_datasets(self) -> list[Path]:
         """Folders under which a dataset may lie."""

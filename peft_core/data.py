@@ -1,27 +1,31 @@
-"""Reading a dataset, splitting it fairly, and making batches. Imports no torch until a batch is padded."""
+"""Reading a dataset as the rows and items of a kind of task, and making batches. Imports no torch."""
 
-from collections import defaultdict
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peft_core.dataset_files import Cell, content_sha256, read_records
+from peft_core.dataset_files import content_sha256, read_split_records
+from peft_core.dataset_records import Cell
 from peft_core.errors import InvalidDataset
 from peft_core.spec import Budget, Columns, Splits, TaskSpec
+from peft_core.splits import SplitRows, default_splits, split_rows, without_duplicates
 
 if TYPE_CHECKING:
     from peft_core.task import Task
 
-SMALLEST_CLASS = 3
-"""One item for each of the three splits."""
+FEW_VALIDATION_ITEMS = 100
+FEW_TEST_ITEMS = 200
+Z_95 = 1.959964
+"""The standard normal distribution lies within plus and minus this with probability .95."""
 BATCHES_PER_BUCKET = 8
 """How many batches are sorted by length together: padding falls, the order stays random between buckets."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One record of a dataset. `index` counts records from 0 in the file's order: the item's identity.
 
@@ -36,6 +40,8 @@ class Row:
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     group: str = ""
+    split: str = ""
+    """The split that the dataset itself puts the record in, "" where it has none."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +65,15 @@ class Item:
     segments: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class SplitRows:
-    """The rows of each split, in a fixed order."""
-
-    train: list[Row]
-    validation: list[Row]
-    test: list[Row]
-
-
 def inspect_dataset(path: Path, *, kind: "type[Task]", columns: Columns, splits: Splits | None) -> DatasetSummary:
-    """Read a dataset as a study would and say what it offers; `splits` None takes 60 / 20 / 20 %.
+    """Read a dataset as a study would and say what it offers; `splits` None takes 60 / 20 / 20 %, or the dataset's own.
 
     Raises InvalidDataset naming the line, the column or the count that is wrong.
     """
     rows = read_rows(path, kind=kind, columns=columns)
     unique = without_duplicates(rows)
-    chosen = splits or _default_splits(len(unique))
-    split_rows(unique, chosen, kind)
+    chosen = splits or default_splits(unique)
+    kind.check_splits(split_rows(unique, chosen, kind))
     return DatasetSummary(
         labels=kind.labels(unique, columns),
         splits=chosen,
@@ -92,14 +89,16 @@ def read_rows(path: Path, *, kind: "type[Task]", columns: Columns) -> list[Row]:
     Raises InvalidDataset naming the line and column for: no file, not text, a missing column, a ragged line, an empty
     label, and what the kind itself refuses (a single class, a label that is no number).
     """
+    kind.check_columns(columns)
     rows = []
-    for index, (place, record) in enumerate(read_records(path, columns.names())):
+    for index, (split, (place, record)) in enumerate(read_split_records(path, columns.names())):
         try:
-            rows.append(kind.read_row(index, record, columns))
+            row = kind.read_row(index, record, columns)
         except ValueError as error:
             raise InvalidDataset(f"{path.name!r}, {place}: {error}") from None
+        rows.append(replace(row, split=split) if split else row)
     if not rows:
-        raise InvalidDataset(f"{path.name!r} has a header and no data. Add rows.")
+        raise InvalidDataset(f"{path.name!r} has no data. Add rows.")
     kind.labels(rows, columns)
     return rows
 
@@ -117,8 +116,18 @@ def plain_row(index: int, record: Mapping[str, Cell], columns: Columns) -> Row:
 
 
 def text_cell(record: Mapping[str, Cell], column: str) -> str:
-    """A cell as text without white space around it. Raises ValueError where it is empty or holds a NUL."""
-    value = record[column]
+    """A cell as text without white space around it. Raises ValueError where it is empty, a list, or holds a NUL."""
+    return plain_text(record[column], column)
+
+
+def plain_text(value: Cell, column: str) -> str:
+    """A value of `column` as text: 1.0 is 1, true is true. Raises ValueError as `text_cell` does."""
+    if isinstance(value, list):
+        raise ValueError(f"column {column!r} holds a list where one value is needed. Choose another column.")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     text = "" if value is None else str(value).strip()
     if not text:
         raise ValueError(f"column {column!r} is empty. Fill it or remove the line.")
@@ -127,113 +136,38 @@ def text_cell(record: Mapping[str, Cell], column: str) -> str:
     return text
 
 
-def without_duplicates(rows: Sequence[Row]) -> list[Row]:
-    """The first of every group of texts that differ only in case and white space.
-
-    A text that stands in train and test would let a method that memorises look like one that generalises.
-    """
-    seen: set[str] = set()
-    unique = []
-    for row in rows:
-        key = _identity(row)
-        if key not in seen:
-            seen.add(key)
-            unique.append(row)
-    return unique
-
-
-def _identity(row: Row) -> str:
-    """What makes two rows the same item: everything that is read, without case and white space, never the label."""
-    parts = (row.text, row.pair, *row.choices, *row.words)
-    return "\0".join(" ".join(part.casefold().split()) for part in parts)
-
-
-def _default_splits(items: int) -> Splits:
-    held_out = max(1, items // 5)
-    return Splits(train=max(1, items - 2 * held_out), validation=held_out, test=held_out)
-
-
-def split_rows(rows: Sequence[Row], splits: Splits, kind: "type[Task]") -> SplitRows:
-    """Stratified splits: every class has its share of each split, drawn with `splits.seed`.
-
-    Rows of one group stay together. Raises InvalidDataset where there are too few rows, or a class too small to be in
-    every split.
-    """
-    wanted = splits.train + splits.validation + splits.test
-    if len(rows) < wanted:
-        raise InvalidDataset(
-            f"The splits need {wanted} items ({splits.train} train, {splits.validation} validation, {splits.test} test)"
-            f" and the dataset has {len(rows)} without duplicates. Ask for fewer or add data."
-        )
-    random = np.random.default_rng(splits.seed)
-    if any(row.group for row in rows):
-        return _split_groups(rows, splits, random)
-    by_stratum: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_stratum[kind.stratum(row)].append(row)
-    _refuse_tiny_classes({stratum: len(members) for stratum, members in by_stratum.items()})
-    pools = {
-        stratum: [members[i] for i in random.permutation(len(members))]
-        for stratum, members in sorted(by_stratum.items())
-    }
-    taken = {
-        name: _draw(pools, size, random)
-        for name, size in (("test", splits.test), ("validation", splits.validation), ("train", splits.train))
-    }
-    return SplitRows(**taken)
-
-
-def _refuse_tiny_classes(counts: dict[str, int]) -> None:
-    rarest, size = min(counts.items(), key=lambda entry: (entry[1], entry[0]))
-    if size < SMALLEST_CLASS and len(counts) > 1:
-        raise InvalidDataset(
-            f"Class {rarest[:40]!r} has {size} item(s); every class needs {SMALLEST_CLASS}, one for each split."
-        )
-
-
-def _split_groups(rows: Sequence[Row], splits: Splits, random: np.random.Generator) -> SplitRows:
-    """Whole groups go to test, then validation, then training, each until it is full; what is over is left out.
-
-    Groups come in random order, and one that no longer fits a split is tried in the next.
-    """
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.group].append(row)
-    names = sorted(groups)
-    shuffled = [groups[names[i]] for i in random.permutation(len(names))]
-    wanted = {"test": splits.test, "validation": splits.validation, "train": splits.train}
-    taken: dict[str, list[Row]] = {name: [] for name in wanted}
-    for members in shuffled:
-        place = next((name for name, size in wanted.items() if len(taken[name]) + len(members) <= size), None)
-        if place is not None:
-            taken[place] += members
-    for name, size in wanted.items():
-        if len(taken[name]) < size:
-            raise InvalidDataset(
-                f"Whole groups fill {len(taken[name])} of the {size} {name} items. Ask for other split sizes, or split"
-                " without the group column."
-            )
-    return SplitRows(**{name: [drawn[i] for i in random.permutation(len(drawn))] for name, drawn in taken.items()})
-
-
-def _draw(pools: dict[str, list[Row]], size: int, random: np.random.Generator) -> list[Row]:
-    """Take `size` rows out of the pools in proportion to what each still holds (largest remainders first)."""
-    remaining = sum(len(pool) for pool in pools.values())
-    exact = {label: size * len(pool) / remaining for label, pool in pools.items()}
-    share = {label: int(value) for label, value in exact.items()}
-    by_remainder = sorted(pools, key=lambda label: (share[label] - exact[label], label))
-    for label in by_remainder[: size - sum(share.values())]:
-        share[label] += 1
-    drawn = [pools[label].pop() for label in sorted(pools) for _ in range(share[label])]
-    return [drawn[i] for i in random.permutation(len(drawn))]
-
-
 def read_splits(task: TaskSpec, kind: "type[Task]") -> SplitRows:
     """The splits of a study's task; raises InvalidDataset if the file changed since the study was made."""
     if content_sha256(task.dataset) != task.dataset_sha256:
         raise InvalidDataset(f"{task.dataset.name!r} has changed since the study was made. Make a new study of it.")
     rows = read_rows(task.dataset, kind=kind, columns=task.columns)
-    return split_rows(without_duplicates(rows), task.splits, kind)
+    split = split_rows(without_duplicates(rows), task.splits, kind)
+    kind.check_splits(split)
+    return split
+
+
+def warnings_for(splits: Splits, kind: "type[Task]") -> list[str]:
+    """What splits this small cannot tell, one sentence each; nothing from 100 validation and 200 test items on.
+
+    The figure for a share is the half-width of Wilson's 95 % interval where it is widest, at a share of one half:
+    z / (2 sqrt(n + z^2)) with z = 1.96 (Wilson 1927). It covers the draw of items, not seeds.
+    """
+    enough = {"validation": FEW_VALIDATION_ITEMS, "test": FEW_TEST_ITEMS}
+    found = []
+    for name, wanted in enough.items():
+        items = getattr(splits, name)
+        if items >= wanted:
+            continue
+        if kind.quantity == "fraction":
+            points = 100 * Z_95 / (2 * math.sqrt(items + Z_95**2))
+            meaning = f"{kind.headline} on them is known to ±{points:.1f} points at worst (95 % interval at 50 %)"
+        else:
+            meaning = (
+                f"the interval of {kind.headline} is {math.sqrt(wanted / items):.1f} times as wide as with {wanted}"
+            )
+        count = f"{items} item{'s' if items > 1 else ''}"
+        found.append(f"The {name} split has {count}: {meaning}. {wanted} or more are better.")
+    return found
 
 
 def training_batches(items: Sequence[Item], budget: Budget, seed: int) -> Iterator[list[Item]]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 STATUS = Path("/proc/self/status")
+MEMORY = Path("/proc/meminfo")
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
@@ -32,7 +35,7 @@ def synchronize(device: "torch.device") -> None:
 
 def resident_bytes() -> int | None:
     """Memory of this process now (VmRSS), or None where the system does not tell."""
-    return _status_bytes("VmRSS")
+    return _file_bytes(STATUS, "VmRSS")
 
 
 def reset_peak(device: "torch.device") -> bool:
@@ -53,7 +56,43 @@ def peak_bytes(device: "torch.device") -> int | None:
     """The peak since `reset_peak`: allocated bytes on CUDA, resident bytes of the process (VmHWM) on the CPU."""
     import torch
 
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status_bytes("VmHWM")
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _file_bytes(STATUS, "VmHWM")
+
+
+def peak_reserved_bytes(device: "torch.device") -> int | None:
+    """What CUDA's allocator held at the peak, used or not; None on the CPU."""
+    import torch
+
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
+def memory_bytes(device: "torch.device") -> int | None:
+    """What a run may hold at most: all memory of a CUDA device; of the CPU what the system can still give, swap and the
+    container's limit counted. None where the system does not tell."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    available, swap = _file_bytes(MEMORY, "MemAvailable"), _file_bytes(MEMORY, "SwapFree")
+    if available is None:
+        return None
+    return min(available + (swap or 0), _container_limit())
+
+
+def _container_limit() -> int:
+    try:
+        return int(CONTAINER_LIMIT.read_text())
+    except (OSError, ValueError):
+        # No such file outside of a container, and "max" in one without a limit.
+        return sys.maxsize
+
+
+def load_average() -> float | None:
+    """Processes that wanted to run over the last minute, or None where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
 
 
 def environment(device: "torch.device") -> dict[str, JsonValue]:
@@ -79,10 +118,10 @@ def _cpu_name() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _status_bytes(field: str) -> int | None:
-    """A field of /proc/self/status, which counts in kB."""
+def _file_bytes(path: Path, field: str) -> int | None:
+    """A field of one of the kernel's files, which count in kB."""
     try:
-        lines = STATUS.read_text().splitlines()
+        lines = path.read_text().splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)

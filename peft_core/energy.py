@@ -15,13 +15,16 @@ def energy_joules(device: "torch.device") -> float | None:
 
 
 def _gpu_joules(device: "torch.device") -> float | None:
+    import torch
+
     try:
         import pynvml
     except ImportError:
         return None
     try:
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+        # By its name, for a process may see fewer devices than NVML does.
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
         return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
     except pynvml.NVMLError:
         return None

@@ -33,5 +33,9 @@ class RunFailed(PeftCoreError):
     """A run that ended without a result, with what to change."""
 
 
+class HubError(PeftCoreError):
+    """A repository of a model hub that cannot be had; the text says why and what to do."""
+
+
 class MissingAsset(PeftCoreError):
     """A registered model or dataset that was never installed."""

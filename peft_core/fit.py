@@ -91,10 +91,17 @@ def _validate(state: RunInProgress, training: Training, course: Course, on_event
     on_event(Progress(phase="evaluating", step=training.done, total_steps=training.plan.total_steps))
     score = state.validation_score()
     course.scores.append((training.done, score))
-    on_event(Point(key="validation_score", step=training.done, value=score))
+    _tell_validation(state, training.done, score, on_event)
     on_event(Log(message=f"step {training.done}: validation {state.loop.task.headline} {score:.4f}"))
     if course.patience is not None and course.best() == len(course.scores) - 1:
         course.best_weights = trained_tensors(training)
+
+
+def _tell_validation(state: RunInProgress, step: int, score: float, on_event: OnEvent) -> None:
+    """The score, and the training seconds it took to get there, from which a study works out the time to its target."""
+    seconds = sum(taken.seconds for taken in state.steps if taken.step <= step)
+    on_event(Point(key="validation_score", step=step, value=score))
+    on_event(Point(key="train_seconds", step=step, value=seconds))
 
 
 def _conclude(training: Training, course: Course, on_event: OnEvent) -> float | None:
@@ -118,6 +125,9 @@ def _resume(state: RunInProgress, training: Training, course: Course, on_event: 
     written: dict[str, Any] = dict(saved)
     state.steps = [Step(*step) for step in written["steps"]]
     course.scores = [(step, score) for step, score in written["scores"]]
+    # What the run told before it stopped was forgotten with its attempt.
+    for step, score in course.scores:
+        _tell_validation(state, step, score, on_event)
     on_event(Log(message=f"resumed from the checkpoint of step {training.done}"))
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-HEAD_NAMES = frozenset({"classifier", "score", "pre_classifier", "pooler", "head"})
+HEAD_NAMES = frozenset({"classifier", "score", "pre_classifier", "pooler", "head", "classification_head"})
 """What transformers calls the layers beside the base of a sequence classifier: `classifier` in encoders, after
-`pre_classifier` (DistilBERT), `pooler` (DeBERTa) or `head` (ModernBERT); `score` in decoders."""
+`pre_classifier` (DistilBERT), `pooler` (DeBERTa) or `head` (ModernBERT); `score` in decoders; `classification_head` in
+T5."""
 
 WRAPPERS = frozenset({"base_model", "model"})
 """What peft puts in front of a path."""

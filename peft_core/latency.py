@@ -1,6 +1,7 @@
 """Timing single answers of a model, as it would be served."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from peft_core.device import synchronize
@@ -21,22 +22,33 @@ def answer_seconds(run: "RunInProgress", model: "nn.Module", batch_size: int = 1
     (or as many as 5 s allow); one timed answer at least."""
     import torch
 
-    model.eval()
-    with torch.no_grad():
-        warm_up = _timed(run, model, batch_size, WARM_UP_CALLS)
-        return _timed(run, model, batch_size, TIMED_CALLS, first=len(warm_up))
+    loop, items = run.loop, run.test_items
 
-
-def _timed(run: "RunInProgress", model: "nn.Module", batch_size: int, calls: int, first: int = 0) -> list[float]:
-    loop, items, seconds = run.loop, run.test_items, list[float]()
-    for call in range(first, first + calls):
+    def seconds_of(call: int) -> float:
         asked = [items[(call * batch_size + place) % len(items)] for place in range(batch_size)]
         batch = to_device(loop.task.collate(asked, loop.pad_token_id), loop.device)
         started = time.perf_counter()
         with autocast(loop.device, loop.precision):
             loop.task.answers(model, batch)
         synchronize(loop.device)
-        seconds.append(time.perf_counter() - started)
-        if sum(seconds) > LONGEST_SECONDS:
+        return time.perf_counter() - started
+
+    model.eval()
+    with torch.no_grad():
+        return repeated(seconds_of)
+
+
+def repeated(seconds_of: Callable[[int], float]) -> list[float]:
+    """`seconds_of(call)` for 200 calls (or as many as 5 s allow) after 20 that do not count (or 5 s of them); one at
+    least. Calls are numbered on, so that the first timed one is of another item than the first of all."""
+    warmed_up = _within_limit(seconds_of, 0, WARM_UP_CALLS)
+    return _within_limit(seconds_of, len(warmed_up), TIMED_CALLS)
+
+
+def _within_limit(seconds_of: Callable[[int], float], first: int, calls: int) -> list[float]:
+    started, found = time.perf_counter(), list[float]()
+    for call in range(first, first + calls):
+        found.append(seconds_of(call))
+        if time.perf_counter() - started > LONGEST_SECONDS:
             break
-    return seconds
+    return found

@@ -6,11 +6,13 @@ hooks are called by the one training loop, which never asks which method it runs
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from peft_core.added_cost import AddedCost
 from peft_core.catalogue import discover, pick
 from peft_core.errors import InvalidHyperparameter, NotOffered
 from peft_core.model_shape import ModelShape
@@ -18,6 +20,8 @@ from peft_core.spec import Budget, Frozen
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from peft_core.data import Item
 
 Family = Literal[
     "reference",
@@ -117,7 +121,7 @@ class Method(BaseModel):
     """None: nothing is trained and there is nothing to tune."""
     capabilities: ClassVar[Capabilities]
     place: ClassVar[int] = 100
-    """Order on the New study page; references first."""
+    """Order on the New study page; references first, and from 50 on behind "more methods"."""
     trains_base: ClassVar[bool] = False
     """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
     rewrites_base: ClassVar[bool] = False
@@ -146,6 +150,19 @@ class Method(BaseModel):
         """Formula: the numbers saved beyond the base model, the task head left out."""
         return self.trainable_parameters(shape)
 
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """What a training step costs beyond the base model's own work, for estimates.
+
+        As it stands: every trained number is multiplied once with each token, and what is stored without being trained
+        is held beside the base. Override it where that is far off.
+        """
+        trained = self.trainable_parameters(shape)
+        return AddedCost(
+            flops_per_token=2 * trained,
+            frozen_parameters=max(0, self.stored_parameters(shape) - trained),
+            through_base=trained > 0,
+        )
+
     def label(self) -> str:
         """A short name for rows and legends: the title and the value that tells variants apart ("LoRA r8")."""
         return self.title
@@ -173,6 +190,9 @@ class Method(BaseModel):
             {"params": head, "lr": head_learning_rate},
         ]
         return [group for group in groups if group["params"]]
+
+    def before_training(self, model: "nn.Module", items: "Sequence[Item]") -> None:
+        """Called once after `attach` with the training split, in its own order (CPT's prompt is made of examples)."""
 
     def before_step(self, model: "nn.Module", step: int) -> None:
         """Called before the forward pass of every step, which counts from 1 (DyLoRA draws its rank here)."""

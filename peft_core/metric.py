@@ -16,6 +16,13 @@ class RatioAnchors(Frozen):
     hi: float
 
 
+class LinearAnchors(Frozen):
+    """u = clip((value - worst) / (best - worst), 0, 1)."""
+
+    worst: float
+    best: float
+
+
 Quantity = Literal["fraction", "count", "bytes", "seconds", "per_second", "nats", "joules", "coefficient"]
 """What the raw value is, always in SI units; how it prints is the pages' business."""
 
@@ -34,13 +41,13 @@ class Metric:
     meaning: ClassVar[str]
     how: ClassVar[str]
     purposes: ClassVar[frozenset[Purpose]]
-    """The runs that measure it."""
+    """The runs that measure it; none for a figure that only a study's runs together give."""
     kinds: ClassVar[frozenset[str] | None] = None
     """The kinds of task it has a meaning for; None: all."""
     position: ClassVar[int]
     """Its place among the heatmap's columns."""
-    anchors: ClassVar[RatioAnchors | None] = None
-    """Fixed anchors of the normalised score; None where the score is linear (quality) or the value is one."""
+    anchors: ClassVar[RatioAnchors | LinearAnchors | None] = None
+    """Fixed anchors of the normalised score; None where there is no score, or the reference rows set it (quality)."""
     exact: ClassVar[bool] = False
     """Counted rather than sampled: carries no interval."""
     in_heatmap: ClassVar[bool] = True
@@ -62,13 +69,18 @@ class Metric:
         """The value, after the adapter was saved and (report runs) the test split evaluated."""
         raise NotImplementedError
 
+    def missing(self, why: str) -> Measurement:
+        """No value, and why in words."""
+        return Measurement(metric=self.key, value=None, detail={"missing": why})
 
-def metrics() -> dict[str, type[Metric]]:
-    """Every metric by key, in the heatmap's order."""
+
+def metrics(kind: str | None = None) -> dict[str, type[Metric]]:
+    """Every metric by key, in the heatmap's order; those that have a meaning for one kind of task where it is named."""
     import peft_core.metrics
 
     found = discover(peft_core.metrics, Metric)
-    return dict(sorted(found.items(), key=lambda entry: (entry[1].position, entry[0])))
+    meant = {key: entry for key, entry in found.items() if kind is None or entry.kinds is None or kind in entry.kinds}
+    return dict(sorted(meant.items(), key=lambda entry: (entry[1].position, entry[0])))
 
 
 def metric(key: str) -> type[Metric]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from peft_core.errors import InvalidBaseModel
+from peft_core.special_tokens import read_special_tokens
 
 CAUSAL_TYPES = frozenset(
     {
@@ -24,6 +25,12 @@ Role = Literal["query", "key", "value", "qkv", "attention_output", "ffn_gate", "
 
 IN_LAYER = re.compile(r"(^|[._])(layers?|blocks?)\.\d+\.")
 """Inside one of a model's repeated layers: BERT's encoder.layer.0, Llama's layers.0, T5's encoder.block.0."""
+
+PRETRAINING_HEAD = re.compile(r"(cls|lm_head|generator|discriminator|vocab_\w+|mlm_head|classifier|score|qa_outputs)\.")
+"""What a folder may hold beside its base model: the layers that it was pretrained or tuned with."""
+
+ANY_LENGTH = 1_000_000_000
+"""The positions of a model that has no table of them."""
 
 FFN_DOWN_NAMES = ("down_proj", "wo", "lin2", "output.dense", "fc2")
 """The feed-forward layer's way back, for models whose two widths are equal so that shapes do not tell."""
@@ -65,6 +72,10 @@ class ModelShape:
     vocabulary_size: int
     max_positions: int
     tensors: dict[str, tuple[int, ...]]
+    language_head_parameters: int = 0
+    """Of an output layer over the vocabulary that is no copy of the token table; only language-model tasks use it."""
+    special_tokens: tuple[int, ...] = ()
+    """Ids of the tokens that begin, end or separate texts; () where the folder names none."""
 
     @cached_property
     def parameters(self) -> int:
@@ -114,8 +125,9 @@ def read_model_shape(folder: Path) -> ModelShape:
 
     Raises InvalidBaseModel with what is missing: config.json, safetensors weights, a size that config.json lacks.
     """
-    config = _read_config(folder)
-    weights = _read_weight_shapes(folder)
+    config = read_config_file(folder)
+    saved = _read_weight_shapes(folder)
+    weights = {path: dims for path, dims in saved.items() if not PRETRAINING_HEAD.match(path)}
     hidden = _size(config, folder, "hidden_size", "dim", "n_embd", "d_model")
     heads = _size(config, folder, "num_attention_heads", "n_heads", "n_head", "num_heads")
     key_value_heads = int(config.get("num_key_value_heads") or heads)
@@ -130,12 +142,15 @@ def read_model_shape(folder: Path) -> ModelShape:
             config.get("intermediate_size") or config.get("hidden_dim") or config.get("d_ff") or 4 * hidden
         ),
         vocabulary_size=_size(config, folder, "vocab_size"),
-        max_positions=_size(config, folder, "max_position_embeddings", "n_positions") - _unused_positions(config),
-        tensors=weights,
+        max_positions=_positions(config, folder),
+        tensors=_without_base_name(weights),
+        language_head_parameters=0 if config.get("tie_word_embeddings", True) else _language_head(saved),
+        special_tokens=read_special_tokens(folder),
     )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config_file(folder: Path) -> dict[str, Any]:
+    """The config.json of a folder; raises InvalidBaseModel where there is none that we would load a model from."""
     path = folder / "config.json"
     if not path.is_file():
         raise InvalidBaseModel(f"{folder.name!r} has no config.json. Give a folder that save_pretrained wrote.")
@@ -171,6 +186,22 @@ def _read_weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         except (struct.error, ValueError, KeyError, TypeError, AttributeError):
             raise InvalidBaseModel(f"{path.name} of {folder.name!r} is not a safetensors file.") from None
     return shapes
+
+
+def _without_base_name(weights: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """A model saved with a head names its base in every path; one saved alone does not."""
+    return weights
+
+
+def _language_head(saved: dict[str, tuple[int, ...]]) -> int:
+    return math.prod(saved.get("lm_head.weight", (0,)))
+
+
+def _positions(config: dict[str, Any], folder: Path) -> int:
+    """How long a text may be. Attention by relative distance alone (T5) sets no end."""
+    if "relative_attention_num_buckets" in config and "max_position_embeddings" not in config:
+        return ANY_LENGTH
+    return _size(config, folder, "max_position_embeddings", "n_positions") - _unused_positions(config)
 
 
 def _unused_positions(config: dict[str, Any]) -> int:

@@ -26,7 +26,10 @@ def probe_precision(
 
     `model` is left as it was. Every method of a study uses the answer.
     """
-    probed = copy.deepcopy(model).requires_grad_(True).train()
+    probed = copy.deepcopy(model).train()
+    for parameter in probed.parameters():
+        # Weights in 4 bits are whole numbers, which have no gradient.
+        parameter.requires_grad_(parameter.is_floating_point())
     batch = to_device(task.collate((items * batch_size)[:batch_size], pad_token_id), device)
     seconds: dict[Precision, list[float]] = {"fp32": [], "bf16": []}
     finite = True

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peft_core.data import Item, Row, SplitRows, read_splits
+from peft_core.analysis.cost_model.refusal import check_memory
+from peft_core.analysis.weight_change import write_spectrum
+from peft_core.data import Item, Row, read_splits
 from peft_core.deploy import write_run
 from peft_core.device import environment, pick_device
+from peft_core.errors import RunFailed
 from peft_core.fit import PROBE_STEPS, fit
+from peft_core.hub import on_this_machine
+from peft_core.hub_access import Hub
 from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.metric import metric
 from peft_core.model_shape import read_model_shape
+from peft_core.out_of_memory import is_out_of_memory, out_of_memory_reason
 from peft_core.precision import probe_precision
 from peft_core.run_state import RunInProgress, load_base
 from peft_core.spec import Artifact, Log, OnEvent, Point, Predictions, Progress, RunResult, RunSpec
-from peft_core.task import Task, task_kind
+from peft_core.splits import SplitRows
+from peft_core.task import Task, check_length, task_kind
 from peft_core.training import Loop, Plan
 
 HEAD_LEARNING_RATE = LearningRate(
@@ -25,18 +32,30 @@ HEAD_LEARNING_RATE = LearningRate(
 """Of the task head beside every method; head-only tunes its own."""
 
 
-def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None) -> RunResult:
     """Do what `spec` says, telling `on_event` as it happens, and leave the adapter in `spec.folder`.
 
-    Raises PeftCoreError where the spec cannot be done, RunFailed where training broke down.
+    `hub` is where a base model or dataset with a source comes from; None: as huggingface_hub is set up. Raises
+    PeftCoreError where the spec cannot be done, RunFailed where training broke down or memory ran out.
     """
     _hush_libraries()
+    try:
+        return _run(spec, on_event, hub or Hub())
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunFailed(out_of_memory_reason(error, spec)) from error
+
+
+def _run(spec: RunSpec, on_event: OnEvent, hub: Hub) -> RunResult:
     method = build_method(spec.method, spec.hyperparameters)
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
     total_steps = _total_steps(spec, method)
+    spec = on_this_machine(spec, hub, on_event)
     on_event(Progress(phase="loading", step=0, total_steps=total_steps))
     kind = task_kind(spec.task.kind)
-    pad_token_id, items = _tokenise(spec, kind, read_splits(spec.task, kind))
+    spec, pad_token_id, items = _tokenise(spec, kind, read_splits(spec.task, kind))
+    check_memory(spec, method, [len(item.tokens) for item in items.train])
     for recorder in recorders:
         recorder.before_load(spec)
     state = _attach(spec, method, items, pad_token_id, total_steps, on_event)
@@ -56,6 +75,8 @@ def run(spec: RunSpec, on_event: OnEvent) -> RunResult:
     on_event(Progress(phase="measuring", step=total_steps, total_steps=total_steps))
     for recorder in recorders:
         on_event(recorder.measure(state))
+    if spec.purpose == "report":
+        write_spectrum(state)
     return RunResult(
         validation_score=validation_score,
         train_seconds=train_seconds,
@@ -87,16 +108,20 @@ def _total_steps(spec: RunSpec, method: Method) -> int:
     return PROBE_STEPS if spec.purpose == "probe" else spec.budget.total_steps(spec.task.splits.train)
 
 
-def _tokenise(spec: RunSpec, kind: type[Task], rows: SplitRows) -> tuple[int, _Items]:
-    """The padding token and every split, tokenised once and cut at the budget's length."""
+def _tokenise(spec: RunSpec, kind: type[Task], rows: SplitRows) -> tuple[RunSpec, int, _Items]:
+    """The spec with the training split's facts, the padding token, and every split, cut at the budget's length."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True, trust_remote_code=False)
 
-    def items(split: Sequence[Row]) -> list[Item]:
-        return kind.tokenise(split, spec.task, tokenizer, spec.budget.max_length)
+    facts = kind.facts(rows.train, spec.task, tokenizer, spec.budget.max_length)
+    task = spec.task.model_copy(update={"facts": facts})
 
-    return tokenizer.pad_token_id or 0, _Items(items(rows.train), items(rows.validation), items(rows.test))
+    def items(split: Sequence[Row]) -> list[Item]:
+        return kind.tokenise(split, task, tokenizer, spec.budget.max_length)
+
+    found = _Items(items(rows.train), items(rows.validation), items(rows.test))
+    return spec.model_copy(update={"task": task}), tokenizer.pad_token_id or 0, found
 
 
 def _attach(
@@ -108,6 +133,7 @@ def _attach(
 
     task, device, shape = task_kind(spec.task.kind), pick_device(), read_model_shape(spec.base_model)
     task.check(shape)
+    check_length(shape, spec.budget.max_length)
     method.check(shape, task_kind=spec.task.kind, max_length=spec.budget.max_length)
     check_budget(method, spec.budget)
     torch.manual_seed(spec.seed)
@@ -119,6 +145,7 @@ def _attach(
         precision = chosen.precision
     torch.manual_seed(spec.seed)
     model = method.attach(base, task_kind=spec.task.kind, total_steps=total_steps).to(device)
+    method.before_training(model, items.train)
     loop = Loop(method, task, device, precision, pad_token_id)
     return RunInProgress(spec, shape, loop, model, items.train, items.validation, items.test)
 

@@ -59,6 +59,12 @@ class RunInProgress:
                 return untuned
         return answer_all(self.model, self.loop, items)
 
+    @property
+    def decisions(self) -> list[tuple[Any, Any]]:
+        """(target, answer) of every decision on the test split, which reporting runs alone read."""
+        assert self.test_answers is not None, "reporting runs read the test split"
+        return self.loop.task.decisions(self.test_items, self.test_answers)
+
     def validation_score(self) -> float:
         """Mean score on the validation split: what a learning rate is chosen by."""
         scores = self.loop.task.scores(self.validation_items, self.answers_to(self.validation_items))

@@ -66,10 +66,23 @@ class Budget(Frozen):
 class Splits(Frozen):
     """Items of each split, drawn stratified with `seed` after removing duplicates."""
 
-    train: int = Field(ge=1)
-    validation: int = Field(ge=1)
-    test: int = Field(ge=1)
-    seed: int = 0
+    train: int = Field(ge=1, strict=True)
+    validation: int = Field(ge=1, strict=True)
+    test: int = Field(ge=1, strict=True)
+    seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
+
+
+class HubSource(Frozen):
+    """Where files come from: a repository of a model hub at one commit, which never changes."""
+
+    kind: Literal["model", "dataset"]
+    repository: str
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    folder: str = ""
+    """The folder in the repository whose files are read."""
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.commit}"
 
 
 class TaskSpec(Frozen):
@@ -79,6 +92,8 @@ class TaskSpec(Frozen):
     kind: str
     dataset: Path
     dataset_sha256: str
+    source: HubSource | None = None
+    """Where `dataset` is downloaded from where it is missing; None: it is a file of one's own."""
     text: str
     label: str | None
     """None only for kinds that learn from the text itself (language modelling)."""
@@ -91,6 +106,8 @@ class TaskSpec(Frozen):
     labels: tuple[str, ...]
     """The classes, in the order of the head's outputs; empty where the kind has none."""
     splits: Splits
+    facts: dict[str, float] = {}
+    """What answering needs to know of the training split, by the kind of task; filled in by the run."""
 
     @property
     def columns(self) -> "Columns":
@@ -119,6 +136,8 @@ class RunSpec(Frozen):
     purpose: Purpose
     base_model: Path
     base_model_sha256: str
+    base_model_source: HubSource | None = None
+    """Where `base_model` is downloaded from where it is missing; None: it is a folder of one's own."""
     task: TaskSpec
     method: str
     hyperparameters: dict[str, JsonValue] = {}
@@ -136,10 +155,10 @@ class RunSpec(Frozen):
 
 
 class Progress(Frozen):
-    """Where the run is. `step` of `total_steps` counts optimizer steps of the phase."""
+    """Where the run is. `step` of `total_steps` counts optimizer steps of the phase, while downloading bytes."""
 
     event: Literal["progress"] = "progress"
-    phase: Literal["loading", "training", "evaluating", "measuring"]
+    phase: Literal["downloading", "loading", "training", "evaluating", "measuring"]
     step: int
     total_steps: int
 

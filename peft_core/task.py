@@ -5,16 +5,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from peft_core.catalogue import discover, pick
 from peft_core.data import Item, Row
-from peft_core.dataset_files import Cell
+from peft_core.dataset_records import Cell
+from peft_core.errors import InvalidDataset, NotOffered
 from peft_core.metric import Quantity
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Columns, Frozen, TaskSpec
+from peft_core.splits import SplitRows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
 Batch = dict[str, "Tensor"]
+Head = Literal["sequence", "token", "choice", "none"]
+
+MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+"""What of a batch the model reads; all else is for the task's own loss and answers."""
 
 
 class Column(Frozen):
@@ -42,12 +48,37 @@ class Task:
     columns: ClassVar[tuple[Column, ...]]
     language_model: ClassVar[bool] = False
     """True: the base model's own output layer answers and there is no task head."""
+    head: ClassVar[Head] = "sequence"
+    """What transformers puts beside the base: one answer for a text, for each token, or for each choice."""
 
     # -- before a run: no torch --------------------------------------------------------------------------------------
 
     @classmethod
     def check(cls, shape: ModelShape) -> None:
         """Raises NotOffered where this base model cannot do this kind of task."""
+
+    @classmethod
+    def outputs(cls, labels: int) -> int:
+        """How many numbers the task head gives for each answer, of a task with so many classes or choices."""
+        return labels
+
+    @classmethod
+    def texts(cls, labels: int) -> int:
+        """How many texts the model reads for one item, of a task with so many classes or choices."""
+        return 1
+
+    @classmethod
+    def check_columns(cls, columns: Columns) -> None:
+        """Raises InvalidDataset where a column that this kind needs is not named, or one is named for two things."""
+        named = columns.model_dump()
+        for column in cls.columns:
+            if column.required and not named[column.role]:
+                raise InvalidDataset(f"{cls.title} needs a {column.role} column: {column.meaning}")
+        listed = [columns.text, columns.label, columns.pair, *columns.choices]
+        found = [name for name in listed if name is not None]
+        twice = next((name for name in found if found.count(name) > 1), None)
+        if twice is not None:
+            raise InvalidDataset(f"Column {twice[:40]!r} is named for two things. Choose a column of its own for each.")
 
     @classmethod
     def read_row(cls, index: int, record: Mapping[str, Cell], columns: Columns) -> Row:
@@ -61,8 +92,17 @@ class Task:
 
     @classmethod
     def stratum(cls, row: Row) -> str:
-        """Rows of one stratum are shared out over the splits in proportion; one stratum where a kind has no classes."""
+        """The class of a row, of which every split needs some; one for all where a kind has no classes."""
         return ""
+
+    @classmethod
+    def strata(cls, rows: Sequence[Row]) -> list[str]:
+        """A name for each row; rows of one name are shared out over the splits in proportion. The classes, if any."""
+        return [cls.stratum(row) for row in rows]
+
+    @classmethod
+    def check_splits(cls, rows: SplitRows) -> None:
+        """Raises InvalidDataset where these splits cannot be learned from or scored (targets that are all the same)."""
 
     # -- during a run: torch is loaded -------------------------------------------------------------------------------
 
@@ -79,19 +119,31 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def facts(
+        cls, train: Sequence[Row], spec: TaskSpec, tokenizer: "PreTrainedTokenizerBase", max_length: int
+    ) -> dict[str, float]:
+        """What answering needs to know of the training split: the mean and spread of its targets, the length of its
+        responses. A run writes it into its TaskSpec, where `tokenise` finds it, and keeps it with the adapter."""
+        return {}
+
+    @classmethod
     def collate(cls, items: Sequence[Item], pad_token_id: int) -> Batch:
         """One padded batch: the model's inputs, and what the loss needs under "labels"."""
         raise NotImplementedError
 
     @classmethod
     def logits(cls, model: "nn.Module", batch: Batch) -> "Tensor":
-        """What the model answers to a batch, in float32: a bf16 softmax loses what the last steps train on."""
-        answer: Tensor = model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
+        """What the model answers to a batch, in float32: a bf16 softmax loses what the last steps train on.
+
+        Shape (items, classes) or, for kinds that answer token by token, (items, longest, classes): virtual tokens that
+        a method puts in front make the model answer at more positions, of which the last `longest` are the batch's.
+        """
+        answer: Tensor = model(**{name: batch[name] for name in MODEL_INPUTS if name in batch}).logits
         return answer.float()
 
     @classmethod
     def loss(cls, model: "nn.Module", batch: Batch) -> "Tensor":
-        """Mean loss over the items of a batch; pad and virtual tokens never count."""
+        """Mean loss over what a batch asks, items or predicted tokens; pad and virtual tokens never count."""
         raise NotImplementedError
 
     @classmethod
@@ -105,6 +157,11 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def read_answers(cls, items: Sequence[Item], answers: Sequence[Any]) -> list[Any]:
+        """The model's answers to `items` in the dataset's own terms (tokens as text), as they are scored and shown."""
+        return list(answers)
+
+    @classmethod
     def untuned_answers(cls, train: Sequence[Item], items: Sequence[Item]) -> list[Any] | None:
         """What a model that learned nothing answers (the majority class); None: the base model itself is asked."""
         raise NotImplementedError
@@ -115,9 +172,23 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def decisions(cls, items: Sequence[Item], answers: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """(target, answer) of every single decision: one for each item, or for each word where words are tagged."""
+        return [(item.target, answer) for item, answer in zip(items, answers, strict=True)]
+
+    @classmethod
     def show(cls, answer: Any, spec: TaskSpec) -> str:
         """An answer as a person reads it."""
         return str(answer)
+
+
+def check_length(shape: ModelShape, max_length: int) -> None:
+    """Raises NotOffered where items of `max_length` tokens are longer than what the base model can read."""
+    if max_length > shape.max_positions:
+        raise NotOffered(
+            f"This base model reads {shape.max_positions} tokens at most and items may have {max_length}. Lower"
+            " max_length."
+        )
 
 
 def sign(kind: type[Task]) -> float:

@@ -156,7 +156,7 @@ def answer_all(model: "nn.Module", loop: Loop, items: Sequence[Item]) -> list[An
         for batch_items in evaluation_batches(items, EVALUATION_BATCH_SIZE):
             batch = to_device(loop.task.collate(batch_items, loop.pad_token_id), loop.device)
             with autocast(loop.device, loop.precision):
-                answers = loop.task.answers(model, batch)
+                answers = loop.task.read_answers(batch_items, loop.task.answers(model, batch))
             answered |= {item.index: answer for item, answer in zip(batch_items, answers, strict=True)}
     return [answered[item.index] for item in items]
 

@@ -11,6 +11,9 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from peft_core.hub_access import Hub
+    from tests.hub_server import HubServer
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", "0")
 
@@ -50,6 +53,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PEFT_ATLAS_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def hub_server(monkeypatch: pytest.MonkeyPatch) -> "Iterator[HubServer]":
+    """A model hub on loopback, and no other token than a test's own. Requests are allowed as in a process that was
+    started without HF_HUB_OFFLINE."""
+    from tests.hub_server import HubServer
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    with HubServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def hub(hub_server: "HubServer", tmp_path: Path) -> "Hub":
+    """The same hub as a program reaches it, with an empty cache."""
+    from peft_core.hub_access import Hub
+
+    return Hub(endpoint=hub_server.url, cache=tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,13 @@ def test_run_passes_address_and_port_on(
     assert command.split() == ["exec", ".venv/bin/peft-atlas", "up", *passed.split()]
 
 
+@pytest.mark.parametrize(("enabled", "offline"), [(None, "1"), ("0", "1"), ("false", "1"), ("1", "0"), ("true", "0")])
+def test_no_model_hub_is_asked_unless_it_is_enabled(checkout: Path, enabled: str | None, offline: str) -> None:
+    setting = {"PEFT_ATLAS_HUB_ENABLED": enabled} if enabled is not None else {}
+    shown = make(checkout, "--eval", "show: ; @echo $$HF_HUB_OFFLINE", "show", HF_HUB_OFFLINE="", **setting)
+    assert shown.stdout.strip() == offline
+
+
 def test_only_the_tests_call_a_system_package_manager_and_say_so_first(checkout: Path) -> None:
     assert "apt-get" not in make(checkout, "-n", "run").stdout + make(checkout, "-n", "check").stdout
     steps = make(checkout, "-n", "test").stdout

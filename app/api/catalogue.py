@@ -5,7 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.context import Here
-from app.schemas import BaseModelCard, MethodCard, MetricCard, Page, ScenarioCard, StudyDocument, TaskCard, WorkerView
+from app.schemas import (
+    BaseModelCard,
+    MethodCard,
+    MetricCard,
+    Page,
+    PresetCard,
+    ScenarioCard,
+    StudyDocument,
+    TaskCard,
+    TaskKindCard,
+    WorkerView,
+)
 from app.services import base_models, catalogue, studies, tasks, workers
 from peft_core.spec import Budget
 
@@ -17,10 +28,25 @@ def list_methods(
     here: Here,
     base_model: Annotated[str, Query(max_length=4096)] = "minilm",
     task: Annotated[str, Query(max_length=200)] = "tweets",
+    kind: Annotated[str | None, Query(max_length=200)] = None,
     steps: Annotated[int, Query(ge=1, le=10_000_000)] = 150,
 ) -> Page[MethodCard]:
-    """Every method: its form, and for this base model, task and number of steps its formula and learning rates."""
-    return Page(items=catalogue.list_methods(here.settings, base_model, task, Budget(steps=steps)))
+    """Every method: its form, and for this base model, registered task (or kind of task) and number of steps its
+    formula and learning rates."""
+    asked = catalogue.kind_of_task(here.settings, task, kind)
+    return Page(items=catalogue.list_methods(here.settings, base_model, asked, Budget(steps=steps)))
+
+
+@router.get("/presets")
+def list_presets(
+    here: Here,
+    base_model: Annotated[str, Query(max_length=4096)] = "minilm",
+    task: Annotated[str, Query(max_length=200)] = "tweets",
+    kind: Annotated[str | None, Query(max_length=200)] = None,
+) -> Page[PresetCard]:
+    """Choices of rows that answer one question each, for this base model and registered task (or kind of task)."""
+    asked = catalogue.kind_of_task(here.settings, task, kind)
+    return Page(items=catalogue.list_presets(here.settings, base_model, asked, Budget(steps=1)))
 
 
 @router.get("/metrics")
@@ -39,6 +65,12 @@ def list_scenarios() -> Page[ScenarioCard]:
 def list_tasks() -> Page[TaskCard]:
     """The registered tasks."""
     return Page(items=tasks.list_tasks())
+
+
+@router.get("/task-kinds")
+def list_task_kinds() -> Page[TaskKindCard]:
+    """The kinds of task that a dataset of one's own may be, and the columns each reads."""
+    return Page(items=tasks.list_kinds())
 
 
 @router.get("/base-models")

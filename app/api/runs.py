@@ -6,11 +6,20 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
 from app.api.context import Here, RowId
-from app.errors import NotFound
-from app.schemas import ArtifactView, LogLine, Page, PredictionsView, RunDetail, RunView, Series
-from app.services import runs
+from app.schemas import (
+    ArtifactView,
+    DiagnosisView,
+    LogLine,
+    Page,
+    PredictionsView,
+    RunDetail,
+    RunView,
+    Series,
+    SpectrumView,
+)
+from app.services import diagnoses, runs, spectra
 from app.services.runs import RunFilter
-from app.services.store import object_path
+from app.services.store import stored_file
 from peft_core.spec import Purpose
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -75,6 +84,20 @@ def read_predictions(here: Here, run_id: RowId) -> PredictionsView:
     return runs.read_predictions(here.engine, here.caller, run_id)
 
 
+@router.get("/{run_id}/diagnosis")
+def read_diagnosis(here: Here, run_id: RowId) -> DiagnosisView:
+    """What went wrong in the run, with the evidence, or that nothing was found."""
+    return diagnoses.read_diagnosis(here.engine, here.caller, run_id)
+
+
+@router.get("/{run_id}/spectrum")
+def read_spectrum(
+    here: Here, run_id: RowId, layer: Annotated[str | None, Query(min_length=1, max_length=400)] = None
+) -> SpectrumView:
+    """The singular values of what the run has learned, of one layer; the most changed one unless asked."""
+    return spectra.read_spectrum(here.engine, here.caller, here.settings.store_folder, run_id, layer=layer)
+
+
 @router.get("/{run_id}/artifacts")
 def list_artifacts(here: Here, run_id: RowId) -> Page[ArtifactView]:
     """The files the run left."""
@@ -85,7 +108,5 @@ def list_artifacts(here: Here, run_id: RowId) -> Page[ArtifactView]:
 def download_artifact(here: Here, run_id: RowId, artifact_id: RowId) -> FileResponse:
     """One file, found by its id: a path never comes from the request."""
     artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)
-    path = object_path(here.settings.store_folder, artifact.sha256)
-    if not path.is_file():
-        raise NotFound(f"File {artifact_id} is registered but not in the store. Was the store moved?")
+    path = stored_file(here.settings.store_folder, artifact)
     return FileResponse(path, filename=artifact.path.rsplit("/", 1)[-1], media_type="application/octet-stream")

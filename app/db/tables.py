@@ -77,6 +77,9 @@ class Study(Owned, Base):
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     base_model_path: Mapped[str] = mapped_column(Text)
     base_model_sha256: Mapped[str] = mapped_column(String(64))
+    """Empty where the files were on a hub that does not say their hashes."""
+    base_model_source: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """A HubSource; NULL for a folder of one's own."""
     task: Mapped[dict[str, Any]] = mapped_column(JSON)
     """A TaskSpec."""
     precision: Mapped[str | None] = mapped_column(String(8))
@@ -139,8 +142,9 @@ class Run(Owned, Base):
     worker_id: Mapped[int | None] = mapped_column(Id, ForeignKey("workers.id"))
     retry_of: Mapped[int | None] = mapped_column(Id, ForeignKey("runs.id"))
     phase: Mapped[str | None] = mapped_column(String(20))
-    step: Mapped[int] = mapped_column(default=0)
-    total_steps: Mapped[int | None]
+    step: Mapped[int] = mapped_column(Id, default=0)
+    total_steps: Mapped[int | None] = mapped_column(Id)
+    """Optimizer steps; bytes while downloading."""
     last_event_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str | None] = mapped_column(Text)
     spec: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -1,42 +1,83 @@
 """Which base models a study may name, and where they lie."""
 
 import hashlib
+import json
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from app.errors import Invalid
 from app.schemas import BaseModelCard
-from app.services.roots import resolve_under
+from app.services.hub import find_hub_model
+from app.services.roots import lies_under, resolve_under
 from app.settings import Settings
 from peft_core import assets
 from peft_core.errors import InvalidBaseModel
+from peft_core.hub import is_hub_name
+from peft_core.hub_files import CONFIG, Snapshot
+from peft_core.model_config import shape_from_config
 from peft_core.model_shape import ModelShape, read_model_shape
 
 VARIABLE = "PEFT_ATLAS_MODEL_ROOTS"
 
 
-def find_base_model(settings: Settings, name: str) -> Path:
-    """The folder of a registered name, of a folder in the home's models, or of a path under an allowed root.
+@dataclass(frozen=True)
+class FoundBase:
+    """A base model that a study may name: the name that means the same for good, and where its files are.
 
-    Raises Invalid where there is none, or it lies elsewhere.
+    `snapshot`: it comes from a hub, and the first run downloads what is still missing.
+    """
+
+    name: str
+    folder: Path
+    snapshot: Snapshot | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.snapshot is None or not self.snapshot.missing
+
+
+def find_base_model(settings: Settings, name: str) -> FoundBase:
+    """A registered name, a folder in the home's models, a path under an allowed root, or else a hub's org/name.
+
+    Raises Invalid where there is none, or it lies elsewhere; MissingAsset for a registered one that nobody has fetched.
     """
     registered = assets.base_models()
     if name in registered:
-        return registered[name].folder
-    return resolve_under(settings.roots_for_models(), name, variable=VARIABLE, field="base_model", what="base model")
-
-
-def read_shape(folder: Path) -> ModelShape:
-    """The shape of the base model in `folder`; raises Invalid naming what the folder lacks."""
+        return FoundBase(name, registered[name].folder)
+    roots = settings.roots_for_models()
+    if is_hub_name(name) and not lies_under(roots, name):
+        snapshot = find_hub_model(settings, name)
+        return FoundBase(str(snapshot.source), snapshot.folder, snapshot)
     try:
-        return read_model_shape(folder)
+        folder = resolve_under(roots, name, variable=VARIABLE, field="base_model", what="base model")
+    except Invalid:
+        assets.refuse_missing(name)
+        raise
+    return FoundBase(name, folder)
+
+
+def read_shape(base: FoundBase) -> ModelShape:
+    """The shape of a base model, from its config.json alone where it is not downloaded yet.
+
+    Raises Invalid naming what the folder lacks, or what of the config is not known.
+    """
+    try:
+        if base.complete:
+            return read_model_shape(base.folder)
+        return shape_from_config(json.loads((base.folder / CONFIG).read_bytes()))
     except InvalidBaseModel as error:
         raise Invalid(str(error), field="base_model") from None
 
 
-def weights_sha256(folder: Path) -> str:
-    """One hash over all weights files of the folder, by which runs know that they started from the same base."""
-    files = sorted(folder.glob("*.safetensors"))
+def weights_sha256(base: FoundBase) -> str:
+    """One hash over all weights files, by which runs know that they started from the same base.
+
+    Where they are not downloaded yet, from the hashes that the hub gives; empty where it gives none.
+    """
+    if base.snapshot is not None and not base.complete:
+        return base.snapshot.weights_sha256 or ""
+    files = sorted(base.folder.glob("*.safetensors"))
     stamps = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return _hash_files(stamps)
 
@@ -53,25 +94,32 @@ def _hash_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
 
 def list_base_models(settings: Settings) -> list[BaseModelCard]:
     """The registered base models, then the usable folders of the home's models."""
-    cards = [_card(name, asset.folder, asset.source) for name, asset in assets.base_models().items()]
+    cards = [
+        _card(asset.name, asset.folder, title=asset.title, source=asset.source, licence=asset.licence)
+        for asset in assets.base_models().values()
+    ]
     own = settings.home_folder / "models"
     for folder in sorted(own.iterdir()) if own.is_dir() else []:
         try:
-            cards.append(_card(folder.name, folder, f"models/{folder.name} in the home folder"))
+            cards.append(
+                _card(folder.name, folder, title=folder.name, source=f"models/{folder.name} in the home folder")
+            )
         except InvalidBaseModel:
             # A folder that is not a model is not offered; naming it in a study says why.
             continue
     return cards
 
 
-def _card(name: str, folder: Path, source: str) -> BaseModelCard:
+def _card(name: str, folder: Path, *, title: str, source: str, licence: str | None = None) -> BaseModelCard:
     shape = read_model_shape(folder)
     return BaseModelCard(
         name=name,
+        title=title,
         path=str(folder),
         model_type=shape.model_type,
         parameters=shape.parameters,
         hidden_size=shape.hidden_size,
         layers=shape.layers,
         source=source,
+        licence=licence,
     )

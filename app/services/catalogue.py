@@ -5,37 +5,79 @@ from typing import Any
 from pydantic import JsonValue
 
 from app.errors import Invalid
-from app.schemas import HyperparameterField, MethodCard, MetricCard, ScenarioCard
+from app.schemas import HyperparameterField, MethodCard, MetricCard, PresetCard, PresetEntry, ScenarioCard
 from app.services.base_models import find_base_model, read_shape
 from app.services.tasks import find_task
 from app.settings import Settings
 from peft_core.compare.recommend import QUALITY
-from peft_core.errors import PeftCoreError
-from peft_core.method import LearningRate, Method, check_budget, methods
+from peft_core.errors import PeftCoreError, UnknownName
+from peft_core.method import LearningRate, Method, build_method, check_budget, methods
 from peft_core.metric import Metric, metrics
 from peft_core.model_shape import ModelShape
+from peft_core.preset import PresetRow, presets
 from peft_core.scenario import scenarios
-from peft_core.spec import Budget, TaskSpec
-from peft_core.task import Task
+from peft_core.spec import Budget
+from peft_core.task import Task, task_kind
 
 JSON_TYPES = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
 
 
-def list_methods(settings: Settings, base_model: str, task: str, budget: Budget) -> list[MethodCard]:
-    """Every method with its form, and for this base model and task its formula, its grid or why it is not offered."""
-    shape = read_shape(find_base_model(settings, base_model))
-    spec = find_task(settings, task)
-    return [_method_card(name, kind, shape, spec, budget) for name, kind in methods().items()]
-
-
-def _method_card(name: str, kind: type[Method], shape: ModelShape, task: TaskSpec, budget: Budget) -> MethodCard:
-    method = kind()
-    not_offered = None
+def kind_of_task(settings: Settings, task: str, kind: str | None) -> str:
+    """The kind a request asks about: the one it names, else the registered task's."""
+    if kind is None:
+        return find_task(settings, task).kind
     try:
-        method.check(shape, task_kind=task.kind, max_length=budget.max_length)
+        task_kind(kind)
+    except UnknownName as error:
+        raise Invalid(str(error), field="kind") from None
+    return kind
+
+
+def list_methods(settings: Settings, base_model: str, kind: str, budget: Budget) -> list[MethodCard]:
+    """Every method with its form, and for this base model and kind of task its formula, its grid or why it is not
+    offered; `budget` is in steps."""
+    shape = read_shape(find_base_model(settings, base_model))
+    return [_method_card(name, method, shape, kind, budget) for name, method in methods().items()]
+
+
+def list_presets(settings: Settings, base_model: str, kind: str, budget: Budget) -> list[PresetCard]:
+    """Every preset with its rows, those that this base model or kind of task cannot have with the reason."""
+    shape = read_shape(find_base_model(settings, base_model))
+    return [
+        PresetCard(
+            key=key,
+            title=preset.title,
+            summary=preset.summary,
+            entries=[_preset_entry(row, shape, kind, budget) for row in preset.rows()],
+        )
+        for key, preset in presets().items()
+    ]
+
+
+def _preset_entry(row: PresetRow, shape: ModelShape, kind: str, budget: Budget) -> PresetEntry:
+    method = build_method(row.method, row.hyperparameters)
+    return PresetEntry(
+        method=row.method,
+        hyperparameters=row.hyperparameters,
+        label=method.label(),
+        not_offered=_not_offered(method, shape, kind, budget),
+    )
+
+
+def _not_offered(method: Method, shape: ModelShape, kind: str, budget: Budget) -> str | None:
+    """Why this base model, kind of task or budget cannot have the method, None where it can."""
+    try:
+        task_kind(kind).check(shape)
+        method.check(shape, task_kind=kind, max_length=budget.max_length)
         check_budget(method, budget)
     except PeftCoreError as error:
-        not_offered = str(error)
+        return str(error)
+    return None
+
+
+def _method_card(name: str, kind: type[Method], shape: ModelShape, task: str, budget: Budget) -> MethodCard:
+    method = kind()
+    not_offered = _not_offered(method, shape, task, budget)
     return MethodCard(
         name=name,
         title=kind.title,
@@ -44,7 +86,8 @@ def _method_card(name: str, kind: type[Method], shape: ModelShape, task: TaskSpe
         trains=kind.trains,
         paper=kind.paper,
         reference=kind.family == "reference",
-        learning_rates=_grid(kind.learning_rate, shape, task, budget),
+        place=kind.place,
+        learning_rates=_grid(kind.learning_rate, shape, budget),
         learning_rate_source=kind.learning_rate.source if kind.learning_rate else None,
         hyperparameters=form_fields(kind),
         capabilities=kind.capabilities,
@@ -53,10 +96,11 @@ def _method_card(name: str, kind: type[Method], shape: ModelShape, task: TaskSpe
     )
 
 
-def _grid(rate: LearningRate | None, shape: ModelShape, task: TaskSpec, budget: Budget) -> list[float]:
+def _grid(rate: LearningRate | None, shape: ModelShape, budget: Budget) -> list[float]:
     if rate is None:
         return []
-    steps = budget.total_steps(task.splits.train)
+    assert budget.steps is not None, "the catalogue is asked about a number of steps"
+    steps = budget.steps
     centre = rate.centre(non_embedding_parameters=shape.non_embedding_parameters, steps=steps, causal=shape.causal)
     return list(LearningRate.grid(centre, 5))
 

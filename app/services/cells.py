@@ -2,11 +2,12 @@
 
 from app.db.tables import Configuration
 from app.schemas import Cell
+from app.services.derived import TIME_TO_TARGET, unreached, why_no_time
 from app.services.evidence import StudyEvidence
-from peft_core.compare.normalise import quality_score, ratio_score
+from peft_core.compare.normalise import linear_score, quality_score, ratio_score
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.statistics import t_interval
-from peft_core.metric import Metric, metrics
+from peft_core.metric import LinearAnchors, Metric, metrics
 from peft_core.task import sign
 
 
@@ -20,6 +21,7 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
     values = evidence.values(row.id, metric.key)
     listed = list(values.values())
     mean = sum(listed) / len(listed) if listed else None
+    bound = unreached(evidence, row.id) if metric.key == TIME_TO_TARGET else {}
     return Cell(
         configuration=row.id,
         method=row.method,
@@ -31,14 +33,17 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
         n=len(listed),
         values=listed,
         normalised=_normalised(evidence, metric, mean),
-        source="measured" if listed else None,
+        source="measured" if listed or bound else None,
         failures=sum(run.status == "failed" for run in runs),
-        run_ids=list(values),
+        run_ids=list(values) or list(bound),
         missing=None if listed else _why_missing(evidence, row, metric.key),
+        at_least=sum(bound.values()) / len(bound) if bound else None,
     )
 
 
 def _why_missing(evidence: StudyEvidence, row: Configuration, metric: str) -> str:
+    if metric == TIME_TO_TARGET and (why := why_no_time(evidence, row)):
+        return why
     runs = evidence.runs(row.id, evidence.purpose_of(metric))
     for run in runs:
         measured = evidence.measured.get(run.id, {}).get(metric)
@@ -62,7 +67,9 @@ def _normalised(evidence: StudyEvidence, metric: type[Metric], mean: float | Non
         scale = evidence.quality_scale
         return quality_score(sign(evidence.task) * mean, scale) if scale else None
     if metric.anchors is None:
-        return mean
+        return None
+    if isinstance(metric.anchors, LinearAnchors):
+        return linear_score(mean, metric.anchors)
     reference = list(evidence.values(evidence.full.id, metric.key).values()) if evidence.full else []
     if not reference or sum(reference) == 0:
         return None

@@ -6,12 +6,13 @@ from functools import cached_property
 from math import sqrt
 
 import numpy as np
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, aliased
 
-from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, Study
+from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
 from app.schemas import MetricCard, TuningPoint
 from app.services.catalogue import metric_card
+from app.services.derived import DERIVED, target
 from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
@@ -30,6 +31,8 @@ class StudyEvidence:
     all_runs: Sequence[Run]
     measured: dict[int, dict[str, MeasurementRow]]
     predictions: dict[int, PredictionSet]
+    validations: dict[int, list[tuple[float, float]]]
+    """Run id -> (training seconds so far, score) of each validation on the way."""
 
     @cached_property
     def metric_keys(self) -> list[str]:
@@ -65,10 +68,15 @@ class StudyEvidence:
 
     def purpose_of(self, metric: str) -> str:
         """The runs that give a metric's cells."""
-        return "report" if "report" in metrics()[metric].purposes else "probe"
+        return "probe" if "probe" in metrics()[metric].purposes else "report"
 
     def values(self, configuration_id: int, metric: str) -> dict[int, float]:
         """Run id -> value of the runs that ended well and have one, by seed."""
+        derive = DERIVED.get(metric)
+        return derive(self, configuration_id) if derive else self.measured_values(configuration_id, metric)
+
+    def measured_values(self, configuration_id: int, metric: str) -> dict[int, float]:
+        """The same, as the runs measured it by themselves."""
         runs = self.runs(configuration_id, self.purpose_of(metric))
         found = {run.id: self.measured.get(run.id, {}).get(metric) for run in runs if run.status == "succeeded"}
         return {run_id: row.value for run_id, row in found.items() if row is not None and row.value is not None}
@@ -105,9 +113,15 @@ class StudyEvidence:
         scores = [run.validation_score for run in self.runs(self.untuned.id, "report")]
         return next((score for score in scores if score is not None), None)
 
+    @cached_property
+    def target(self) -> float | None:
+        """The validation score that the time to target is taken to, better when higher; None where there is none."""
+        return target(self)
+
     def candidate(self, row: Configuration) -> Candidate:
         """The configuration as the recommendation sees it: quality always better when higher."""
-        values = {key: tuple(self.values(row.id, key).values()) for key in self.metric_keys}
+        keys = [key for key in self.metric_keys if metrics()[key].purposes]
+        values = {key: tuple(self.values(row.id, key).values()) for key in keys}
         if QUALITY in values:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
         reports = self.runs(row.id, "report")
@@ -118,7 +132,7 @@ class StudyEvidence:
             key=row.id,
             values={key: found for key, found in values.items() if found},
             item_scores=_stacked(scores, sign(self.task)),
-            unsuccessful=frozenset(key for key in self.metric_keys if self._unsuccessful(row, key)),
+            unsuccessful=frozenset(key for key in keys if self._unsuccessful(row, key)),
         )
 
     def _unsuccessful(self, row: Configuration, metric: str) -> bool:
@@ -170,4 +184,28 @@ def read_evidence(session: Session, study: Study) -> StudyEvidence:
     for row in session.scalars(select(MeasurementRow).where(MeasurementRow.run_id.in_(ids))):
         measured.setdefault(row.run_id, {})[row.metric] = row
     predictions = session.scalars(select(PredictionSet).where(PredictionSet.run_id.in_(ids)))
-    return StudyEvidence(study, list(study.configurations), runs, measured, {row.run_id: row for row in predictions})
+    return StudyEvidence(
+        study=study,
+        configurations=list(study.configurations),
+        all_runs=runs,
+        measured=measured,
+        predictions={row.run_id: row for row in predictions},
+        validations=_read_validations(session, study),
+    )
+
+
+def _read_validations(session: Session, study: Study) -> dict[int, list[tuple[float, float]]]:
+    score, seconds = aliased(SeriesPointRow), aliased(SeriesPointRow)
+    same_place = and_(seconds.run_id == score.run_id, seconds.step == score.step, seconds.key == "train_seconds")
+    wanted = (
+        select(score.run_id, seconds.value, score.value)
+        .join(seconds, same_place)
+        .join(Run, Run.id == score.run_id)
+        .where(Run.study_id == study.id, Run.purpose == "report", score.key == "validation_score")
+        .order_by(score.run_id, score.step)
+    )
+    found: dict[int, list[tuple[float, float]]] = {}
+    for run_id, trained, scored in session.execute(wanted):
+        if trained is not None and scored is not None:
+            found.setdefault(run_id, []).append((trained, scored))
+    return found

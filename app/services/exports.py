@@ -33,7 +33,9 @@ def _row(cell: Cell, label: str) -> list[str]:
     lo, hi = cell.interval or (None, None)
     numbers = ["" if value is None else repr(value) for value in (cell.mean, lo, hi)]
     ids = " ".join(str(run_id) for run_id in cell.run_ids)
-    source = cell.source or f"missing: {cell.missing}"
+    source = f"missing: {cell.missing}" if cell.mean is None else str(cell.source)
+    if cell.at_least is not None:
+        source += f", more than {cell.at_least!r}"
     return [cell.method, label, cell.metric, cell.unit, *numbers, str(cell.n), str(cell.failures), source, ids]
 
 

@@ -19,11 +19,13 @@ from app.schemas import (
 )
 from app.services.callers import Caller
 from app.services.cells import build_cells
+from app.services.derived import ease_of
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.studies import count_runs, read_study, study_status
 from app.services.verdicts import finding, verdict
 from peft_core.compare.normalise import ANCHORS_VERSION
+from peft_core.data import warnings_for
 from peft_core.spec import Splits
 from peft_core.task import task_kind
 
@@ -53,7 +55,7 @@ def study_view(engine: Engine, caller: Caller, study_id: int) -> StudyView:
 
 def _view(session: Session, study: Study) -> StudyView:
     counts = count_runs(session, [study.id])[study.id]
-    kind = study.task["kind"]
+    kind, splits = study.task["kind"], Splits.model_validate(study.task["splits"])
     runs = session.scalars(
         select(Run.updated_at).where(Run.study_id == study.id).order_by(Run.updated_at.desc()).limit(1)
     )
@@ -64,7 +66,8 @@ def _view(session: Session, study: Study) -> StudyView:
         document=StudyDocument.model_validate(study.document),
         task_kind=kind,
         metric=task_kind(kind).headline,
-        splits=Splits.model_validate(study.task["splits"]),
+        splits=splits,
+        warnings=warnings_for(splits, task_kind(kind)),
         precision=study.precision,
         counts=counts,
         failures=counts.failed,
@@ -113,6 +116,7 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
         learning_rate=row.learning_rate,
         grid_edge=row.learning_rate in edges,
         learned=evidence.learned(scored),
+        tuning_ease=ease_of(evidence, row.id),
     )
 
 

@@ -15,8 +15,8 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
         raise Invalid(f"The path of a {what} cannot hold a NUL character.", field=field)
     allowed = [root.resolve() for root in roots]
     for candidate in [root / name for root in allowed]:
-        found = _resolved(candidate)
-        if found is None or not found.exists():
+        found = _existing(candidate)
+        if found is None:
             continue
         if any(found.is_relative_to(root) for root in allowed):
             return found
@@ -27,6 +27,20 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     raise Invalid(
         f"There is no {what} {name[:200]!r}. Put it under {allowed[0]} or add its folder to {variable}.", field=field
     )
+
+
+def lies_under(roots: Sequence[Path], name: str) -> bool:
+    """Whether a root holds something called `name`, wherever its links lead."""
+    return any(_existing(root.resolve() / name) for root in roots)
+
+
+def _existing(path: Path) -> Path | None:
+    """The path with links followed, None where nothing is there or the system cannot look (a name too long)."""
+    try:
+        found = _resolved(path)
+        return found if found is not None and found.exists() else None
+    except OSError:
+        return None
 
 
 def _resolved(path: Path) -> Path | None:

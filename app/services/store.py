@@ -5,12 +5,22 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.errors import NotFound
+from app.schemas import ArtifactView
 from peft_core.spec import Artifact
 
 
 def object_path(store: Path, sha256: str) -> Path:
     """Where a file with this content lies."""
     return store / "objects" / sha256[:2] / sha256
+
+
+def stored_file(store: Path, artifact: ArtifactView) -> Path:
+    """Where a registered file lies. Raises NotFound where the store does not have it."""
+    path = object_path(store, artifact.sha256)
+    if not path.is_file():
+        raise NotFound(f"File {artifact.id} is registered but not in the store. Was the store moved?")
+    return path
 
 
 def keep(store: Path, folder: Path, artifacts: Sequence[Artifact]) -> None:

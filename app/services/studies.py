@@ -13,14 +13,14 @@ from app.errors import Conflict, Invalid, NotFound
 from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyStatus
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
-from app.services.tasks import find_task
+from app.services.tasks import find_task, pinned
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
 from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.metric import metrics
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, TaskSpec
-from peft_core.task import task_kind
+from peft_core.task import check_length, task_kind
 
 TUNING_SEED = 1_000_003
 """Learning rates are chosen with a seed of their own: seeds that report must not have chosen anything."""
@@ -66,22 +66,25 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
     """
     _refuse_unprintable(document.name)
     seeds = chosen_seeds(document.seeds)
-    folder = find_base_model(settings, document.base_model)
-    shape = read_shape(folder)
+    base = find_base_model(settings, document.base_model)
+    shape = read_shape(base)
     task = find_task(settings, document.task)
     _check_base(shape, task)
+    _check_length(shape, document.budget)
     measured = chosen_metrics(document.metrics, task.kind)
     planned = plan(document, shape, task)
-    filled = document.model_copy(update={"seeds": seeds, "metrics": measured})
-    sha256 = weights_sha256(folder)
+    named = {"base_model": base.name, "task": pinned(document.task, task)}
+    filled = document.model_copy(update=named | {"seeds": seeds, "metrics": measured})
+    sha256 = weights_sha256(base)
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         now = database_now(session)
         study = Study(
             name=document.name,
             document=filled.model_dump(mode="json"),
-            base_model_path=str(folder),
+            base_model_path=str(base.folder),
             base_model_sha256=sha256,
+            base_model_source=base.snapshot.source.model_dump() if base.snapshot else None,
             task=task.model_dump(mode="json"),
             created_at=now,
             created_by=caller.user,
@@ -120,12 +123,19 @@ def _check_base(shape: ModelShape, task: TaskSpec) -> None:
         raise Invalid(str(error), field="base_model") from None
 
 
+def _check_length(shape: ModelShape, budget: Budget) -> None:
+    try:
+        check_length(shape, budget.max_length)
+    except NotOffered as error:
+        raise Invalid(str(error), field="budget.max_length") from None
+
+
 def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
     """The metrics a study names, or all that have a meaning for its kind of task.
 
     Raises Invalid for a name that the catalogue does not have, or that means nothing for this kind of task.
     """
-    known = {key: metric for key, metric in metrics().items() if metric.kinds is None or kind in metric.kinds}
+    known = metrics(kind)
     for index, name in enumerate(names or []):
         if name not in known:
             why = f"{metrics()[name].title} is not measured for {kind} tasks" if name in metrics() else ""

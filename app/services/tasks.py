@@ -1,53 +1,104 @@
 """Which tasks a study may name: a registered one, or a dataset of one's own."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from app.errors import Invalid
-from app.schemas import TaskCard, TaskEntry
-from app.services.roots import resolve_under
+from app.schemas import TaskCard, TaskEntry, TaskKindCard
+from app.services.hub import fetch_hub_dataset
+from app.services.roots import lies_under, resolve_under
 from app.settings import Settings
 from peft_core import assets
-from peft_core.data import inspect_dataset
+from peft_core.asset import TaskAsset
+from peft_core.data import DatasetSummary, inspect_dataset
+from peft_core.dataset_files import files_of
 from peft_core.errors import InvalidDataset, UnknownName
-from peft_core.spec import Columns, Splits, TaskSpec
+from peft_core.hub import is_hub_name
+from peft_core.spec import Columns, HubSource, TaskSpec
 from peft_core.task import Task, task_kind
+from peft_core.task import tasks as task_kinds
 
 VARIABLE = "PEFT_ATLAS_DATASET_ROOTS"
 
 
 def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
-    """The task a study document names, its dataset read and split; raises Invalid naming the wrong field."""
+    """The task a study document names, its dataset read and split; raises Invalid naming the wrong field.
+
+    Raises MissingAsset for a registered task that nobody has fetched.
+    """
     if isinstance(entry, str):
         registered = assets.tasks()
         if entry not in registered:
+            assets.refuse_missing(entry)
             known = ", ".join(sorted(registered))
             raise Invalid(
                 f"There is no task named {entry[:200]!r}. Choose one of: {known}; or name a dataset of your own.",
                 field="task",
             )
         asset = registered[entry]
-        return _spec(entry, asset.kind, asset.dataset, asset.columns, asset.splits)
-    path = resolve_under(
-        settings.roots_for_datasets(), entry.dataset, variable=VARIABLE, field="task.dataset", what="dataset"
-    )
-    return _spec(path.stem, entry.kind, path, entry.columns(), entry.splits)
+        return _spec(entry, asset.kind, asset.dataset, asset.columns, _summary(asset))
+    roots = settings.roots_for_datasets()
+    if is_hub_name(entry.dataset) and not lies_under(roots, entry.dataset):
+        found = fetch_hub_dataset(settings, entry)
+        summary, name = _own_summary(found.folder, entry), found.source.repository
+        return _spec(name, entry.kind, found.folder, entry.columns(), summary, found.source)
+    named = entry.dataset if entry.folder is None else f"{entry.dataset}/{entry.folder}"
+    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what="dataset")
+    _refuse_links_out(roots, path)
+    return _spec(path.stem, entry.kind, path, entry.columns(), _own_summary(path, entry))
 
 
-def _spec(name: str, kind: str, path: Path, columns: Columns, splits: Splits | None) -> TaskSpec:
+def _refuse_links_out(roots: Sequence[Path], path: Path) -> None:
+    """The files of a folder may be links: each of them has to lie under an allowed root too."""
     try:
-        task = task_kind(kind)
-    except UnknownName as error:
-        raise Invalid(str(error), field="task.kind") from None
-    _check_columns(task, columns)
-    try:
-        summary = inspect_dataset(path, kind=task, columns=columns, splits=splits)
+        files = files_of(path)
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
+    for file in files:
+        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what="dataset file")
+
+
+def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:
+    """The entry of a study document that means the same for good: a hub's dataset with its commit."""
+    if isinstance(entry, str) or task.source is None:
+        return entry
+    return entry.model_copy(update={"dataset": str(task.source), "folder": task.source.folder})
+
+
+def _own_summary(path: Path, entry: TaskEntry) -> DatasetSummary:
+    try:
+        task = task_kind(entry.kind)
+    except UnknownName as error:
+        raise Invalid(str(error), field="task.kind") from None
+    _check_columns(task, entry.columns())
+    try:
+        return inspect_dataset(path, kind=task, columns=entry.columns(), splits=entry.splits)
+    except InvalidDataset as error:
+        raise Invalid(str(error), field="task.dataset") from None
+
+
+def _summary(asset: TaskAsset) -> DatasetSummary:
+    """What a registered dataset offers, read again only when a file of it has changed."""
+    files = sorted(asset.dataset.iterdir()) if asset.dataset.is_dir() else [asset.dataset]
+    return _read_summary(asset, tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=64)
+def _read_summary(asset: TaskAsset, _stamps: tuple[tuple[str, int, int], ...]) -> DatasetSummary:
+    # Reading all of them takes a second, and the form of a new study asks at every change.
+    return inspect_dataset(asset.dataset, kind=task_kind(asset.kind), columns=asset.columns, splits=asset.splits)
+
+
+def _spec(
+    name: str, kind: str, path: Path, columns: Columns, summary: DatasetSummary, source: HubSource | None = None
+) -> TaskSpec:
     return TaskSpec(
         name=name,
         kind=kind,
         dataset=path,
         dataset_sha256=summary.sha256,
+        source=source,
         **columns.model_dump(),
         labels=summary.labels,
         splits=summary.splits,
@@ -64,6 +115,25 @@ def _check_columns(task: type[Task], columns: Columns) -> None:
     for role, name in named.items():
         if name and role not in read:
             raise Invalid(f"{task.title} reads no {role} column. Remove it.", field=f"task.{role}")
+    try:
+        task.check_columns(columns)
+    except InvalidDataset as error:
+        raise Invalid(str(error), field="task") from None
+
+
+def list_kinds() -> list[TaskKindCard]:
+    """The kinds of task, with the columns that a dataset must have for each."""
+    return [
+        TaskKindCard(
+            name=name,
+            title=kind.title,
+            metric=kind.headline,
+            better=kind.better,
+            meaning=kind.score_meaning,
+            columns=list(kind.columns),
+        )
+        for name, kind in task_kinds().items()
+    ]
 
 
 def list_tasks() -> list[TaskCard]:
@@ -71,8 +141,8 @@ def list_tasks() -> list[TaskCard]:
     return [_card(asset) for asset in assets.tasks().values()]
 
 
-def _card(asset: assets.TaskAsset) -> TaskCard:
-    summary = inspect_dataset(asset.dataset, kind=task_kind(asset.kind), columns=asset.columns, splits=asset.splits)
+def _card(asset: TaskAsset) -> TaskCard:
+    summary = _summary(asset)
     return TaskCard(
         name=asset.name,
         title=asset.title,
@@ -84,4 +154,5 @@ def _card(asset: assets.TaskAsset) -> TaskCard:
         metric=task_kind(asset.kind).headline,
         source=asset.source,
         licence=asset.licence,
+        citation=asset.citation,
     )

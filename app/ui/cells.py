@@ -48,6 +48,10 @@ class Matrix:
         """The cells of a metric that hold a value."""
         return [cell for cell in self.comparison.cells if cell.metric == metric and cell.mean is not None]
 
+    def known(self, metric: str) -> bool:
+        """Whether some cell of a metric says something: a value, or what it is larger than."""
+        return any(cell.source is not None for cell in self.comparison.cells if cell.metric == metric)
+
     def title(self, card: MetricCard) -> str:
         """What heads a column: the task's own score for quality, a short name where we have one."""
         if card.key == QUALITY:
@@ -94,6 +98,10 @@ class Matrix:
             return None
         lo, hi = cell.interval
         return self._number(cell, lo, "lo"), self._number(cell, hi, "hi")
+
+    def at_least(self, cell: Cell | None) -> Number | None:
+        """What a missing value is known to be larger than."""
+        return self._number(cell, cell.at_least, "at_least") if cell and cell.at_least is not None else None
 
     def values(self, cell: Cell) -> list[Number]:
         """The value of every run of a cell, each with its own run as source."""

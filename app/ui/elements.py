@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from app.schemas import RunView, StudyView
-from app.ui.numbers import by_formula, show
+from app.ui.numbers import by_formula, format_value, show
 
 STATUS_ICONS = {"queued": "wait", "running": "play", "succeeded": "check", "failed": "cross", "cancelled": "stop"}
 MOST_BOXES = 60
@@ -24,7 +24,7 @@ def page_head(title: str, answer: Any, actions: list[Any] | None = None, above: 
 
 def panel(title: str, body: Any, action: Any = None, className: str = "") -> html.Section:  # noqa: N803 (Dash's own name)
     """A titled box."""
-    head = html.Div([html.H3(title), *([action] if action else [])], className="panel-head")
+    head = html.Div([html.H3(title), *([action] if action is not None else [])], className="panel-head")
     return html.Section([head, html.Div(body)], className=f"panel {className}".strip())
 
 
@@ -53,8 +53,23 @@ def _count(study: StudyView, value: int, formula: str) -> html.Span:
     return show(by_formula(value, "count", f"{formula}(study {study.id})", exact=True))
 
 
+def progress_words(run: RunView) -> str:
+    """The same in words: steps of training, bytes of a download."""
+    if not run.total_steps:
+        return "–"
+    if run.phase == "downloading":
+        return f"{format_value(run.step, 'bytes')} of {format_value(run.total_steps, 'bytes')}"
+    return f"{run.step} of {run.total_steps}"
+
+
+def short_name(name: str) -> str:
+    """A base model or dataset as pages call it: the last part of a path or of a hub's id, its commit cut short."""
+    last, _, commit = name.rpartition("/")[2].partition("@")
+    return f"{last}@{commit[:7]}" if commit else last
+
+
 def progress_bar(run: RunView) -> html.Div:
-    """How far a run is through its optimizer steps."""
+    """How far a run is through its optimizer steps, or through a download."""
     share = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
     return html.Div(
         html.Div(style={"width": f"{100 * share:.0f}%"}),

@@ -42,6 +42,8 @@ def attributes(number: Number) -> dict[str, str]:
     }
     if number.reference_run_ids:
         found["data-reference"] = _runs(number.reference_run_ids)
+    if number.steps:
+        found["data-step"] = ",".join(str(step) for step in number.steps)
     return found
 
 
@@ -154,13 +156,16 @@ def _p_value(value: float) -> str:
 
 
 def _learning_rate(value: float) -> str:
+    if value >= 0.1:
+        return f"{value:.3g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def _series(value: float) -> str:
     """A point of a curve, whose unit its title names."""
-    return f"{value:.4g}"
+    mantissa, marker, exponent = f"{value:.4g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if marker else mantissa
 
 
 def _three(value: float) -> str:

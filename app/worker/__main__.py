@@ -24,7 +24,8 @@ def main() -> None:
     logging.getLogger("app").setLevel(logging.INFO)
     settings = Settings()
     migrate(settings.database)
-    worker = Worker(make_engine(settings.database), settings, LocalExecutor(), arguments.device)
+    executor = LocalExecutor(environment=settings.hub_environment())
+    worker = Worker(make_engine(settings.database), settings, executor, arguments.device)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.work()

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from peft_core.metric import RatioAnchors
+from peft_core.metric import LinearAnchors, RatioAnchors
 
 ANCHORS_VERSION = "1"
 QUALITY_CEILING = 1.1
@@ -47,3 +47,8 @@ def ratio_score(value: float, reference: float, anchors: RatioAnchors, *, higher
     if ratio <= 0:
         return 0.0
     return min(max(math.log(ratio / anchors.lo) / math.log(anchors.hi / anchors.lo), 0.0), 1.0)
+
+
+def linear_score(value: float, anchors: LinearAnchors) -> float:
+    """u = clip((value - worst) / (best - worst), 0, 1)."""
+    return min(max((value - anchors.worst) / (anchors.best - anchors.worst), 0.0), 1.0)

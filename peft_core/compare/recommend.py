@@ -13,7 +13,7 @@ import numpy.typing as npt
 from peft_core.compare.normalise import QUALITY_CEILING, QualityScale
 from peft_core.compare.pareto import on_front
 from peft_core.compare.statistics import ALPHA, Scores, paired_difference, standard_error
-from peft_core.metric import metrics
+from peft_core.metric import LinearAnchors, metrics
 from peft_core.scenario import ConstraintName, Criterion
 
 Array = npt.NDArray[np.float64]
@@ -272,9 +272,10 @@ def _scores(metric: str, values: Array) -> Array:
         gain = (candidates - floor) / np.maximum(full - floor, 1e-12)
         return np.clip(gain, 0, QUALITY_CEILING) / QUALITY_CEILING
     card = metrics()[metric]
-    if card.anchors is None:
-        return np.clip(candidates, 0, 1)
     anchors = card.anchors
+    if isinstance(anchors, LinearAnchors):
+        return np.clip((candidates - anchors.worst) / (anchors.best - anchors.worst), 0, 1)
+    assert anchors is not None, "a criterion is a metric with a score"
     tiny = 1e-12
     ratio = candidates / np.maximum(full, tiny) if card.better == "higher" else full / np.maximum(candidates, tiny)
     u: Array = np.clip(np.log(np.maximum(ratio, tiny) / anchors.lo) / np.log(anchors.hi / anchors.lo), 0, 1)

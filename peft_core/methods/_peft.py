@@ -1,5 +1,8 @@
 """What all methods of the peft library share: attaching, saving and loading through peft's own functions."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +59,7 @@ class PeftMethod(Method):
         (folder / "README.md").unlink(missing_ok=True)
 
     def unload(self, model: "nn.Module") -> "nn.Module | None":
+        unwrap_head(model, trained=False)
         base: nn.Module = model.unload()  # type: ignore[operator]
         return base
 
@@ -64,3 +68,32 @@ class PeftMethod(Method):
 
         loaded: nn.Module = PeftModel.from_pretrained(model, str(folder))
         return loaded.eval()
+
+
+def merge_into_base(model: "nn.Module") -> "nn.Module":
+    """The base model with the update in its weights, and the trained head."""
+    unwrap_head(model, trained=True)
+    merged: nn.Module = model.merge_and_unload()  # type: ignore[operator]
+    return merged
+
+
+def unwrap_head(model: "nn.Module", *, trained: bool) -> None:
+    """Take peft's wrapper off the head: the trained copy stays, or the head as it came.
+
+    peft would do so itself, but most of its tuners fail at a head of several layers (RoBERTa's).
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    wrappers = {path: module for path, module in model.named_modules() if isinstance(module, ModulesToSaveWrapper)}
+    for path, wrapper in wrappers.items():
+        parent, _, name = path.rpartition(".")
+        head = wrapper.modules_to_save[wrapper.active_adapters[0]] if trained else wrapper.original_module
+        setattr(model.get_submodule(parent), name, head)
+
+
+@contextmanager
+def without_warning(message: str) -> Iterator[None]:
+    """Without those of peft's warnings that hold `message`: meant for other cases than the one at hand."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", f"(?s).*{message}")
+        yield

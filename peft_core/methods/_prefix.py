@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from peft_core.errors import InvalidHyperparameter, NotOffered
-from peft_core.methods._peft import PeftMethod
+from peft_core.added_cost import AddedCost
+from peft_core.errors import NotOffered
+from peft_core.methods._input_prompt import check_positions
+from peft_core.methods._peft import TASK_TYPES, PeftMethod
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
@@ -26,19 +28,23 @@ class PrefixMethod(PeftMethod):
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
+        if TASK_TYPES[task_kind] is None:
+            raise NotOffered(
+                f"{self.title} is not offered for {task_kind} tasks: peft gives such models no prefix. Choose Prompt"
+                " Tuning or P-Tuning."
+            )
         if not (shape.causal or shape.model_type in ENCODERS_WITH_CACHE):
             raise NotOffered(
                 f"{self.title} is not offered for {shape.model_type} models: their attention takes no keys and values"
                 " from outside. Choose another method or base model."
             )
         # The cache that carries the prefix counts as text already read: the first real token stands at position n.
-        room = shape.max_positions - max_length
-        if self.num_virtual_tokens > room:
-            raise InvalidHyperparameter(
-                "num_virtual_tokens",
-                f"num_virtual_tokens is {self.num_virtual_tokens}: at most {room}, for the base model has"
-                f" {shape.max_positions} positions and items take up to {max_length} of them.",
-            )
+        check_positions(self.num_virtual_tokens, shape, max_length)
+
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """Attention reads n more keys and values for each item; no layer works on them."""
+        kept = self.stored_parameters(shape)
+        return AddedCost(key_value_tokens=self.num_virtual_tokens, kept_per_item=kept)
 
     def stored_parameters(self, shape: ModelShape) -> int:
         """2 L n d_kv: keys and values of n virtual tokens in every layer."""

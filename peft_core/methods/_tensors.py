@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from peft_core.method import Method
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -16,16 +16,22 @@ CONFIG = "adapter_config.json"
 
 def save_trained(method: Method, name: str, model: "nn.Module", folder: Path) -> None:
     """Write every tensor that requires a gradient, and the hyper-parameters that give them their place."""
+    save_tensors(method, name, trained_tensors(model), folder)
+
+
+def trained_tensors(model: "nn.Module") -> "dict[str, Tensor]":
+    """Every tensor that requires a gradient, by its path in the model."""
+    return {path: parameter for path, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def save_tensors(method: Method, name: str, tensors: "dict[str, Tensor]", folder: Path) -> None:
+    """Write these tensors, if any, and the hyper-parameters that give them their place."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    trained = {
-        path: parameter.detach().contiguous().cpu()
-        for path, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
-    if trained:
-        save_file(trained, folder / WEIGHTS, metadata={"format": "pt"})
+    if tensors:
+        kept = {path: tensor.detach().contiguous().cpu() for path, tensor in tensors.items()}
+        save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
         config = {"method": name, "hyperparameters": method.model_dump()}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 

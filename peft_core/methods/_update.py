@@ -1,11 +1,14 @@
 """What methods share that change the weight matrix of each targeted linear layer, as the peft library does it."""
 
 import math
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
+from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
-from peft_core.methods._peft import PeftMethod
+from peft_core.methods._peft import PeftMethod, merge_into_base
 from peft_core.methods._targets import ROLES, Targets, module_pattern, targeted
 from peft_core.model_shape import ModelShape
 
@@ -17,9 +20,13 @@ Layers = dict[str, tuple[int, int]]
 
 
 class MatrixUpdate(PeftMethod):
-    """Hyper-parameter `target_modules` is declared by the methods, after their own."""
+    """Hyper-parameter `target_modules` is declared by the methods, after their own: a form shows fields in order."""
 
-    target_modules: Targets
+    makes_update: ClassVar[bool] = False
+    """True: each pass makes the whole update of a targeted layer, as large as its weight, and multiplies with it."""
+
+    if TYPE_CHECKING:
+        target_modules: Targets
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
@@ -40,21 +47,36 @@ class MatrixUpdate(PeftMethod):
         """What one targeted layer trains."""
         raise NotImplementedError
 
-    def variant(self) -> str:
-        """The values that tell variants apart in a label ("r8")."""
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """As for any method; the inputs of the targeted layers are kept for what trains beside their weights."""
+        layers = self.layers(shape)
+        cost = replace(super().added_cost(shape), inputs_kept=frozenset(layers))
+        update = sum(math.prod(dims) for dims in layers.values())
+        return replace(cost, flops_per_token=2 * update, kept=update) if self.makes_update else cost
+
+    def setting(self) -> str:
+        """The values that tell this method's configurations apart in a label ("r8")."""
         raise NotImplementedError
 
     def label(self) -> str:
         suffix = "" if self.target_modules == "query_value" else f", {self.target_modules.replace('_', ' ')}"
-        return f"{self.title} {self.variant()}{suffix}"
+        return f"{self.title} {self.setting()}{suffix}"
 
     def pattern(self, model: "nn.Module") -> str:
         """The targeted layers of a loaded model, as peft reads them."""
         return module_pattern(model, ROLES[self.target_modules])
 
+    def loaded_layers(self, model: "nn.Module") -> Layers:
+        """The targeted layers of a loaded model."""
+        pattern = re.compile(self.pattern(model))
+        return {
+            path: (int(module.in_features), int(module.out_features))
+            for path, module in model.named_modules()
+            if pattern.fullmatch(path)
+        }
+
     def merge(self, model: "nn.Module") -> "nn.Module | None":
-        merged: nn.Module = model.merge_and_unload()  # type: ignore[operator]
-        return merged
+        return merge_into_base(model)
 
 
 def check_at_most(method: str, field: str, value: int, widths: Iterable[int], what: str) -> None:

@@ -1,28 +1,19 @@
 """Bottleneck adapter: h + U f(D h) after the attention or feed-forward projection of every layer, ours."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter, NotOffered
 from peft_core.head import head_parameters
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper, hyperparameter
+from peft_core.methods._sites import Position, bottleneck_cost, sites
 from peft_core.methods._tensors import freeze_all_but, load_trained, save_trained
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
-
-Position = Literal["after_ffn", "after_attn", "both"]
-
-ATTENTION_OUTPUTS = (
-    ".attention.output.dense",
-    ".attention.out_lin",
-    ".attention.attn.o",
-    ".attn.Wo",
-    ".self_attn.o_proj",
-)
-FFN_OUTPUTS = (".output.dense", ".ffn.lin2", ".mlp.Wo", ".mlp.down_proj")
-"""What models call the last projection of the two halves of a layer; BERT's attention output ends like its FFN's."""
 
 
 class Adapter(Method):
@@ -72,7 +63,7 @@ class Adapter(Method):
     )
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
-        if not _sites(shape.linears, self.position):
+        if not sites(shape.linears, self.position):
             raise NotOffered(f"Adapter finds no layers to follow in a {shape.model_type} model. Choose another method.")
         if self.bottleneck_size > shape.hidden_size:
             raise InvalidHyperparameter(
@@ -82,8 +73,14 @@ class Adapter(Method):
 
     def trainable_parameters(self, shape: ModelShape) -> int:
         """2 d b + b + d for each adapter: weights and biases of both projections."""
-        sites = len(_sites(shape.linears, self.position))
-        return sites * (2 * shape.hidden_size * self.bottleneck_size + self.bottleneck_size + shape.hidden_size)
+        adapters = len(sites(shape.linears, self.position))
+        return adapters * (2 * shape.hidden_size * self.bottleneck_size + self.bottleneck_size + shape.hidden_size)
+
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        adapters = len(sites(shape.linears, self.position))
+        cost = bottleneck_cost(adapters, shape.hidden_size, self.bottleneck_size, self.dropout)
+        # What stands in front of the first adapter gets no gradient.
+        return replace(cost, untouched_layers=1.0 if self.position == "after_ffn" else 0.5)
 
     def label(self) -> str:
         suffix = {"after_ffn": "", "after_attn": ", attention", "both": ", both"}[self.position]
@@ -95,7 +92,7 @@ class Adapter(Method):
         modules = dict(model.named_modules())
         inserted = [
             insert_bottleneck(modules[path], self.bottleneck_size, self.activation, self.dropout)
-            for path in _sites(modules, self.position)
+            for path in sites(modules, self.position)
         ]
         trained = [parameter for adapter in inserted for parameter in adapter.parameters()]
         freeze_all_but(model, trained + head_parameters(model))
@@ -113,10 +110,3 @@ class Adapter(Method):
 
     def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
         return load_trained(self.attach(model, task_kind=task_kind, total_steps=0), folder)
-
-
-def _sites(paths: dict[str, object] | dict[str, tuple[int, int]], position: Position) -> list[str]:
-    """The linear layers that an adapter follows: the last projection of each chosen half of every layer."""
-    attention = [path for path in paths if path.endswith(ATTENTION_OUTPUTS)]
-    feed_forward = [path for path in paths if path.endswith(FFN_OUTPUTS) and path not in attention]
-    return {"after_attn": attention, "after_ffn": feed_forward, "both": attention + feed_forward}[position]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper
 from peft_core.methods._tensors import load_trained, save_trained
 from peft_core.model_shape import ModelShape
@@ -37,6 +38,11 @@ class Full(Method):
     def trainable_parameters(self, shape: ModelShape) -> int:
         """P, all parameters of the checkpoint."""
         return shape.parameters
+
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """Nothing beside the base, whose layers all keep their inputs."""
+        ending = ".weight"
+        return AddedCost(inputs_kept=frozenset(path.removesuffix(ending) for path in shape.tensors if ending in path))
 
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
         return model.requires_grad_(True)

@@ -1,7 +1,9 @@
 """Prefix tuning: keys and values of virtual tokens in every layer, made by an MLP while training."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._prefix import PrefixMethod
 from peft_core.model_shape import ModelShape
@@ -55,6 +57,16 @@ class PrefixTuning(PrefixMethod):
         width, hidden = shape.key_value_width, self.encoder_hidden_size
         out = 2 * shape.layers * width
         return self.num_virtual_tokens * width + (width * hidden + hidden) + (hidden * out + out)
+
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """The MLP makes the prefix anew for each item: its weights meet every virtual token."""
+        cost, hidden = super().added_cost(shape), self.encoder_hidden_size
+        weights = hidden * shape.key_value_width * (1 + 2 * shape.layers)
+        return replace(
+            cost,
+            flops_per_item=2 * self.num_virtual_tokens * weights,
+            kept_per_item=cost.kept_per_item + self.num_virtual_tokens * hidden,
+        )
 
     def label(self) -> str:
         return f"Prefix {self.num_virtual_tokens}"

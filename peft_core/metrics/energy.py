@@ -17,7 +17,10 @@ class Energy(Metric):
     unit = "J per 1,000 tokens"
     better = "lower"
     meaning = "What training on a thousand real tokens takes from the socket of the device."
-    how = "The device's own counter before and after training: NVML for a GPU, RAPL for the packages of a CPU."
+    how = (
+        "The device's own counter before and after training: NVML for a GPU, RAPL for the packages of a CPU. What else"
+        " runs on it counts too, and so does what it takes idle."
+    )
     purposes = frozenset({"probe"})
     position = 9
     anchors = RatioAnchors(lo=0.5, hi=4)
@@ -35,9 +38,9 @@ class Energy(Metric):
 
     def measure(self, run: "RunInProgress") -> Measurement:
         if not run.steps:
-            return Measurement(metric=self.key, value=None, detail={"missing": "this method trains nothing"})
+            return self.missing("this method trains nothing")
         used = None if self._before is None or self._after is None else self._after - self._before
         if used is None or used < 0:  # A counter that wrapped around is no reading.
-            return Measurement(metric=self.key, value=None, detail={"missing": "this device's energy is not readable"})
+            return self.missing("this device's energy is not readable")
         tokens = sum(step.real_tokens for step in run.steps)
         return Measurement(metric=self.key, value=used / tokens * 1_000, detail={"joules": used, "tokens": tokens})

@@ -1,9 +1,10 @@
-"""Forgetting: how much worse a language model predicts neutral text after it was adapted."""
+"""Forgetting: how much worse a model predicts neutral text, as it was pretrained to, after it was adapted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from peft_core.metric import Metric
+from peft_core.metric import LinearAnchors, Metric
+from peft_core.metrics._masked_language import masked_language_head, masked_token_loss
 from peft_core.neutral_text import SENTENCES
 from peft_core.spec import Measurement
 
@@ -23,18 +24,24 @@ class Forgetting(Metric):
     better = "lower"
     meaning = "What the base model could do before and no longer does: the rise of its loss on text of no task."
     how = (
-        "Mean loss per token on neutral sentences of our own, adapted model minus base model; for language models."
-        " An encoder whose folder has no masked-language head cannot be asked."
+        "Mean loss per token on neutral sentences of our own, adapted model minus base model. A language model predicts"
+        " each next token; an encoder each token once, masked, through the masked-language head of its base folder."
     )
     purposes = frozenset({"report"})
     position = 8
+    anchors = LinearAnchors(worst=0.25, best=0)
     in_heatmap = False
 
     def measure(self, run: "RunInProgress") -> Measurement:
-        if not run.loop.task.language_model:
-            missing = "the base model of this task has no language-modelling head to ask"
-            return Measurement(metric=self.key, value=None, detail={"missing": missing})
-        before, after = mean_token_loss(run.fresh_base(), run), mean_token_loss(run.model, run)
+        if run.loop.task.language_model:
+            return self._rise(run, lambda model: mean_token_loss(model, run))
+        head = masked_language_head(run)
+        if head is None:
+            return self.missing("the base model's folder holds no masked-language head to ask")
+        return self._rise(run, lambda model: masked_token_loss(model, head, run))
+
+    def _rise(self, run: "RunInProgress", loss: "Callable[[nn.Module], float]") -> Measurement:
+        before, after = loss(run.fresh_base()), loss(run.model)
         detail = {"base_loss": before, "adapted_loss": after, "sentences": len(SENTENCES)}
         return Measurement(metric=self.key, value=after - before, detail=dict(detail))
 

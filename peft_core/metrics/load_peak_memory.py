@@ -38,6 +38,5 @@ class LoadPeakMemory(Metric):
 
     def measure(self, run: "RunInProgress") -> Measurement:
         if not self._reset or self._peak is None or self._before is None:
-            missing = "this system does not let a process reset its peak memory"
-            return Measurement(metric=self.key, value=None, detail={"missing": missing})
+            return self.missing("this system does not let a process reset its peak memory")
         return Measurement(metric=self.key, value=self._peak - self._before)

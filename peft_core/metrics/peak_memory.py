@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from peft_core.device import peak_bytes, reset_peak, resident_bytes
+from peft_core.device import peak_bytes, peak_reserved_bytes, reset_peak, resident_bytes
 from peft_core.metric import Metric, RatioAnchors
 from peft_core.spec import Measurement, RunSpec
 
@@ -29,6 +29,7 @@ class PeakMemory(Metric):
         self._before_load: int | None = None
         self._reset = False
         self._peak: int | None = None
+        self._reserved: int | None = None
 
     def before_load(self, spec: RunSpec) -> None:
         self._before_load = resident_bytes()
@@ -38,15 +39,16 @@ class PeakMemory(Metric):
 
     def after_training(self, run: "RunInProgress") -> None:
         self._peak = peak_bytes(run.loop.device)
+        self._reserved = peak_reserved_bytes(run.loop.device)
 
     def measure(self, run: "RunInProgress") -> Measurement:
         if not run.steps:
-            return Measurement(metric=self.key, value=None, detail={"missing": "this method trains nothing"})
+            return self.missing("this method trains nothing")
         if run.loop.device.type == "cuda" and self._peak is not None:
-            return Measurement(metric=self.key, value=self._peak, detail={"counter": "allocated on the device"})
+            detail = {"counter": "allocated on the device", "reserved_bytes": self._reserved}
+            return Measurement(metric=self.key, value=self._peak, detail=dict(detail))
         if not self._reset or self._peak is None or self._before_load is None:
-            missing = "this system does not let a process reset its peak memory"
-            return Measurement(metric=self.key, value=None, detail={"missing": missing})
+            return self.missing("this system does not let a process reset its peak memory")
         return Measurement(
             metric=self.key,
             value=self._peak - self._before_load,

@@ -3,6 +3,7 @@
 import statistics
 from typing import TYPE_CHECKING
 
+from peft_core.device import load_average
 from peft_core.metric import Metric, RatioAnchors
 from peft_core.spec import Measurement
 
@@ -24,14 +25,25 @@ class TrainingSpeed(Metric):
     position = 3
     anchors = RatioAnchors(lo=0.5, hi=4)
 
+    def __init__(self) -> None:
+        self._load: float | None = None
+
+    def after_training(self, run: "RunInProgress") -> None:
+        self._load = load_average()
+
     def measure(self, run: "RunInProgress") -> Measurement:
         if not run.steps:
-            return Measurement(metric=self.key, value=None, detail={"missing": "this method trains nothing"})
+            return self.missing("this method trains nothing")
         if len(run.train_items) < run.spec.budget.batch_size:
-            return Measurement(metric=self.key, value=None, detail={"missing": "fewer training items than one batch"})
+            return self.missing("fewer training items than one batch")
         timed = run.steps[WARM_UP_STEPS:]
+        detail = {
+            "steps": len(timed),
+            "median_step_seconds": statistics.median(step.seconds for step in timed),
+            "load_average": self._load,
+        }
         return Measurement(
             metric=self.key,
             value=statistics.median(step.real_tokens / step.seconds for step in timed),
-            detail={"steps": len(timed), "median_step_seconds": statistics.median(step.seconds for step in timed)},
+            detail=dict(detail),
         )

@@ -1,32 +1,38 @@
-"""What the kinds of task with one answer for a whole text share: reading, tokenising, padding, the head's loading."""
+"""What the kinds of task with one answer for a whole text share: tokenising, padding, the head's loading."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peft_core.data import Item, Row
+from peft_core.task import Batch, Task
+from peft_core.tasks._loading import load_with_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
 
-def load_with_head(folder: str, **options: Any) -> "nn.Module":
-    """A base model with transformers' sequence classification head, freshly initialised."""
-    import torch
-    from transformers import AutoModelForSequenceClassification
+class SequenceTask(Task):
+    """A kind of task whose head gives one answer for a whole text, or for two texts read together."""
 
-    # Eager attention beats sdpa at the short lengths of classification on a CPU (273 against 223 samples/s).
-    defaults: dict[str, Any] = {
-        "attn_implementation": "eager",
-        "dtype": torch.float32,
-        "local_files_only": True,
-        "use_safetensors": True,
-        "trust_remote_code": False,
-    }
-    model: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder, **(defaults | options))
-    if model.config.pad_token_id is None:  # type: ignore[union-attr]
-        # A decoder's head reads the last real token, which it finds by looking for the padding.
-        model.config.pad_token_id = 0  # type: ignore[union-attr]
+    @classmethod
+    def logits(cls, model: "nn.Module", batch: Batch) -> "Tensor":
+        """Shape (items, outputs)."""
+        # A decoder's head reads the last token that is not its configuration's padding token, whatever the tokenizer
+        # pads with.
+        padding = int(model.config.pad_token_id)  # type: ignore[union-attr,arg-type]
+        tokens = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, padding)
+        return super().logits(model, batch | {"input_ids": tokens})
+
+
+def load_sequence_model(folder: str, **options: Any) -> "nn.Module":
+    """A base model with transformers' sequence classification head."""
+    model = load_with_head("AutoModelForSequenceClassification", folder, **options)
+    config: Any = model.config
+    if config.pad_token_id is None:
+        # The end token: a decoder's head skips padding wherever it stands, and any other token may end a text.
+        ends = config.eos_token_id
+        config.pad_token_id = (ends[0] if isinstance(ends, list) else ends) or 0
     return model
 
 
@@ -36,8 +42,13 @@ def tokenise_texts(
     tokenizer: "PreTrainedTokenizerBase",
     max_length: int,
 ) -> list[Item]:
-    """Each row's text, and its second text where it has one, cut at `max_length` tokens."""
-    pairs = [row.pair for row in rows] if rows and rows[0].pair else None
+    """Each row's text, and its second text where it has one, cut at `max_length` tokens (the longer text first).
+
+    A tokenizer without a token that separates two texts (most decoders') gets them on two lines.
+    """
+    pairs = None
+    if rows and rows[0].pair:
+        pairs = [row.pair if tokenizer.sep_token else f"\n{row.pair}" for row in rows]
     encoded = tokenizer([row.text for row in rows], pairs, truncation=True, max_length=max_length)
     segments = encoded.get("token_type_ids") if pairs else None
     return [
@@ -46,8 +57,8 @@ def tokenise_texts(
     ]
 
 
-def pad(items: Sequence[Item], pad_token_id: int) -> "dict[str, Tensor]":
-    """Token ids, attention mask and (for two texts) segments, each (items, longest)."""
+def pad(items: Sequence[Item], pad_token_id: int) -> Batch:
+    """Token ids, attention mask and (for two texts) segments, each (items, longest), padded to the right."""
     import torch
 
     longest = max(len(item.tokens) for item in items)

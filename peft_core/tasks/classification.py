@@ -5,18 +5,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.data import Item, Row, plain_row
-from peft_core.dataset_files import Cell
+from peft_core.dataset_records import Cell
 from peft_core.spec import Columns, TaskSpec
-from peft_core.task import Batch, Column, Task
+from peft_core.task import Batch, Column
 from peft_core.tasks._labels import class_labels
-from peft_core.tasks._sequence import load_with_head, pad, tokenise_texts
+from peft_core.tasks._loading import label_names
+from peft_core.tasks._sequence import SequenceTask, load_sequence_model, pad, tokenise_texts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
 
-class Classification(Task):
+class Classification(SequenceTask):
     title: ClassVar[str] = "Sequence classification"
     headline: ClassVar[str] = "accuracy"
     score_meaning: ClassVar[str] = "Share of test items whose label is predicted."
@@ -31,7 +32,7 @@ class Classification(Task):
 
     @classmethod
     def labels(cls, rows: Sequence[Row], columns: Columns) -> tuple[str, ...]:
-        return class_labels(rows, columns)
+        return class_labels((row.label for row in rows), columns.label)
 
     @classmethod
     def stratum(cls, row: Row) -> str:
@@ -39,9 +40,7 @@ class Classification(Task):
 
     @classmethod
     def load_model(cls, spec: TaskSpec, folder: str, **options: Any) -> "nn.Module":
-        id2label = dict(enumerate(spec.labels))
-        label2id = {label: index for index, label in id2label.items()}
-        return load_with_head(folder, num_labels=len(id2label), id2label=id2label, label2id=label2id, **options)
+        return load_sequence_model(folder, **label_names(spec.labels), **options)
 
     @classmethod
     def tokenise(

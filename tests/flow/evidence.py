@@ -8,6 +8,7 @@ database (see recompute.py) and compares raw values and displayed texts. `check_
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -117,15 +118,16 @@ def read_page(page: Any) -> PageEvidence:
     return PageEvidence(unsourced, numbers, quotes, page.url)
 
 
-def check_page(page: Any, engine: Engine) -> list[str]:
+def check_page(page: Any, engine: Engine, *, store: Path | None = None) -> list[str]:
     """Everything wrong with the numbers of a rendered page; empty where all is well."""
     evidence = read_page(page)
-    return [f"no source: {found}" for found in evidence.unsourced] + disagreements(evidence, engine)
+    return [f"no source: {found}" for found in evidence.unsourced] + disagreements(evidence, engine, store=store)
 
 
-def disagreements(evidence: PageEvidence, engine: Engine, *, team_id: int = 1) -> list[str]:
-    """Sourced numbers and quotes that the database does not give, by raw value or by displayed text."""
-    asked = PageQuestion(engine, dict(parse_qsl(urlsplit(evidence.address).query)))
+def disagreements(evidence: PageEvidence, engine: Engine, *, team_id: int = 1, store: Path | None = None) -> list[str]:
+    """Sourced numbers and quotes that the database (and the files in `store`) do not give, by raw value or by
+    displayed text."""
+    asked = PageQuestion(engine, dict(parse_qsl(urlsplit(evidence.address).query)), store=store)
     problems = []
     with team_session(engine, team_id) as session:
         for number in evidence.numbers:

@@ -7,6 +7,7 @@ over all pairs of a study (the comparison), and what a recommendation draws (the
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,11 +26,13 @@ from app.services.evidence import StudyEvidence, read_evidence
 from app.services.studies import count_runs, study_status
 from app.ui.recommend.case import Case
 from peft_core import assets
-from peft_core.compare.normalise import quality_score, ratio_score
+from peft_core.compare.normalise import linear_score, quality_score, ratio_score
 from peft_core.method import build_method
-from peft_core.metric import metrics
+from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
+from tests.flow.derived import DERIVED
+from tests.flow.run_figures import median_of_steps, run_figure
 
 T = TypeVar("T")
 
@@ -52,6 +55,8 @@ class PageQuestion:
     query: Mapping[str, str]
     answers: list[Recommendation] = field(default_factory=list)
     """What the page can show, once it has been asked."""
+    store: Path | None = None
+    """Where the files of runs lie, for pages that show what is in them."""
 
 
 def run_ids(source: str) -> tuple[int, ...]:
@@ -71,8 +76,12 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
     kind, _, name = sourced["source"].partition(":")
     if sourced["statistic"] == "at_step":
         return {_at_step(session, sourced)}
+    if sourced["statistic"] == "median_of_steps":
+        return {median_of_steps(session, sourced, *run_ids(sourced["source"]))}
     if kind == "formula":
         formula, arguments = _formula(name)
+        if formula not in FORMULAS:
+            return run_figure(session, formula, arguments, page.store)
         return FORMULAS[formula](session, sourced["statistic"], arguments, page)
     reference = run_ids(sourced["reference"]) if sourced.get("reference") else ()
     asked = Question(sourced["statistic"], sourced.get("metric", ""), run_ids(sourced["source"]), reference)
@@ -102,7 +111,10 @@ def _formula(text: str) -> tuple[str, dict[str, str]]:
 
 def measured(session: Session, metric: str, runs: tuple[int, ...]) -> NDArray[np.float64]:
     """The values of `metric` in `runs`, in their order; a run's own figures count as metrics of it."""
-    if metric in {"validation_score", "train_seconds", "learning_rate"}:
+    found: Mapping[int, float | None]
+    if metric in DERIVED:
+        found = {run: DERIVED[metric](session, session.get_one(Run, run)) for run in runs}
+    elif metric in {"validation_score", "train_seconds", "learning_rate"}:
         found = {run.id: getattr(run, metric) for run in session.scalars(select(Run).where(Run.id.in_(runs)))}
     else:
         rows = session.scalars(
@@ -130,6 +142,7 @@ OF_VALUES: dict[str, Callable[[NDArray[np.float64]], float]] = {
     "lo": lambda values: float(values.mean()) - half_width(values),
     "hi": lambda values: float(values.mean()) + half_width(values),
     "count": lambda values: float(values.size),
+    "at_least": lambda values: float(values.mean()),
 }
 """Statistics of one group of runs."""
 
@@ -187,8 +200,9 @@ def _normalised(session: Session, asked: Question) -> float:
         score = quality_score(value, scale) if scale else None
         assert score is not None, "a score is shown where the scale is undefined"
         return score
-    if metric.anchors is None:
-        return value
+    if isinstance(metric.anchors, LinearAnchors):
+        return linear_score(value, metric.anchors)
+    assert metric.anchors is not None, "a score is shown where the metric has none"
     full = float(measured(session, asked.metric, asked.reference).mean())
     return ratio_score(value, full, metric.anchors, higher_is_better=metric.better == "higher")
 
@@ -239,7 +253,7 @@ def _runs(session: Session, arguments: Mapping[str, str], *ended: str) -> float:
 
 def _failures(session: Session, arguments: Mapping[str, str]) -> float:
     """Failed runs that measure a metric; one that was tried again is not counted."""
-    purpose = "report" if "report" in metrics()[arguments["metric"]].purposes else "probe"
+    purpose = "probe" if "probe" in metrics()[arguments["metric"]].purposes else "report"
     wanted = select(Run).where(Run.configuration_id == int(arguments["configuration"]), Run.purpose == purpose)
     runs = list(session.scalars(wanted))
     retried = {run.retry_of for run in runs}
@@ -319,7 +333,7 @@ FORMULAS: dict[str, Formula] = {
     "studies": lambda session, _, given, page: {_studies(session, given["state"])},
     "trainable_parameters": lambda _, __, given, page: {_trainable(given["method"], given["base_model"])},
     "queued_runs": lambda _, __, given, page: {_queued(given)},
-    "tuned_rows": lambda _, __, given, page: {float(given["methods"]) + 2},
+    "tuned_rows": lambda _, __, given, page: {float(given["methods"]) + float(given["references"])},
     "runs_of_a_row": lambda _, __, given, page: {float(given["grid"]) + float(given["seeds"]) + 1},
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
 }

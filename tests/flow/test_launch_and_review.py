@@ -36,7 +36,7 @@ def fill_form(page: Page) -> None:
     """Two methods, a CSV of one's own, as little training as shows a number."""
     page.locator("#study-name").fill("From the form")
     page.locator("#study-task").click()
-    page.get_by_role("option", name="A CSV of my own").click()
+    page.get_by_role("option", name="A dataset of my own").click()
     page.locator("#study-dataset").fill("few.csv")
     page.locator("#study-length-kind").click()
     page.get_by_role("option", name="optimizer steps").click()

@@ -38,7 +38,9 @@ def test_every_number_of_every_cell_is_recomputed(engine: Engine) -> None:
     found += [number for cell in measured for number in matrix.values(cell)]
     found += [number for cell in measured for number in matrix.interval(cell) or ()]
     found += [n for cell in measured for n in (matrix.half_width(cell), matrix.normalised(cell)) if n is not None]
-    assert {"mean", "value", "count", "lo", "hi", "half_width", "normalised"} == {number.statistic for number in found}
+    found += [bound for cell in comparison.cells if (bound := matrix.at_least(cell)) is not None]
+    statistics = {"mean", "value", "count", "lo", "hi", "half_width", "normalised", "at_least"}
+    assert statistics == {number.statistic for number in found}
     with team_session(engine, 1) as session:
         for number in found:
             sourced = {name.removeprefix("data-"): value for name, value in attributes(number).items()}

@@ -1,109 +1,93 @@
-"""The default base model and task: found offline, fetched once, refused where they are not what they should be."""
+"""The way in to installed base models and tasks: what is registered, what is missing, what is fetched."""
 
-import csv
-import io
 import os
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from peft_core import assets
-from peft_core.data import read_rows, without_duplicates
-from peft_core.errors import MissingAsset
-from peft_core.model_shape import read_model_shape
-from peft_core.tasks.classification import Classification
+from peft_core.assets.__main__ import main
+from peft_core.errors import MissingAsset, UnknownName
+from peft_core.notebook import fine_tune
+from peft_core.task import tasks as task_kinds
 
 
 @pytest.fixture
-def no_tweets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a Python environment into which no dataset was fetched."""
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python environment into which nothing was fetched, and whose pip reaches no index."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    return tmp_path
-
-
-def archive_of(folder: Path, ratings: str) -> Path:
-    """A source archive with `ratings` as its tweets, built as the published one is."""
-    inner = io.BytesIO()
-    with tarfile.open(fileobj=inner, mode="w:gz") as archive:
-        add(archive, f"hutto_ICWSM_2014/{assets.TWEETS_FILE}", ratings.encode())
-    path = folder / "source.tar.gz"
-    with tarfile.open(path, mode="w:gz") as archive:
-        add(archive, f"vaderSentiment-3.3.2/{assets.TWEETS_ARCHIVE}", inner.getvalue())
-    return path
-
-
-def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
-
-
-def test_minilm_is_a_base_model() -> None:
-    shape = read_model_shape(assets.base_models()["minilm"].folder)
-    assert (shape.model_type, shape.layers, shape.hidden_size) == ("bert", 6, 384)
-    assert shape.parameters == pytest.approx(22.7e6, rel=0.01)
-
-
-def test_tweets_are_two_classes_and_enough_for_the_splits() -> None:
-    task = assets.tasks()["tweets"]
-    rows = read_rows(task.dataset, kind=Classification, columns=task.columns)
-    assert len(rows) == assets.TWEETS
-    assert {row.label for row in rows} == {"negative", "positive"}
-    assert task.splits.train + task.splits.validation + task.splits.test <= len(without_duplicates(rows))
-
-
-def test_tweets_are_plain_text() -> None:
-    task = assets.tasks()["tweets"]
-    rows = read_rows(task.dataset, kind=Classification, columns=task.columns)
-    assert not [row.text for row in rows if "&amp;" in row.text or "&lt;" in row.text or "\t" in row.text]
-
-
-@pytest.mark.usefixtures("no_tweets")
-def test_what_is_missing_names_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(MissingAsset, match="make setup"):
-        assets.base_models()
-    with pytest.raises(MissingAsset, match="make setup"):
-        assets.tasks()
-
-
-def test_fetching_again_leaves_everything_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = assets.tasks()["tweets"].dataset
-    before = dataset.stat()
-    # With no index to ask, anything that were fetched would fail.
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    assets.fetch()
-    assert dataset.stat() == before
-
-
-def test_a_fetch_that_fails_says_what_to_check(no_tweets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    return tmp_path
+
+
+def test_the_defaults_come_first() -> None:
+    assert next(iter(assets.base_models())) == "minilm"
+    assert next(iter(assets.tasks())) == "tweets"
+
+
+def test_setup_brings_an_encoder_a_decoder_and_a_task_of_each_kind_they_need() -> None:
+    assert {"minilm", "smollm2"} <= assets.base_models().keys()
+    assert {"tweets", "movies", "movie_ratings", "dialogues"} <= assets.tasks().keys()
+
+
+def test_every_name_is_used_once_and_every_kind_exists() -> None:
+    every = [name for source in assets.sources() for name in source.paths()]
+    assert sorted(set(every)) == sorted(every) == sorted(assets.names())
+    assert {task.kind for source in assets.sources() for task in source.tasks()} <= task_kinds().keys()
+
+
+def test_every_asset_says_where_it_comes_from_and_under_which_licence() -> None:
+    for source in assets.sources():
+        for model in source.base_models():
+            assert all((model.title, model.source, model.licence))
+        for task in source.tasks():
+            assert all((task.title, task.source, task.licence))
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_was_not_fetched_is_not_registered_and_says_how_to_fetch_it() -> None:
+    assert assets.base_models() == {}
+    assert assets.tasks() == {}
+    with pytest.raises(MissingAsset, match=r"make assets NAMES=reuters_r8.*38\.1 MB"):
+        assets.refuse_missing("reuters_r8")
+    assets.refuse_missing("a-model-of-my-own")
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_notebook_that_names_what_is_missing_is_told_how_to_fetch_it(tmp_path: Path) -> None:
+    dataset = tmp_path / "own.csv"
+    dataset.write_text("text,label\n" + "".join(f"text {n},{n % 2}\n" for n in range(20)), encoding="utf-8")
+    with pytest.raises(MissingAsset, match="make assets NAMES=smollm2"):
+        fine_tune(folder=tmp_path / "run", dataset=dataset, base_model="smollm2")
+
+
+def test_fetching_again_leaves_everything_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [task.dataset for task in assets.tasks().values()]
+    before = [file.stat() for file in files]
+    # With no index to ask, anything that were fetched would fail.
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assets.fetch()
+    assert [file.stat() for file in files] == before
+
+
+def test_a_fetch_that_fails_says_what_to_check_and_leaves_nothing(bare: Path) -> None:
     with pytest.raises(MissingAsset, match=r"pip could not fetch vaderSentiment==3\.3\.2"):
-        assets.fetch()
-    assert not (no_tweets / "share").exists()
+        assets.fetch(["movies"])
+    assert [path for path in bare.rglob("*") if path.is_file()] == []
+    assert list((bare / "share" / "peft-atlas").iterdir()) == []
 
 
-def test_ratings_become_labels_and_the_neutral_are_left_out(
-    no_tweets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ratings = "1\t2.5\tWell done &amp; more,\twith a tab\n2\t-0.6\tOh no\n3\t0.5\tSo so\n4\t0.51\tFine\n"
-    monkeypatch.setattr(assets, "TWEETS", 3)
-    assets._write_tweets(assets._clear_tweets(assets._read_ratings(archive_of(tmp_path, ratings))))
-    with (no_tweets / "share" / "peft-atlas" / "tweets.csv").open(encoding="utf-8", newline="") as file:
-        assert list(csv.reader(file)) == [
-            ["id", "text", "label"],
-            ["1", "Well done & more,\twith a tab", "positive"],
-            ["2", "Oh no", "negative"],
-            ["4", "Fine", "positive"],
-        ]
+def test_an_unknown_name_is_refused_before_anything_is_fetched(bare: Path) -> None:
+    with pytest.raises(UnknownName, match="no base model or task named 'twets'"):
+        assets.fetch(["minilm", "twets"])
+    assert not (bare / "share").exists()
 
 
-def test_another_number_of_tweets_is_refused_and_nothing_written(no_tweets: Path, tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, "1\t2.5\tWell done\n")
-    with pytest.raises(MissingAsset, match="holds 1 tweets with a clear rating, not 3362"):
-        assets._write_tweets(assets._clear_tweets(assets._read_ratings(archive)))
-    assert not (no_tweets / "share").exists()
+@pytest.mark.usefixtures("bare")
+def test_the_command_ends_with_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["assets", "twets"])
+    with pytest.raises(SystemExit, match=r"peft-atlas: There is no .* 'twets'. Choose one of: .*chinese_reviews"):
+        main()

@@ -1,11 +1,9 @@
-"""Reading, splitting and batching: what makes a comparison fair before anything is trained."""
+"""Reading and batching: what makes a comparison fair before anything is trained."""
 
-from collections import Counter
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from peft_core.data import (
     Item,
@@ -13,14 +11,15 @@ from peft_core.data import (
     evaluation_batches,
     inspect_dataset,
     read_rows,
+    read_splits,
     real_tokens,
-    split_rows,
     training_batches,
-    without_duplicates,
+    warnings_for,
 )
 from peft_core.errors import InvalidDataset
-from peft_core.spec import Budget, Columns, Splits
+from peft_core.spec import Budget, Columns, Splits, TaskSpec
 from peft_core.tasks.classification import Classification
+from peft_core.tasks.regression import Regression
 
 COLUMNS = Columns(text="text", label="label")
 
@@ -75,11 +74,6 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
             read_rows(path, kind=Classification, columns=COLUMNS)
 
 
-def test_duplicates_differ_only_in_case_and_white_space() -> None:
-    rows = [Row(0, "So  Lucky", "a"), Row(1, "so lucky ", "b"), Row(2, "so lucky!", "a")]
-    assert [row.index for row in without_duplicates(rows)] == [0, 2]
-
-
 def test_inspecting_counts_what_a_study_would_use(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"ab" * 10) + "Sentence  0,a\n")
     summary = inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=None)
@@ -97,37 +91,6 @@ def test_a_class_too_rare_for_three_splits_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, table(*"a" * 20, "b", "b"))
     with pytest.raises(InvalidDataset, match="Class 'b' has 2"):
         inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=None)
-
-
-@given(
-    sizes=st.lists(st.integers(3, 40), min_size=2, max_size=5),
-    held_out=st.integers(1, 8),
-    seed=st.integers(0, 5),
-)
-def test_splits_are_disjoint_stratified_and_the_same_for_the_same_seed(
-    sizes: list[int], held_out: int, seed: int
-) -> None:
-    rows = [Row(0, "", str(label)) for label, size in enumerate(sizes) for _ in range(size)]
-    rows = [Row(index, f"text {index}", row.label) for index, row in enumerate(rows)]
-    if len(rows) <= 2 * held_out:
-        return
-    splits = Splits(train=len(rows) - 2 * held_out, validation=held_out, test=held_out, seed=seed)
-    drawn = split_rows(rows, splits, Classification)
-    parts = [drawn.train, drawn.validation, drawn.test]
-    assert [len(part) for part in parts] == [splits.train, splits.validation, splits.test]
-    assert len({row.index for part in parts for row in part}) == len(rows)
-    assert split_rows(rows, splits, Classification) == drawn
-    whole = Counter(row.label for row in rows)
-    for label, count in Counter(row.label for row in drawn.test).items():
-        assert abs(count - held_out * whole[label] / len(rows)) < 1
-
-
-def test_another_seed_draws_other_splits() -> None:
-    rows = [Row(index, f"text {index}", str(index % 2)) for index in range(100)]
-    first, second = (
-        split_rows(rows, Splits(train=60, validation=20, test=20, seed=seed), Classification) for seed in (0, 1)
-    )
-    assert first.test != second.test
 
 
 def items(count: int) -> list[Item]:
@@ -165,3 +128,52 @@ def test_evaluation_reads_every_item_once_longest_first() -> None:
     assert sorted(item.index for batch in batches for item in batch) == list(range(20))
     lengths = [len(item.tokens) for batch in batches for item in batch]
     assert lengths == sorted(lengths, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("items", "points"),
+    # 100 z / (2 sqrt(n + z^2)), z = 1.96: 97.9982 / sqrt(103.8415) and / sqrt(13.8415) ...
+    [((99, 199), ["9.7", "6.9"]), ((10, 200), ["26.3"]), ((100, 50), ["13.4"]), ((100, 200), [])],
+)
+def test_small_splits_are_told_with_what_they_cannot_tell(items: tuple[int, int], points: list[str]) -> None:
+    told = warnings_for(Splits(train=100, validation=items[0], test=items[1]), Classification)
+    assert [re.findall(r"±([\d.]+) points", sentence) for sentence in told] == [[point] for point in points]
+
+
+def test_a_score_that_is_no_share_is_told_by_how_much_wider_its_interval_is() -> None:
+    (told,) = warnings_for(Splits(train=100, validation=25, test=200), Regression)
+    assert told.startswith(
+        "The validation split has 25 items: the interval of R² is 2.0 times as wide as with 100. 100"
+    )
+    (told,) = warnings_for(Splits(train=100, validation=100, test=1), Regression)
+    assert told.startswith("The test split has 1 item: the interval of R² is 14.1 times")
+
+
+def test_a_dataset_that_changed_is_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path, table(*"ab" * 10))
+    summary = inspect_dataset(path, kind=Classification, columns=COLUMNS, splits=None)
+    task = TaskSpec(
+        name="own",
+        kind="classification",
+        dataset=path,
+        dataset_sha256=summary.sha256,
+        **COLUMNS.model_dump(),
+        labels=summary.labels,
+        splits=summary.splits,
+    )
+    first, second = read_splits(task, Classification), read_splits(task, Classification)
+    assert first == second
+    assert len(first.test) == summary.splits.test
+    path.write_text(table(*"ab" * 11))
+    with pytest.raises(InvalidDataset, match="has changed since the study was made"):
+        read_splits(task, Classification)
+    path.unlink()
+    with pytest.raises(InvalidDataset, match="There is no dataset file"):
+        read_splits(task, Classification)
+
+
+def test_chinese_texts_and_columns(tmp_path: Path) -> None:
+    path = write(tmp_path, "评论,标签\n" + "".join(f"这是第{place}句话。,{'好坏'[place % 2]}\n" for place in range(20)))
+    columns = Columns(text="评论", label="标签")
+    summary = inspect_dataset(path, kind=Classification, columns=columns, splits=None)
+    assert (summary.labels, summary.items) == (("坏", "好"), 20)

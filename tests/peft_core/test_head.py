@@ -14,6 +14,7 @@ from peft_core.head import is_head
         "pre_classifier.weight",
         "pooler.dense.weight",
         "head.norm.weight",
+        "classification_head.dense.weight",
         "base_model.model.classifier.modules_to_save.default.weight",
         "base_model.classifier.original_module.weight",
         "base_model.model.score.weight",

@@ -45,7 +45,7 @@ def make_spec(tweets: TaskSpec, minilm: Path, tmp_path: Path) -> MakeSpec:
             "seed": 0,
             "budget": Budget(steps=6, batch_size=4, max_length=32),
             "precision": "fp32",
-            "metrics": tuple(metrics()),
+            "metrics": tuple(metrics("classification")),
             "folder": tmp_path / "run",
         }
         return RunSpec(**(values | changes))
@@ -66,7 +66,7 @@ def test_a_reporting_run_measures_quality_and_leaves_its_adapter(make_spec: Make
     spec = make_spec()
     result, events = told(spec)
     found = measured(events)
-    assert set(found) == {key for key, kind in metrics().items() if "report" in kind.purposes}
+    assert set(found) == {key for key, kind in metrics("classification").items() if "report" in kind.purposes}
     predictions = next(event for event in events if isinstance(event, Predictions))
     assert len(predictions.items) == spec.task.splits.test
     assert list(predictions.items) == sorted(predictions.items)
@@ -100,7 +100,7 @@ def told_in_a_process_of_its_own(spec: RunSpec) -> tuple[RunResult, list[Event]]
 def test_a_probe_measures_cost_and_reads_no_quality(make_spec: MakeSpec) -> None:
     result, events = told_in_a_process_of_its_own(make_spec("probe"))
     found = measured(events)
-    assert set(found) == {key for key, kind in metrics().items() if "probe" in kind.purposes}
+    assert set(found) == {key for key, kind in metrics("classification").items() if "probe" in kind.purposes}
     values = {key: one.value for key, one in found.items() if one.value is not None}
     # Whether the energy of a processor can be read depends on the machine and on who asks.
     assert set(values) | {"energy"} == set(found)
@@ -186,6 +186,10 @@ def test_a_reporting_run_is_validated_on_the_way_and_at_its_end(make_spec: MakeS
     found = curve(events, "validation_score")
     assert [step for step, _ in found] == [2, 4, 6]
     assert result.validation_score == found[-1][1]
+    seconds = curve(events, "train_seconds")
+    assert [step for step, _ in seconds] == [2, 4, 6]
+    assert sorted(seconds, key=lambda point: point[1] or 0) == seconds
+    assert seconds[-1][1] == pytest.approx(result.train_seconds)
 
 
 def test_to_convergence_it_stops_when_patience_is_out_and_keeps_its_best_weights(
@@ -230,6 +234,10 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(
     resumed, events = told(spec)
     assert said(events, "resumed from the checkpoint of step 7")
     assert curve(events, "train_loss")[0][0] == 8
+    # Validations of before are told again: a study's time to its target needs them all.
+    assert curve(events, "validation_score") == curve(all_events, "validation_score")
+    told_of = [[step for step, _ in curve(events, key)] for key in ("validation_score", "train_seconds")]
+    assert told_of[0] == told_of[1]
     assert resumed.validation_score == whole.validation_score
     assert adapters(resumed) == adapters(whole)
     ours, theirs = (next(e for e in told_ if isinstance(e, Predictions)) for told_ in (events, all_events))

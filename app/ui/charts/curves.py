@@ -11,6 +11,7 @@ TITLES = {
     "gradient_norm": "Gradient norm, before clipping",
     "learning_rate": "Learning rate",
     "tokens_per_second": "Real tokens a second",
+    "train_seconds": "Seconds trained at each validation",
 }
 """What the series are called; one that has no title is headed by its key."""
 

@@ -6,7 +6,7 @@ from dash import Input, Output, callback, dcc, html, no_update, register_page
 
 from app.client import ApiProblem
 from app.schemas import RunView, StudyView, WorkerView
-from app.ui.elements import facts, page_head, panel, progress_bar, run_boxes, status_tag
+from app.ui.elements import facts, page_head, panel, progress_bar, run_boxes, short_name, status_tag
 from app.ui.numbers import by_formula, format_value, show
 from app.ui.sentences import sentence
 from app.ui.session import client
@@ -134,7 +134,7 @@ def _study_row(study: StudyView) -> html.Tr:
     name = dcc.Link(study.name, href=f"/studies/{study.id}", className="study-link")
     seeds = study.document.seeds
     count = len(seeds) if isinstance(seeds, list) else seeds
-    about = f"{study.document.base_model} · {count} {'seed' if count == 1 else 'seeds'}"
+    about = f"{short_name(study.document.base_model)} · {count} {'seed' if count == 1 else 'seeds'}"
     return html.Tr(
         [
             html.Td(

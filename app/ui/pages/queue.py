@@ -7,7 +7,7 @@ from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update, regist
 
 from app.client import ApiProblem
 from app.schemas import Page, RunView
-from app.ui.elements import page_head, panel, progress_bar, status_tag
+from app.ui.elements import page_head, panel, progress_bar, progress_words, status_tag
 from app.ui.numbers import format_value
 from app.ui.session import client
 from app.ui.states import empty, error, worker_is_down
@@ -157,7 +157,7 @@ def _progress(run: RunView) -> Any:
     if run.status != "running":
         return "–"
     left = f" · {format_value(run.eta_seconds, 'seconds')} left" if run.eta_seconds is not None else ""
-    steps = f"{run.phase} {run.step} of {run.total_steps}" if run.total_steps else run.phase
+    steps = f"{run.phase} {progress_words(run)}" if run.total_steps else run.phase
     return html.Div([progress_bar(run), html.Div(f"{steps}{left}", className="quiet")])
 
 

@@ -1,4 +1,4 @@
-"""Run: how far it is, its curves, its log, what it measured, and why it failed."""
+"""Run: how far it is, its curves, what went wrong, what it changed and measured, and its log."""
 
 import json
 from typing import Any
@@ -8,8 +8,10 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 from app.client import ApiProblem
 from app.schemas import LogLine, MeasurementView, MetricCard, Number, RunDetail, Series
 from app.ui.charts.curves import TITLES, curve, point_source
-from app.ui.elements import facts, page_head, panel, progress_bar, status_tag
+from app.ui.elements import facts, page_head, panel, progress_bar, progress_words, status_tag
 from app.ui.numbers import format_value, show
+from app.ui.run.diagnosis import diagnosis_panel
+from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.theme import Palette, palette
@@ -32,9 +34,13 @@ def layout(run_id: str = "", **_query: str) -> Any:
             html.Div(id="run-asked", className="problem"),
             html.Div(
                 [
-                    html.Div(id="run-curves", className="run-column"),
+                    html.Div(
+                        [html.Div(id="run-curves", className="run-column"), html.Div(id="run-spectrum")],
+                        className="run-column",
+                    ),
                     html.Div(
                         [
+                            html.Div(id="run-diagnosis"),
                             html.Div(id="run-measured"),
                             panel("Log", html.Pre(id="run-log", className="log")),
                             html.Div(id="run-spec"),
@@ -51,6 +57,7 @@ def layout(run_id: str = "", **_query: str) -> Any:
 @callback(
     Output("run-head", "children"),
     Output("run-curves", "children"),
+    Output("run-diagnosis", "children"),
     Output("run-measured", "children"),
     Output("run-log", "children"),
     Output("run-spec", "children"),
@@ -66,20 +73,50 @@ async def refresh(_ticks: int | None, scheme: str | None, _asked: Any, run_id: i
     try:
         run = await api.run(run_id)
         series = [await api.series(run_id, key) for key in run.series]
+        found = await api.diagnosis(run_id)
         lines = (await api.log(run_id)).items
         metrics = {card.key: card for card in await api.metrics()}
     except ApiProblem as problem:
         shown = error("The run could not be read", problem.detail)
-        return shown, no_update, no_update, no_update, no_update, problem.status == 404
+        return shown, *[no_update] * 5, problem.status == 404
     ended = run.status not in ("queued", "running")
     return (
         _head(run),
         _curves(run, series, palette(scheme)),
+        diagnosis_panel(run, found),
         _measured(run, metrics),
         _log(lines),
         _spec(run),
         ended,
     )
+
+
+@callback(Output("run-spectrum", "children"), Input("run-tick", "disabled"), State("run-id", "data"))
+async def show_spectrum(ended: bool | None, run_id: int) -> Any:
+    """What the run has changed, once it has ended."""
+    if not ended:
+        return no_update
+    try:
+        return spectrum_panel(await client().spectrum(run_id))
+    except ApiProblem as problem:
+        return panel("Update spectrum", html.P(problem.detail, className="quiet"))
+
+
+@callback(
+    Output("run-layer-shown", "children"),
+    Input("run-layer", "value"),
+    Input("scheme-now", "data"),
+    State("run-id", "data"),
+)
+async def show_layer(layer: str | None, scheme: str | None, run_id: int) -> Any:
+    """The chosen layer."""
+    if layer is None:
+        return no_update
+    try:
+        found = await client().spectrum(run_id, layer)
+    except ApiProblem as problem:
+        return error("The layer could not be read", problem.detail)
+    return layer_shown(found.shown, palette(scheme), run_id) if found.shown else []
 
 
 def _head(run: RunDetail) -> list[Any]:
@@ -122,7 +159,7 @@ def _progress(run: RunDetail) -> html.Section:
         return html.Section(html.P(f"Waiting {waits}."), className="panel run-progress")
     left = f"{format_value(run.eta_seconds, 'seconds')} left" if run.eta_seconds is not None else ""
     shown = {
-        "Step": f"{run.step} of {run.total_steps}" if run.total_steps else "–",
+        "Downloaded" if run.phase == "downloading" else "Step": progress_words(run),
         "Phase": run.phase or run.status,
         "Learning rate": format_value(run.learning_rate, "learning_rate") if run.learning_rate else "none",
         "Attempt": str(run.attempt),

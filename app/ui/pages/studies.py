@@ -7,6 +7,7 @@ from dash import Input, Output, callback, dcc, html, register_page
 
 from app.client import ApiProblem
 from app.schemas import StudyView
+from app.ui.elements import short_name
 from app.ui.sentences import sentence
 from app.ui.session import client
 from app.ui.states import empty, error
@@ -75,8 +76,8 @@ async def _found(query: str) -> Any:
 
 def _entry(view: StudyView) -> html.Li:
     document = view.document
-    task = document.task if isinstance(document.task, str) else document.task.dataset.rsplit("/", 1)[-1]
-    base = document.base_model.rsplit("/", 1)[-1]
+    task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)
+    base = short_name(document.base_model)
     counts = view.counts
     total = ended_runs(counts) + counts.queued + counts.running
     when = html.Time(f"{view.created_at:%Y-%m-%d %H:%M} UTC", dateTime=view.created_at.isoformat())

@@ -77,6 +77,7 @@ def _head_parts(view: StudyView, matrix: Matrix, hardware: str | None) -> list[A
     return [
         head.facts(view, hardware),
         head.verdict(matrix.comparison),
+        *head.small_splits(view),
         *head.flags(matrix),
         *head.partial(view),
     ]

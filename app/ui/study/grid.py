@@ -48,7 +48,7 @@ def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
 
 
 def columns(matrix: Matrix) -> list[dict[str, Any]]:
-    """Method, quality with its interval and its difference, then every other metric that has a value."""
+    """Method, quality with its interval and its difference, then every other metric of which something is known."""
     quality = matrix.title(matrix.cards[QUALITY])
     first: list[dict[str, Any]] = [
         {"field": "method", "headerName": "Method", "pinned": "left", "minWidth": 150},
@@ -60,7 +60,7 @@ def columns(matrix: Matrix) -> list[dict[str, Any]]:
         {"field": "p_value", "headerName": "p (Holm)", "minWidth": 92},
         {"field": "verdict", "headerName": "Verdict", "minWidth": 96},
     ]
-    others = [card for card in matrix.comparison.metrics if card.key != QUALITY and matrix.measured(card.key)]
+    others = [card for card in matrix.comparison.metrics if card.key != QUALITY and matrix.known(card.key)]
     return first + [
         {
             "field": card.key,
@@ -115,6 +115,8 @@ def _difference(matrix: Matrix, row: ConfigurationView) -> dict[str, tuple[Any, 
 
 
 def _value(matrix: Matrix, cell: Cell | None) -> list[Piece]:
+    if (bound := matrix.at_least(cell)) is not None:
+        return [_text("> "), _number(bound)]
     if cell is None or cell.mean is None:
         reason = cell.missing if cell and cell.missing else "not measured yet"
         return [{"text": "–", "attributes": {"title": reason, "data-label": "missing"}}]

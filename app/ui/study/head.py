@@ -7,6 +7,7 @@ from dash import dcc, html
 
 from app.schemas import Comparison, Number, RunCounts, StudyView
 from app.ui.cells import Matrix
+from app.ui.elements import short_name
 from app.ui.numbers import show
 from app.ui.sentences import sentence
 from app.ui.study.parts import tag
@@ -43,13 +44,13 @@ def tags(view: StudyView) -> list[html.Span]:
 def facts(view: StudyView, hardware: str | None) -> html.Dl:
     """What was compared on what; all of it chosen before the first run."""
     document = view.document
-    task = document.task if isinstance(document.task, str) else document.task.dataset.rsplit("/", 1)[-1]
+    task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)
     budget = document.budget
     length = f"{budget.epochs} epochs" if budget.epochs is not None else f"{budget.steps:,} steps"
     seeds = document.seeds if isinstance(document.seeds, int) else len(document.seeds)
     splits = view.splits
     rows = {
-        "Base model": document.base_model.rsplit("/", 1)[-1],
+        "Base model": short_name(document.base_model),
         "Task": f"{task}, {splits.train} / {splits.validation} / {splits.test} items",
         "Budget": f"{length} × batch {budget.batch_size}, length ≤ {budget.max_length}",
         "Seeds": str(seeds),
@@ -78,6 +79,13 @@ def flags(matrix: Matrix) -> list[Any]:
     for place, note in enumerate(notes):
         listed += [" · " if place else "", *_with_names(note.removesuffix("."), names)]
     return [html.Div([badge, html.Span(listed)], className="study-flags", **{"data-region": "evidence"})]
+
+
+def small_splits(view: StudyView) -> list[Any]:
+    """What validation and test splits of this size cannot tell; nothing where they are large enough."""
+    if not view.warnings:
+        return []
+    return [html.Div([tag("small splits", "warn"), html.Span(" ".join(view.warnings))], className="study-flags")]
 
 
 def mismatches(matrix: Matrix) -> list[str]:

@@ -28,7 +28,7 @@ PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
-"""A run reads local folders only, and forked tokenizers must not start threads of their own."""
+"""A run asks no hub unless the settings say so, and forked tokenizers must not start threads of their own."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class RunningProcess:
 class LocalExecutor:
     """Starts runs as forked processes. `run_function` is what they do: `peft_core.run.run` but in tests."""
 
-    def __init__(self, run_function: str = "peft_core.run:run") -> None:
-        os.environ.update(CHILD_ENVIRONMENT)
+    def __init__(self, run_function: str = "peft_core.run:run", environment: dict[str, str] | None = None) -> None:
+        os.environ.update(CHILD_ENVIRONMENT | (environment or {}))
         self._run_function = run_function
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])

@@ -78,6 +78,13 @@ def test_a_single_seed_and_a_status_are_words_in_the_head() -> None:
     assert "finished" in text_of(head.title(view()))
 
 
+def test_what_small_splits_cannot_tell_stands_in_the_head() -> None:
+    warning = "The test split has 60 items: accuracy on them is known to ±12.3 points at worst."
+    (shown,) = head.small_splits(view(warnings=[warning]))
+    assert warning in text_of(shown)
+    assert head.small_splits(view()) == []
+
+
 def test_the_partial_note_counts_the_runs_and_says_by_which_formula() -> None:
     note = head.partial(view(status="running", counts=RunCounts(succeeded=5, failed=1, queued=3, running=1)))
     assert text_of(note).startswith("6 of 10 runs in.")
@@ -149,6 +156,27 @@ def test_a_missing_value_sorts_as_none_and_says_why() -> None:
     row = next(row for row in grid.rows(matrix(), sort=QUALITY) if row["method"] == "Untuned")
     assert row["training_speed"] is None
     assert row["training_speed_pieces"][0]["attributes"]["title"] == "this method trains nothing"
+
+
+def test_a_value_that_is_only_known_to_be_larger_shows_by_how_much_with_its_runs() -> None:
+    known: dict[str, Any] = {
+        "mean": None,
+        "values": [],
+        "n": 0,
+        "at_least": 11.5,
+        "missing": "not reached: a run ended below the target",
+    }
+    cells = [
+        cell.model_copy(update=known | {"run_ids": [41, 42]})
+        if (cell.configuration, cell.metric) == (LORA, "inference_latency")
+        else cell
+        for cell in comparison().cells
+    ]
+    row = next(row for row in grid.rows(matrix(cells=cells), sort=QUALITY) if row["method"] == "LoRA r8")
+    assert row["inference_latency"] is None
+    sign, number = row["inference_latency_pieces"]
+    assert (sign["text"] + number["text"]).replace("\u202f", " ") == "> 11.5 s"
+    assert (number["attributes"]["data-statistic"], number["attributes"]["data-source"]) == ("at_least", "runs:41,42")
 
 
 # -- tuning, seeds, failures ------------------------------------------------------------------------------------------

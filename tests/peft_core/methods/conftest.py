@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -20,6 +20,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128},
     "llama": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2},
+    "gemma": {"num_key_value_heads": 2, "head_dim": 16},
+    "t5": {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 1},
 }
 """transformers' names, with what a small model of each needs beyond SIZES: grouped key/value heads, own spellings."""
 
@@ -38,7 +41,7 @@ SPECIAL_TOKENS = {
     "cls_token_id": 2,
     "sep_token_id": 3,
 }
-OWN_SPELLING = ("distilbert", "gpt2")
+OWN_SPELLING = ("distilbert", "gpt2", "t5")
 
 LoadClassifier = Callable[[Path], nn.Module]
 
@@ -58,6 +61,17 @@ def small_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
             model.base_model.save_pretrained(path)
         return path
 
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small whole language model: grouped-query attention, output layer tied to the embeddings."""
+    folder = tmp_path_factory.mktemp("decoder") / "llama"
+    sizes = SIZES | {"num_key_value_heads": 2, "tie_word_embeddings": True}
+    torch.manual_seed(0)
+    config = AutoConfig.for_model("llama", **SPECIAL_TOKENS, **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 

@@ -1,5 +1,6 @@
 """Every method on every architecture: it works and counts right, or it is refused before a run with the reason."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,9 @@ ARCHITECTURES = (
     "gpt2",
     "llama",
     "qwen2",
+    "mistral",
+    "gemma",
+    "t5",
 )
 KIND = "classification"
 LENGTH = 16
@@ -43,10 +47,25 @@ def shape(folder: Path) -> ModelShape:
 
 
 @pytest.fixture(scope="module")
+def plain(folder: Path, load_classifier: LoadClassifier) -> nn.Module:
+    """The base model with its head, never changed."""
+    return load_classifier(folder)
+
+
+@pytest.fixture(scope="module")
 def offered(shape: ModelShape) -> dict[str, Method]:
     """The methods that do not refuse this architecture, by name, with their default hyper-parameters."""
     built = {name: build_method(name, {}) for name in methods()}
     return {name: method for name, method in built.items() if not is_refused(method, shape)}
+
+
+@pytest.fixture(scope="module")
+def adapted(offered: dict[str, Method], plain: nn.Module) -> dict[str, nn.Module]:
+    """The base model with each method, every trained parameter moved as training would; never changed again."""
+    models = {name: attach(method, copy.deepcopy(plain)) for name, method in offered.items()}
+    for model in models.values():
+        move([parameter for parameter in model.parameters() if parameter.requires_grad])
+    return models
 
 
 def is_refused(method: Method, shape: ModelShape) -> bool:
@@ -62,18 +81,17 @@ def attach(method: Method, base: nn.Module) -> nn.Module:
     return method.attach(base, task_kind=KIND, total_steps=1)
 
 
-def move(model: nn.Module) -> None:
-    """Give every trained parameter another value, as training would."""
+def move(parameters: list[nn.Parameter]) -> None:
     torch.manual_seed(3)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.add_(0.1 * torch.randn_like(parameter))
+        for parameter in parameters:
+            parameter.add_(0.1 * torch.randn_like(parameter))
 
 
 def logits(model: nn.Module) -> torch.Tensor:
     torch.manual_seed(4)
     tokens = torch.randint(5, 100, (2, LENGTH))
+    tokens[:, 0], tokens[:, -1] = 2, 3  # The special tokens, of which T5 wants the last.
     with torch.no_grad():
         answer: torch.Tensor = model.eval()(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits
     return answer
@@ -88,63 +106,63 @@ def test_the_references_are_offered_everywhere(offered: dict[str, Method]) -> No
 
 
 def test_the_formula_counts_what_trains(
-    offered: dict[str, Method], folder: Path, shape: ModelShape, load_classifier: LoadClassifier
+    offered: dict[str, Method], adapted: dict[str, nn.Module], shape: ModelShape
 ) -> None:
     for name, method in offered.items():
-        adapter, _ = split_head(attach(method, load_classifier(folder)))
+        adapter, _ = split_head(adapted[name])
         assert count(adapter) == method.trainable_parameters(shape), name
 
 
 def test_the_head_is_all_that_lies_beside_the_base(
-    offered: dict[str, Method], folder: Path, load_classifier: LoadClassifier
+    offered: dict[str, Method], adapted: dict[str, nn.Module], plain: nn.Module
 ) -> None:
     """The same layers for every method: a fair comparison of the methods, not of their heads."""
-    plain = load_classifier(folder)
     base_path = str(plain.base_model_prefix)
     beside = count(list(plain.parameters())) - count(list(plain.get_submodule(base_path).parameters()))
     for name, method in offered.items():
-        _, head = split_head(attach(method, load_classifier(folder)))
+        _, head = split_head(adapted[name])
         assert count(head) == (beside if method.trains_head else 0), name
 
 
+def test_what_a_method_trains_moves_the_answers(adapted: dict[str, nn.Module]) -> None:
+    for name, model in adapted.items():
+        further = copy.deepcopy(model)
+        adapter, _ = split_head(further)
+        move(adapter)
+        assert torch.equal(logits(further), logits(model)) == (not adapter), name
+
+
 def test_saved_it_is_restored_and_counts_as_the_formula_says(
-    offered: dict[str, Method], folder: Path, shape: ModelShape, load_classifier: LoadClassifier, tmp_path: Path
+    offered: dict[str, Method], adapted: dict[str, nn.Module], plain: nn.Module, shape: ModelShape, tmp_path: Path
 ) -> None:
     from safetensors.torch import load_file
 
     for name, method in offered.items():
-        model = attach(method, load_classifier(folder))
-        move(model)
-        method.save(model, tmp_path / name)
+        method.save(adapted[name], tmp_path / name)
         saved = [entry for path in (tmp_path / name).glob("*.safetensors") for entry in load_file(path).items()]
         stored = sum(tensor.numel() for tensor_name, tensor in saved if not is_head(tensor_name))
         assert stored == method.stored_parameters(shape), name
-        restored = method.load(load_classifier(folder), tmp_path / name, task_kind=KIND)
-        assert torch.equal(logits(restored), logits(model)), name
+        restored = method.load(copy.deepcopy(plain), tmp_path / name, task_kind=KIND)
+        assert torch.equal(logits(restored), logits(adapted[name])), name
 
 
-def test_merged_it_answers_the_same(offered: dict[str, Method], folder: Path, load_classifier: LoadClassifier) -> None:
+def test_merged_it_answers_the_same(offered: dict[str, Method], adapted: dict[str, nn.Module]) -> None:
     for name, method in offered.items():
-        model = attach(method, load_classifier(folder))
-        move(model)
-        unmerged = logits(model)
-        merged = method.merge(model)
+        merged = method.merge(copy.deepcopy(adapted[name]))
         assert (merged is not None) == method.capabilities.merges, name
         if merged is not None:
-            assert torch.allclose(logits(merged), unmerged, atol=1e-5), name
+            assert torch.allclose(logits(merged), logits(adapted[name]), atol=1e-5), name
 
 
-def test_a_prefix_is_refused_exactly_where_attention_cannot_take_one(
-    folder: Path, shape: ModelShape, load_classifier: LoadClassifier
-) -> None:
+def test_a_prefix_is_refused_exactly_where_attention_cannot_take_one(shape: ModelShape, plain: nn.Module) -> None:
     prefixes = [built for name in methods() if isinstance(built := build_method(name, {}), PrefixMethod)]
     assert prefixes
     for method in prefixes:
         if is_refused(method, shape):
             with pytest.raises(ValueError, match=r"past key values|token_dim"):
-                logits(attach(method, load_classifier(folder)))
+                logits(attach(method, copy.deepcopy(plain)))
         else:
-            assert logits(attach(method, load_classifier(folder))).isfinite().all()
+            assert logits(attach(method, copy.deepcopy(plain))).isfinite().all()
 
 
 def test_a_refusal_names_the_architecture(shape: ModelShape, offered: dict[str, Method]) -> None:

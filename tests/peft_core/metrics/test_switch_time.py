@@ -1,52 +1,35 @@
 """Switching adapters on one base: every method gives its base back, or a whole model is loaded instead."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from peft_core.data import Item
 from peft_core.errors import PeftCoreError
-from peft_core.method import build_method, methods
-from peft_core.metrics.switch_time import SwitchTime
-from peft_core.model_shape import read_model_shape
-from peft_core.run_state import RunInProgress, load_base
-from peft_core.spec import Budget, RunSpec, TaskSpec
-from peft_core.tasks.classification import Classification
-from peft_core.training import Loop
+from peft_core.method import methods
+from peft_core.metrics.switch_time import SwitchTime, WrongAnswer
+from tests.peft_core.metrics.conftest import TrainedRun
 
-ITEMS = [Item(index, (101, *range(2000 + index, 2005 + index), 102), index % 2) for index in range(8)]
+SmallBase = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("name", [name for name, kind in methods().items() if kind.learning_rate is not None])
-def test_the_next_adapter_answers_right(name: str, minilm: Path, tweets: TaskSpec, tmp_path: Path) -> None:
-    method, shape, device = build_method(name, {}), read_model_shape(minilm), torch.device("cpu")
+def test_the_next_adapter_answers_right(name: str, trained: TrainedRun, small_base: SmallBase) -> None:
     try:
-        method.check(shape, task_kind="classification", max_length=32)
+        run = trained(name, small_base("bert"))
     except PeftCoreError as reason:
         pytest.skip(f"not offered here: {reason}")
-    budget = Budget(steps=4, batch_size=8, max_length=32)
-    spec = RunSpec(
-        run_id=1,
-        purpose="probe",
-        base_model=minilm,
-        base_model_sha256="",
-        task=tweets,
-        method=name,
-        learning_rate=1e-3,
-        seed=0,
-        budget=budget,
-        metrics=(),
-        folder=tmp_path,
-    )
-    torch.manual_seed(0)
-    base = load_base(spec, Classification, method, device)
-    model = method.attach(base, task_kind="classification", total_steps=4).eval()
-    loop = Loop(method, Classification, device, "fp32", 0)
-    run = RunInProgress(spec, shape, loop, model, ITEMS, ITEMS, ITEMS)
-    method.save(model, run.adapter_folder)
     found = SwitchTime().measure(run)
     assert found.value is not None
     assert found.value > 0
-    swaps = method.capabilities.hot_switch
+    swaps, merges = run.loop.method.capabilities.hot_switch, run.loop.method.capabilities.merges
     assert found.detail["how"] == ("adapter loaded from disk" if swaps else "whole model loaded")
+    assert (found.detail["hot_seconds"] is not None) == swaps
+    assert (found.detail["merged_seconds"] is not None) == merges
+
+
+def test_an_adapter_that_answers_otherwise_is_no_switch(trained: TrainedRun, small_base: SmallBase) -> None:
+    run = trained("lora", small_base("bert"))
+    [parameter for parameter in run.model.parameters() if parameter.requires_grad][-1].data.add_(1.0)
+    with pytest.raises(WrongAnswer, match="a logit differs by"):
+        SwitchTime().measure(run)

@@ -1,0 +1,151 @@
+"""What went wrong in a run: its rows as a record, and the finding with the source of every number."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from app.db.session import team_session
+from app.db.tables import Configuration, PredictionSet, Run, SeriesPointRow
+from app.schemas import DiagnosisView, Number, NumberQuantity, Part
+from app.services.callers import Caller
+from app.services.runs import read_run
+from peft_core.analysis.diagnosis import CURVES, Curve, Reading, RunRecord, diagnose
+from peft_core.method import methods
+from peft_core.spec import Budget
+from peft_core.task import Task, task_kind
+
+
+@dataclass(frozen=True)
+class UntunedLevel:
+    """What the study's untuned run scores on validation, and the standard error that so many items give a score."""
+
+    run_id: int
+    score: float
+    noise: float
+
+
+def read_diagnosis(engine: Engine, caller: Caller, run_id: int) -> DiagnosisView:
+    """The run's symptom with evidence, causes and fixes; empty where none of the four was found."""
+    with team_session(engine, caller.team_id) as session:
+        run = read_run(session, run_id)
+        untuned = _untuned_level(session, run)
+        task = task_kind(run.study.task["kind"])
+        record = _record(session, run, untuned, task)
+        return _view(run, record, untuned, task)
+
+
+def _record(session: Session, run: Run, untuned: UntunedLevel | None, task: type[Task]) -> RunRecord:
+    budget = Budget.model_validate(run.study.document["budget"])
+    return RunRecord(
+        curves=_curves(session, run.id),
+        ended=run.status == "succeeded",
+        reason=run.reason if run.status == "failed" else None,
+        batch_size=budget.batch_size,
+        max_length=budget.max_length,
+        score=run.validation_score,
+        untuned_score=untuned.score if untuned else None,
+        score_noise=untuned.noise if untuned else 0.0,
+        better=task.better,
+        usual_rates=_usual_rates(run.configuration.method),
+    )
+
+
+def _usual_rates(method: str) -> tuple[float, float] | None:
+    """The lowest and highest centre of the method's grids; None for a method that tunes nothing or has left the
+    catalogue."""
+    kind = methods().get(method)
+    if kind is None or kind.learning_rate is None:
+        return None
+    rates = (kind.learning_rate.small, kind.learning_rate.encoder, kind.learning_rate.llm)
+    return min(rates), max(rates)
+
+
+def _curves(session: Session, run_id: int) -> dict[str, Curve]:
+    rows = session.execute(
+        select(SeriesPointRow.key, SeriesPointRow.step, SeriesPointRow.value)
+        .where(SeriesPointRow.run_id == run_id, SeriesPointRow.key.in_(CURVES))
+        .order_by(SeriesPointRow.step)
+    )
+    found: dict[str, list[tuple[int, float | None]]] = {key: [] for key in CURVES}
+    for key, step, value in rows:
+        found[key].append((step, value))
+    return dict(found)
+
+
+def _untuned_level(session: Session, run: Run) -> UntunedLevel | None:
+    """Of the study's untuned row, None where it has none or none that has ended. The spread of single items is taken
+    from its test items, which are of the same kind as those of validation."""
+    wanted = (
+        select(Run.id, Run.validation_score, PredictionSet.scores)
+        .join(Configuration, Configuration.id == Run.configuration_id)
+        .join(PredictionSet, PredictionSet.run_id == Run.id)
+        .where(Run.study_id == run.study_id, Configuration.method == "untuned", Run.status == "succeeded")
+        .order_by(Run.id)
+    )
+    found = session.execute(wanted).first()
+    if found is None or found.validation_score is None:
+        return None
+    noise = float(np.std(found.scores)) / sqrt(run.study.task["splits"]["validation"])
+    return UntunedLevel(found.id, found.validation_score, noise)
+
+
+def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: type[Task]) -> DiagnosisView:
+    def part(piece: str | Reading) -> Part:
+        if isinstance(piece, str):
+            return Part(text=piece)
+        if piece.steps:
+            return Part(number=_on_a_curve(piece, run, task))
+        source = untuned.run_id if untuned is not None and piece.of == "untuned" else run.id
+        return Part(number=_figure(piece, run, source, task))
+
+    finding = diagnose(record)
+    return DiagnosisView(
+        run_id=run.id,
+        status=run.status,
+        learned=record.learned,
+        symptom=finding.symptom if finding else None,
+        evidence=[[part(piece) for piece in fact] for fact in finding.evidence] if finding else [],
+        causes=list(finding.advice.causes) if finding else [],
+        fixes=list(finding.advice.fixes) if finding else [],
+        prevention=list(finding.advice.prevention) if finding else [],
+    )
+
+
+def _on_a_curve(reading: Reading, run: Run, task: type[Task]) -> Number:
+    """A value of the run's series, or the median of several."""
+    formats: dict[str, NumberQuantity] = {
+        "learning_rate": "learning_rate",
+        "tokens_per_second": "per_second",
+        "validation_score": task.quantity,
+    }
+    return Number(
+        value=reading.value,
+        quantity=formats.get(reading.of, "series"),
+        statistic="at_step" if len(reading.steps) == 1 else "median_of_steps",
+        metric=reading.of,
+        run_ids=[run.id],
+        steps=list(reading.steps),
+    )
+
+
+def _figure(reading: Reading, run: Run, source: int, task: type[Task]) -> Number:
+    """A score of run `source`, or what a formula called as the reading says of the run or its method."""
+    if reading.of in ("score", "untuned"):
+        return Number(
+            value=reading.value,
+            quantity=task.quantity,
+            statistic="value",
+            metric="validation_score",
+            run_ids=[source],
+        )
+    of_method = reading.of.endswith("usual_rate")
+    subject = f"method {run.configuration.method}" if of_method else f"run {run.id}"
+    return Number(
+        value=reading.value,
+        quantity="learning_rate" if of_method else "count",
+        statistic="formula",
+        formula=f"{reading.of}({subject})",
+    )

@@ -1,0 +1,66 @@
+"""The update spectrum of a run, out of the file that the run has left."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.db.session import team_session
+from app.errors import Invalid, NotFound
+from app.schemas import LayerSpectrum, SpectrumLayer, SpectrumView
+from app.services import runs
+from app.services.callers import Caller
+from app.services.store import stored_file
+from peft_core.analysis import update_spectrum
+from peft_core.analysis.update_spectrum import SPECTRUM, Spectrum
+
+
+def read_spectrum(engine: Engine, caller: Caller, store: Path, run_id: int, *, layer: str | None) -> SpectrumView:
+    """The spectrum of one layer, with the others in short. Raises NotFound for a run that has none, Invalid for a
+    layer that the run has not changed."""
+    with team_session(engine, caller.team_id) as session:
+        runs.read_run(session, run_id)
+        files = {file.path: file for file in runs.list_artifacts(session, run_id)}
+    if SPECTRUM not in files:
+        raise NotFound(f"There is no update spectrum of run {run_id}: only reporting runs that ended well have one.")
+    found = Spectrum.model_validate_json(stored_file(store, files[SPECTRUM]).read_bytes())
+    return SpectrumView(
+        run_id=run_id,
+        looked_at=found.looked_at,
+        unchanged=found.unchanged,
+        seconds=found.seconds,
+        missing=found.missing,
+        layers=[_in_short(one) for one in found.layers],
+        shown=_in_full(_pick(found, layer)) if found.layers else None,
+    )
+
+
+def _pick(found: Spectrum, layer: str | None) -> update_spectrum.LayerSpectrum:
+    """The layer asked for, else the one that changed most."""
+    if layer is None:
+        return max(found.layers, key=lambda one: one.relative_change)
+    for one in found.layers:
+        if one.layer == layer:
+            return one
+    raise Invalid(f"The run changed no layer {layer!r}. Ask for one that `layers` names.", field="layer")
+
+
+def _in_short(one: update_spectrum.LayerSpectrum) -> SpectrumLayer:
+    return SpectrumLayer(
+        layer=one.layer,
+        role=one.role,
+        relative_change=one.relative_change,
+        rank_90=update_spectrum.rank_for_energy(one.singular_values, 0.90),
+        rank_99=update_spectrum.rank_for_energy(one.singular_values, 0.99),
+    )
+
+
+def _in_full(one: update_spectrum.LayerSpectrum) -> LayerSpectrum:
+    return LayerSpectrum(
+        **_in_short(one).model_dump(),
+        d_in=one.d_in,
+        d_out=one.d_out,
+        rounding_floor=one.rounding_floor,
+        singular_values=list(one.singular_values),
+        cumulative_energy=update_spectrum.cumulative_energy(one.singular_values).tolist(),
+        approximation_error=update_spectrum.approximation_error(one.singular_values).tolist(),
+    )

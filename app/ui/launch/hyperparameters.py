@@ -1,0 +1,89 @@
+"""The hyper-parameters of the chosen methods: one form for each, generated from its schema."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import MATCH, Input, Output, State, clientside_callback, html
+
+from app.schemas import HyperparameterField, MethodCard
+
+Row = dict[str, Any]
+"""A chosen row: {"method": name, "fixed": the hyper-parameters that a preset fixes, "label": what tells it apart}."""
+
+MOST_OPEN = 5
+"""Of more chosen methods than this the forms are closed: their titles say what can be changed."""
+
+
+def hyperparameter_forms(methods: list[MethodCard]) -> html.Div:
+    """The form of every method that has hyper-parameters, shown while it is chosen."""
+    return html.Div([_form(card) for card in methods if card.hyperparameters])
+
+
+def _form(card: MethodCard) -> html.Details:
+    return html.Details(
+        [
+            html.Summary(html.H3(f"{card.title}: hyper-parameters")),
+            html.P(id={"type": "method-rows", "method": card.name}, className="quiet"),
+            html.Div([_field(card.name, field) for field in card.hyperparameters], className="fields"),
+        ],
+        id={"type": "method-form", "method": card.name},
+        className="hyper",
+        style={"display": "none"},
+    )
+
+
+def _field(method: str, field: HyperparameterField) -> Any:
+    identity = {"type": "hyperparameter", "method": method, "field": field.name}
+    described = field.effect
+    if field.recommended:
+        low, high = field.recommended
+        described = f"{field.effect} Recommended {low:g} to {high:g}."
+    if field.choices:
+        data = [{"value": choice, "label": choice.replace("_", " ")} for choice in field.choices]
+        return dmc.Select(
+            id=identity, label=field.title, description=described, value=field.default, data=data, allowDeselect=False
+        )
+    if field.type == "boolean":
+        # A choice of two rather than a switch: a switch keeps its state in a property of its own.
+        data = [{"value": "true", "label": "yes"}, {"value": "false", "label": "no"}]
+        value = "true" if field.default else "false"
+        return dmc.Select(
+            id=identity, label=field.title, description=described, value=value, data=data, allowDeselect=False
+        )
+    if field.type == "string":
+        return dmc.TextInput(id=identity, label=field.title, description=described, value=str(field.default))
+    # Bounds are the API's to enforce: its sentence says what the model allows, which a form cannot know.
+    return dmc.NumberInput(
+        id=identity,
+        label=field.title,
+        description=described,
+        value=field.default,
+        allowDecimal=field.type == "number",
+        step=1 if field.type == "integer" else 0.05,
+        clampBehavior="none",
+    )
+
+
+def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The study document's `methods`: what the forms say, with what a preset fixes for each row."""
+    typed: dict[str, dict[str, Any]] = {}
+    for identity, value in zip(identities, values, strict=True):
+        truth = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+        typed.setdefault(identity["method"], {})[identity["field"]] = truth
+    return [{"method": row["method"], "hyperparameters": typed.get(row["method"], {}) | row["fixed"]} for row in chosen]
+
+
+clientside_callback(
+    f"""(chosen, id) => {{
+        const rows = chosen.filter(row => row.method === id.method);
+        const said = rows.length > 1
+            ? 'Rows: ' + rows.map(row => row.label).join(', ') + '. What tells them apart is the preset\\u2019s.' : '';
+        const methods = new Set(chosen.map(row => row.method));
+        return [{{display: rows.length ? 'block' : 'none'}}, methods.size <= {MOST_OPEN}, said];
+    }}""",
+    Output({"type": "method-form", "method": MATCH}, "style"),
+    Output({"type": "method-form", "method": MATCH}, "open"),
+    Output({"type": "method-rows", "method": MATCH}, "children"),
+    Input("methods-chosen", "data"),
+    State({"type": "method-form", "method": MATCH}, "id"),
+)

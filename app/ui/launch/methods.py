@@ -1,0 +1,169 @@
+"""Which methods a new study has: presets and cards to choose from, and what the base model and task allow."""
+
+from typing import Any
+
+from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+
+from app.client import ApiProblem
+from app.schemas import MethodCard, PresetCard
+from app.ui.elements import panel
+from app.ui.launch.cards import fact, method_cards, search_field
+from app.ui.launch.hyperparameters import Row, hyperparameter_forms
+from app.ui.launch.task import OWN
+from app.ui.session import client
+
+STARTING_ROWS: list[Row] = [{"method": name, "fixed": {}, "label": ""} for name in ("lora", "adapter")]
+
+REFERENCES = ("untuned", "head_only", "full")
+
+
+def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_model: str) -> html.Section:
+    """Presets, then every method but the references, which come with every study."""
+    chips = [_chip(preset.key, preset.title, preset.summary) for preset in presets]
+    offered = [card for card in methods if not card.reference]
+    body = [
+        html.Div([html.Span("Presets", className="quiet"), *chips, _chip("", "None", "")], className="row-of"),
+        html.P(id="preset-note", className="quiet", role="status"),
+        html.Div(id="methods-problem", role="status"),
+        *method_cards(offered, base_model),
+        html.P(
+            "Full fine-tuning, head-only and untuned are always measured beside them, where the task can have them."
+            " Every method has a grid of learning rates of its own; the best on validation is taken.",
+            className="quiet references-note",
+        ),
+        hyperparameter_forms(offered),
+        dcc.Store(id="methods-chosen", data=STARTING_ROWS),
+        dcc.Store(id="preset-chosen", data=""),
+        dcc.Store(id="references-offered", data=references_offered(methods)),
+    ]
+    return panel("Which methods?", body, search_field())
+
+
+def _chip(key: str, title: str, summary: str) -> html.Button:
+    return html.Button(
+        title,
+        id={"type": "preset", "name": key},
+        className="chip",
+        type="button",
+        title=summary,
+        **{"aria-pressed": "false"},
+    )
+
+
+def references_offered(cards: list[MethodCard]) -> list[str]:
+    """The reference rows that the base model and task can have."""
+    return [card.name for card in cards if card.name in REFERENCES and card.not_offered is None]
+
+
+@callback(
+    Output("methods-chosen", "data"),
+    Output("preset-chosen", "data"),
+    Output("preset-note", "children"),
+    Input({"type": "method-toggle", "method": ALL}, "n_clicks"),
+    Input({"type": "preset", "name": ALL}, "n_clicks"),
+    State("methods-chosen", "data"),
+    State("study-base-model", "value"),
+    State("study-base-model-path", "value"),
+    State("study-task", "value"),
+    State("study-kind", "value"),
+    State("task-kinds", "data"),
+    prevent_initial_call=True,
+)
+async def choose_methods(
+    _toggles: list[int],
+    _presets: list[int],
+    chosen: list[Row],
+    base_model: str,
+    path: str,
+    task: str,
+    kind: str,
+    kinds: dict[str, str],
+) -> Any:
+    """A card adds or removes its method, a preset replaces them all with the rows that the base model can have."""
+    if not any(_toggles) and not any(_presets):
+        return no_update, no_update, no_update
+    if ctx.triggered_id["type"] == "preset":
+        key = ctx.triggered_id["name"]
+        try:
+            known = await client().presets(
+                base_model=path if base_model == OWN else base_model, kind=kinds.get(task, kind)
+            )
+        except ApiProblem as problem:
+            return no_update, no_update, problem.detail
+        rows, note = _preset_rows(next((card for card in known if card.key == key), None))
+        return rows, key, note
+    method = ctx.triggered_id["method"]
+    others = [row for row in chosen if row["method"] != method]
+    return (others if len(others) < len(chosen) else [*chosen, {"method": method, "fixed": {}, "label": ""}]), "", ""
+
+
+def _preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
+    if preset is None:
+        return [], ""
+    entries = [entry for entry in preset.entries if entry.not_offered is None and entry.method not in REFERENCES]
+    rows = [{"method": entry.method, "fixed": entry.hyperparameters, "label": entry.label} for entry in entries]
+    left_out = [entry.label for entry in preset.entries if entry.not_offered is not None]
+    missing = f" Not offered here: {', '.join(left_out)}; their cards say why." if left_out else ""
+    return rows, f"{preset.summary}{missing}"
+
+
+@callback(
+    Output({"type": "method-fact", "method": ALL}, "children"),
+    Output({"type": "method-toggle", "method": ALL}, "disabled"),
+    Output("methods-chosen", "data", allow_duplicate=True),
+    Output("references-offered", "data"),
+    Output("methods-problem", "children"),
+    Input("study-base-model", "value"),
+    Input("study-base-model-path", "value"),
+    Input("study-task", "value"),
+    Input("study-kind", "value"),
+    State("task-kinds", "data"),
+    State({"type": "method-fact", "method": ALL}, "id"),
+    State("methods-chosen", "data"),
+    prevent_initial_call=True,
+)
+async def describe_methods(
+    base_model: str,
+    path: str,
+    task: str,
+    kind: str,
+    kinds: dict[str, str],
+    identities: list[dict[str, str]],
+    chosen: list[Row],
+) -> Any:
+    """What each method would train on the base model and task now chosen, and what they cannot have."""
+    asked = path.strip() if base_model == OWN else base_model
+    try:
+        cards = await _cards(asked, kinds.get(task, kind))
+    except ApiProblem as problem:
+        return [""] * len(identities), [False] * len(identities), no_update, no_update, _note(problem.detail)
+    known = {card.name: card for card in cards}
+    shown = [known[identity["method"]] for identity in identities]
+    disabled = [card.not_offered is not None for card in shown]
+    kept = [row for row in chosen if known[row["method"]].not_offered is None]
+    reasons = {card.not_offered for card in shown}
+    if len(reasons) == 1 and all(disabled):
+        # One sentence that holds for all stands above them once. What is chosen waits for another base model or task.
+        return [""] * len(shown), disabled, no_update, [], _note(reasons.pop())
+    left_out = dict.fromkeys(known[row["method"]].title for row in chosen if row not in kept)
+    note = _note(f"No longer chosen, for the reason on the card: {', '.join(left_out)}.") if left_out else None
+    rows = no_update if len(kept) == len(chosen) else kept
+    return [fact(card, asked) for card in shown], disabled, rows, references_offered(cards), note
+
+
+async def _cards(base_model: str, kind: str) -> list[MethodCard]:
+    if not base_model:
+        raise ApiProblem(422, "Not valid", "Give the folder of your base model to see what its methods train.", [])
+    return await client().methods(base_model=base_model, kind=kind)
+
+
+def _note(text: str | None) -> html.P:
+    return html.P(text, className="note note-warn")
+
+
+clientside_callback(
+    """(chosen, presets) => presets.map(id => String(id.name !== '' && id.name === chosen))""",
+    Output({"type": "preset", "name": ALL}, "aria-pressed"),
+    Input("preset-chosen", "data"),
+    State({"type": "preset", "name": ALL}, "id"),
+)

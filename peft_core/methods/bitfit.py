@@ -1,0 +1,136 @@
+"""BitFit: the bias vectors of the base model are trained in place, and nothing else."""
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from peft_core.errors import NotOffered
+from peft_core.head import head_parameters, is_head
+from peft_core.method import Capabilities, Family, LearningRate, Method, Paper, hyperparameter
+from peft_core.methods._targets import module_pattern
+from peft_core.methods._tensors import freeze_all_but, load_trained, save_trained
+from peft_core.methods._vector import bias_shapes, is_bias
+from peft_core.model_shape import ModelShape, Role
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Biases = Literal["all", "query_and_ffn"]
+
+QUERY_AND_FFN: frozenset[Role] = frozenset({"query", "qkv", "ffn_up"})
+"""Where the paper's smaller choice has its biases, b_q and b_m2: the query, and the widening feed-forward layer."""
+
+KEPT = "_before_bitfit"
+"""Ending of the buffer beside a trained bias that holds the base's own, so that it can come back."""
+
+
+class BitFit(Method):
+    title: ClassVar[str] = "BitFit"
+    family: ClassVar[Family] = "selective"
+    summary: ClassVar[str] = "The base model's bias vectors only"
+    trains: ClassVar[str] = "Every bias vector of the base model, in place."
+    paper: ClassVar[Paper | None] = Paper(
+        title="BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked Language-models",
+        authors="Ben Zaken et al.",
+        year=2021,
+        url="https://arxiv.org/abs/2106.10199",
+    )
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=2e-3,
+        encoder=1e-3,
+        llm=1e-3,
+        source=(
+            "small: chosen on validation, MiniLM on tweets, 150 steps (benchmarks/learning_rates.py);"
+            " others: the protocol's starting points"
+        ),
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
+    )
+    place: ClassVar[int] = 41
+    trains_base: ClassVar[bool] = True
+
+    biases: Biases = hyperparameter(
+        "all",
+        title="Biases",
+        effect="Every bias, norms included; or those of queries and of the widening feed-forward layer alone, for about"
+        " half the parameters.",
+    )
+
+    def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
+        if not self._biases(shape):
+            raise NotOffered(
+                f"BitFit needs bias vectors and this {shape.model_type} model has none to train. Choose LN tuning or"
+                " IA3, which train as little."
+            )
+
+    def trainable_parameters(self, shape: ModelShape) -> int:
+        """The numbers in the chosen bias vectors."""
+        return sum(math.prod(dims) for dims in self._biases(shape).values())
+
+    def label(self) -> str:
+        return "BitFit" if self.biases == "all" else "BitFit, query and FFN"
+
+    def _biases(self, shape: ModelShape) -> dict[str, tuple[int, ...]]:
+        found = bias_shapes(shape)
+        if self.biases == "all":
+            return found
+        chosen = {f"{path}.bias" for path in shape.linears_with(QUERY_AND_FFN)}
+        return {path: dims for path, dims in found.items() if path in chosen}
+
+    def _is_chosen(self, path: str, tensor: "nn.Parameter", model: "nn.Module") -> bool:
+        if is_head(path) or not is_bias(path, tensor.ndim):
+            return False
+        return (
+            self.biases == "all"
+            or re.fullmatch(module_pattern(model, QUERY_AND_FFN), path.rpartition(".")[0]) is not None
+        )
+
+    def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
+        chosen = {path: tensor for path, tensor in model.named_parameters() if self._is_chosen(path, tensor, model)}
+        for path in chosen:
+            _keep_original(model, path)
+        freeze_all_but(model, [*chosen.values(), *head_parameters(model)])
+        return model
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        save_trained(self, "bitfit", model, folder)
+
+    def load(self, model: "nn.Module", folder: Path, *, task_kind: str) -> "nn.Module":
+        return load_trained(self.attach(model, task_kind=task_kind, total_steps=0), folder)
+
+    def unload(self, model: "nn.Module") -> "nn.Module | None":
+        """The base's own biases come back from the copies that `attach` kept beside them."""
+        import torch
+
+        with torch.no_grad():
+            for module, name in _kept(model):
+                module.get_parameter(name.removesuffix(KEPT)).copy_(module.get_buffer(name))
+        return _without_originals(model)
+
+    def merge(self, model: "nn.Module") -> "nn.Module | None":
+        return _without_originals(model)
+
+
+def _keep_original(model: "nn.Module", path: str) -> None:
+    """A copy beside the bias: in no state dict and in no saved file, and moved with the model to another device."""
+    owner, _, name = path.rpartition(".")
+    module = model.get_submodule(owner)
+    module.register_buffer(name + KEPT, module.get_parameter(name).detach().clone(), persistent=False)
+
+
+def _kept(model: "nn.Module") -> "list[tuple[nn.Module, str]]":
+    """Every module that holds a copy, with the copy's name."""
+    return [
+        (module, name)
+        for module in model.modules()
+        for name, _ in module.named_buffers(recurse=False)
+        if name.endswith(KEPT)
+    ]
+
+
+def _without_originals(model: "nn.Module") -> "nn.Module":
+    for module, name in _kept(model):
+        delattr(module, name)
+    return model
