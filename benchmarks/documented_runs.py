@@ -56,7 +56,7 @@ def of_preset(key: str, note: str, *, full_size: bool) -> Documented:
     kind = preset(key)
     document = StudyDocument(
         name=f"{kind.title}: MiniLM on movie snippets",
-        task="movie" if full_size else registered("movie", Splits(train=300, validation=100, test=200)),
+        task="movies" if full_size else registered("movies", Splits(train=300, validation=100, test=200)),
         budget=Budget(steps=1_000 if full_size else 150, batch_size=8, max_length=64),
         seeds=5 if full_size else 3,
         grid_points=5 if full_size else 3,
@@ -70,7 +70,7 @@ def language_model(*, full_size: bool) -> Documented:
     document = StudyDocument(
         name="LoRA and full fine-tuning: SmolLM2-135M on dialogues",
         base_model="smollm2",
-        task="dialogues" if full_size else registered("dialogues", Splits(train=200, validation=50, test=50)),
+        task="dialogues",
         budget=Budget(steps=500 if full_size else 60, batch_size=8, max_length=64),
         seeds=5 if full_size else 3,
         grid_points=5 if full_size else 3,

@@ -27,7 +27,11 @@ from peft_core.task import Task, check_length, task_kind
 from peft_core.training import Loop, Plan
 
 HEAD_LEARNING_RATE = LearningRate(
-    small=1e-2, encoder=1e-3, llm=1e-3, source="protocol's starting point for small bases; head-only's for large ones"
+    small=3e-2,
+    encoder=1e-3,
+    llm=1e-3,
+    source="small: chosen on validation, MiniLM on tweets, 150 steps, one seed: at 1e-2 prompt tuning stays at the"
+    " majority class, at 1e-1 others lose up to two points; large: head-only's",
 )
 """Of the task head beside every method; head-only tunes its own."""
 

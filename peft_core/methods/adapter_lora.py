@@ -33,7 +33,13 @@ class AdapterLora(Method):
         url="https://arxiv.org/abs/2110.07577",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=2e-3, encoder=3e-4, llm=2e-4, source="protocol's starting points of LoRA and the adapter"
+        small=2e-3,
+        encoder=3e-4,
+        llm=2e-4,
+        source=(
+            "small: MiniLM on tweets, 150 steps, one rate tried;"
+            " others: the protocol's starting points of LoRA and the adapter"
+        ),
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True

@@ -24,7 +24,13 @@ class PromptTuning(InputPromptMethod):
         url="https://arxiv.org/abs/2104.08691",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=1e-1, encoder=3e-2, llm=3e-2, source="protocol's starting points"
+        small=1e-2,
+        encoder=3e-2,
+        llm=3e-2,
+        source=(
+            "small: chosen on validation, MiniLM on tweets, 150 steps (benchmarks/learning_rates.py);"
+            " others: the protocol's starting points"
+        ),
     )
     place: ClassVar[int] = 33
 

@@ -28,7 +28,12 @@ class TrainableTokens(PeftMethod):
         year=2025,
         url="https://huggingface.co/docs/peft/package_reference/trainable_tokens",
     )
-    learning_rate: ClassVar[LearningRate | None] = LearningRate(small=1e-2, encoder=3e-3, llm=3e-3, source="to measure")
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=1e-2,
+        encoder=3e-3,
+        llm=3e-3,
+        source=("small: MiniLM on tweets, 150 steps, two rates tried on validation; others: not measured"),
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
