@@ -86,6 +86,12 @@ def test_setup_installs_from_the_lock_and_fetches_the_assets(checkout: Path) -> 
     assert "python -m peft_core.assets" in steps
 
 
+@pytest.mark.parametrize(("arguments", "passed"), [((), "--all"), (("NAMES=movies smollm2",), "movies smollm2")])
+def test_assets_fetches_what_is_named_or_everything(checkout: Path, arguments: tuple[str, ...], passed: str) -> None:
+    command = make(checkout, "-n", "assets", *arguments).stdout.splitlines()[-1]
+    assert command == f".venv/bin/python -m peft_core.assets {passed}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "passed"),
     [

@@ -26,7 +26,7 @@ def masked_language_head(run: "RunInProgress") -> "nn.Module | None":
 
     try:
         loaded: Any = AutoModelForMaskedLM.from_pretrained(
-            str(run.spec.base_model), output_loading_info=True, **load_options()
+            str(run.spec.base_model), output_loading_info=True, trust_remote_code=False, **load_options()
         )
     except ValueError:  # An architecture that has none.
         return None

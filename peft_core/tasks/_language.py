@@ -53,7 +53,7 @@ class LanguageTask(Task):
         from transformers import AutoModelForCausalLM, GenerationConfig
 
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, output_loading_info=True, **(load_options() | options)
+            folder, output_loading_info=True, trust_remote_code=False, **(load_options() | options)
         )
         model, info = loaded
         if info["missing_keys"]:

@@ -10,12 +10,7 @@ def load_options() -> dict[str, Any]:
     """What every base model is loaded with, unless the method asks for something else (4-bit weights)."""
     import torch
 
-    return {
-        "dtype": torch.float32,
-        "local_files_only": True,
-        "use_safetensors": True,
-        "trust_remote_code": False,
-    }
+    return {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
 
 
 def load_with_head(auto_class: str, folder: str, **options: Any) -> "nn.Module":
@@ -24,7 +19,8 @@ def load_with_head(auto_class: str, folder: str, **options: Any) -> "nn.Module":
 
     # Eager attention beats sdpa at the short lengths of classification on a CPU (273 against 223 samples/s).
     defaults = load_options() | {"attn_implementation": "eager"}
-    model: nn.Module = getattr(transformers, auto_class).from_pretrained(folder, **(defaults | options))
+    auto = getattr(transformers, auto_class)
+    model: nn.Module = auto.from_pretrained(folder, trust_remote_code=False, **(defaults | options))
     return model
 
 
