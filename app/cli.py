@@ -21,7 +21,7 @@ from app.db.migrate import migrate as migrate_database
 from app.db.session import make_engine
 from app.errors import AtlasError
 from app.schemas import StudyDocument, StudyView
-from app.services import exports, results, studies, workers
+from app.services import cost_errors, exports, results, studies, workers
 from app.services.callers import LOCAL
 from app.settings import Settings
 from peft_core.errors import PeftCoreError
@@ -152,6 +152,15 @@ def run_study(file: Path, wait: bool = False, as_json: AsJson = False) -> None:
         typer.echo(view.model_dump_json())
     if wait and view.status != "succeeded":
         raise typer.Exit(1)
+
+
+@study_commands.command("costs")
+def study_costs(study: int) -> None:
+    """Print what the cost model predicts beside what a study's finished runs measured."""
+    from peft_core.analysis.cost_model.measured import table
+
+    engine = _migrated(Settings())
+    typer.echo(table(_told(lambda: cost_errors.cost_errors(engine, LOCAL, study))))
 
 
 def _read_yaml(file: Path) -> Any:

@@ -12,6 +12,8 @@ from app.schemas import (
     BaseModelCard,
     Comparison,
     DiagnosisView,
+    EstimateRequest,
+    EstimateView,
     LogLine,
     MethodCard,
     MetricCard,
@@ -182,6 +184,10 @@ class AtlasClient:
     async def spectrum(self, run_id: int, layer: str | None = None) -> SpectrumView:
         """The singular values of what a run has learned, of one layer; the most changed one unless asked."""
         return await self._get(f"/runs/{run_id}/spectrum", SpectrumView, {"layer": layer})
+
+    async def estimate(self, request: EstimateRequest) -> EstimateView:
+        """What a run will cost, before it is launched."""
+        return await self._send("POST", "/estimates", EstimateView, request.model_dump(mode="json", by_alias=True))
 
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""

@@ -1,7 +1,7 @@
 """The training phase of a run: steps, validations on the way, early stopping, checkpoints."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from peft_core.checkpoint import load_checkpoint, load_trained_tensors, save_checkpoint, trained_tensors
 from peft_core.data import Item, training_batches
 from peft_core.run_state import RunInProgress
-from peft_core.spec import Log, OnEvent, Point, Progress
+from peft_core.spec import Log, OnEvent, Point, Progress, RunSpec
 from peft_core.task import sign
 from peft_core.training import Plan, Step, Training
 
@@ -55,7 +55,7 @@ def fit(state: RunInProgress, plan: Plan, on_event: OnEvent) -> float | None:
     _resume(state, training, course, on_event)
     validated_at = _validation_steps(state, plan.total_steps)
     saved_at = time.monotonic()
-    for items in islice(_batches(state), training.done, None):
+    for items in islice(run_batches(spec, state.train_items), training.done, None):
         _tell(state, training.step(items), plan.total_steps, on_event)
         if training.done in validated_at:
             _validate(state, training, course, on_event)
@@ -137,9 +137,8 @@ def _save(state: RunInProgress, training: Training, course: Course) -> None:
     save_checkpoint(state.checkpoint_folder, training, {"steps": steps, "scores": scores}, course.best_weights)
 
 
-def _batches(state: RunInProgress) -> Iterator[list[Item]]:
+def run_batches(spec: RunSpec, items: Sequence[Item]) -> Iterator[list[Item]]:
     """The run's batches; a probe begins with the longest one, so that its peak memory is the study's."""
-    spec, items = state.spec, state.train_items
     if spec.purpose != "probe":
         return training_batches(items, spec.budget, spec.seed)
     longest = sorted(items, key=lambda item: -len(item.tokens))[: spec.budget.batch_size]

@@ -33,7 +33,8 @@ def install(source: type[Source]) -> None:
     with tempfile.TemporaryDirectory(dir=place, prefix="unfinished-") as folder:
         source.prepare(_download(source, Path(folder) / "download"), Path(folder))
         for path in missing.values():
-            (Path(folder) / path.name).replace(path)
+            if not path.exists():  # Another process may have been quicker.
+                (Path(folder) / path.name).replace(path)
 
 
 def _refuse_unprepared(source: type[Source]) -> None:

@@ -48,6 +48,11 @@ class TrainableTokens(PeftMethod):
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
+        if "shared.weight" in shape.tensors:
+            raise NotOffered(
+                f"{self.title} is not offered for {shape.model_type} models: encoder and decoder read their shared"
+                " token table each by itself, past the trained rows. Choose Prompt Tuning."
+            )
         highest = max(self._chosen(shape.special_tokens, shape.model_type))
         if highest >= shape.vocabulary_size:
             raise InvalidHyperparameter(

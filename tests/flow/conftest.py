@@ -1,9 +1,11 @@
 """The product as a person runs it: `peft-atlas up` in a home of its own, and a page in a real browser."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,10 +14,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from peft_core import assets
 
 Start = Callable[..., AbstractContextManager[str]]
+Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 
 def free_port() -> int:
@@ -56,9 +61,31 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             return
 
 
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """An application of this process at an address of its own, until the block ends."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    while not server.started:
+        thread.join(0.05)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        app.state.engine.dispose()
+
+
 @pytest.fixture
 def start() -> Start:
     return running
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    return serving
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def test_a_dropped_in_method_appears(start: Start, browser: Browser, tmp_path: P
         assert [field["name"] for field in cards["dropped_in"]["hyperparameters"]] == ["width"]
         page = browser.new_page()
         page.goto(f"{url}/studies/new")
+        page.get_by_label("Find a method or paper").fill("dropped")
         card = page.get_by_role("button", name="Dropped In")
         expect(card).to_have_attribute("aria-pressed", "false")
         card.click()

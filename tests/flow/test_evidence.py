@@ -1,13 +1,10 @@
 """The walker of the data-source rule: it finds every number, agrees with the database, and cannot be fooled."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import select
 
@@ -15,6 +12,7 @@ from app.db.session import system_session, team_session
 from app.db.tables import MeasurementRow
 from app.main import create_app
 from app.settings import Settings
+from tests.flow.conftest import Serve
 from tests.flow.evidence import check_page, disagreements, read_page
 from tests.flow.finished_study import insert
 
@@ -25,21 +23,13 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, str]]:
+def served(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[tuple[FastAPI, str]]:
     """The real application, with one finished study, at an address of its own."""
     app = create_app(Settings(home=Path(tmp_path_factory.mktemp("home"))))
     with system_session(app.state.engine) as session:
         insert(session, team_id=1)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    while not server.started:
-        thread.join(0.05)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield app, f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
-    app.state.engine.dispose()
+    with serve(app) as address:
+        yield app, address
 
 
 @pytest.fixture

@@ -134,6 +134,8 @@ async def launch(
     """Post the study document; a refusal is shown in the API's own words."""
     if not clicks:
         return no_update, no_update
+    if not chosen:
+        return no_update, _problem(ApiProblem(422, "Not valid", "Choose at least one method.", []))
     kind = field["kind"]
     document = {
         "name": field["name"],

@@ -62,14 +62,14 @@ def _seconds(setting: Setting, total_steps: int | None, calibration: Calibration
 
 
 def _how(setting: Setting, memory: Memory) -> dict[str, str]:
-    title, budget = setting.method.title, setting.budget
+    title, budget, kind = setting.method.title, setting.budget, setting.base.model_type
     texts = f"{setting.rows} texts of {setting.text_length} tokens at once, {setting.precision}"
     if budget.gradient_checkpointing:
         texts += ", gradient checkpointing"
     largest = "sum of" if setting.device == "cpu" else "largest phase of"
     return {
         "trainable_parameters": f"{title}'s own formula over the shapes of the base; the head is counted apart.",
-        "head_parameters": f"What {setting.base.model_type} models get for {setting.task_kind}: {setting.labels} labels.",
+        "head_parameters": f"What {kind} models get for {setting.task_kind} with {setting.labels} labels.",
         "stored_parameters": f"{title}'s own formula over the shapes of the base; the head is counted apart.",
         "storage_bytes": "4 bytes for each stored parameter, the head's included, and the files' own text.",
         "load_peak_memory_bytes": "The weights, and the largest of them once more where they are narrowed on the way.",

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from peft_core.analysis.cost_model.fits import advice
 from peft_core.analysis.cost_model.memory import Memory, size
-from peft_core.analysis.cost_model.setting import DeviceKind, Setting
+from peft_core.analysis.cost_model.setting import DeviceKind, Setting, setting_of
 from peft_core.device import memory_bytes, pick_device
 from peft_core.errors import InvalidBaseModel, RunFailed
 from peft_core.method import Method
-from peft_core.model_config import read_config_of
 from peft_core.out_of_memory import OUT_OF_MEMORY
 from peft_core.spec import RunSpec
 
@@ -18,13 +17,19 @@ RESERVE_BYTES = 128 * 2**20
 
 
 def check_memory(spec: RunSpec, method: Method, token_counts: Sequence[int]) -> None:
-    """Raises RunFailed where the device that this process trains on cannot hold the run. `token_counts` are those of
-    the training items."""
+    """Raises RunFailed where the device that this process trains on cannot hold the run, with texts of the usual length
+    of the training items, whose `token_counts` are given. Says nothing of an architecture that is not known."""
     device = pick_device()
-    bytes_there = memory_bytes(device)
-    setting = _setting(spec, method, token_counts, "cuda" if device.type == "cuda" else "cpu")
-    if setting is not None and bytes_there is not None:
-        refuse_what_cannot_fit(setting, bytes_there - RESERVE_BYTES)
+    there = memory_bytes(device)
+    if there is None or method.learning_rate is None:
+        return
+    kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
+    length = round(statistics.median(token_counts))
+    try:
+        setting = setting_of(spec, precision=spec.precision or "fp32", device=kind, length=length)
+    except InvalidBaseModel:
+        return
+    refuse_what_cannot_fit(setting, there - RESERVE_BYTES)
 
 
 def refuse_what_cannot_fit(setting: Setting, room: int) -> None:
@@ -34,27 +39,6 @@ def refuse_what_cannot_fit(setting: Setting, room: int) -> None:
     if least > room:
         raise RunFailed(
             f"{OUT_OF_MEMORY} before it began: with batches of {setting.budget.batch_size} texts of"
-            f" {setting.text_length} tokens, {setting.method.title} needs {size(least)} at the very least and this device"
-            f" has {size(room)}. {advice(setting, room)}"
+            f" {setting.text_length} tokens, {setting.method.title} needs {size(least)} at the very least and this"
+            f" device has {size(room)}. {advice(setting, room)}"
         )
-
-
-def _setting(spec: RunSpec, method: Method, token_counts: Sequence[int], device: DeviceKind) -> Setting | None:
-    """The run with texts of the usual length; None where nothing trains or the architecture is not known."""
-    if method.learning_rate is None:
-        return None
-    try:
-        base, anatomy = read_config_of(spec.base_model)
-    except InvalidBaseModel:
-        return None
-    return Setting(
-        base=base,
-        anatomy=anatomy,
-        method=method,
-        task_kind=spec.task.kind,
-        labels=len(spec.task.choices or spec.task.labels),
-        budget=spec.budget,
-        precision=spec.precision or "fp32",
-        device=device,
-        length=round(statistics.median(token_counts)),
-    )

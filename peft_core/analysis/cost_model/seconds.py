@@ -22,10 +22,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's work: so many items, padded to so many tokens."""
+    """One step's work: so many items, padded to so many tokens, of which so many are the items' own."""
 
     items: int
     length: int
+    real_tokens: int
 
 
 def step_flops(setting: Setting, batch: Batch) -> float:

@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Literal
 
 from peft_core.added_cost import AddedCost
-from peft_core.method import Method
-from peft_core.model_config import Anatomy
+from peft_core.method import Method, build_method
+from peft_core.model_config import Anatomy, read_config_of
 from peft_core.model_shape import ModelShape
-from peft_core.spec import Budget, Precision
+from peft_core.spec import Budget, Precision, RunSpec
 from peft_core.task import Task, task_kind
 
 DeviceKind = Literal["cpu", "cuda"]
@@ -128,3 +128,19 @@ class Setting:
     def trained_layers(self) -> frozenset[str]:
         """Paths of the base's layers whose own weight trains."""
         return self.added.inputs_kept if self.method.trains_base else frozenset()
+
+
+def setting_of(spec: RunSpec, *, precision: Precision, device: DeviceKind, length: int | None) -> Setting:
+    """A run as the cost model sees it. Raises InvalidBaseModel where its architecture is not known."""
+    base, anatomy = read_config_of(spec.base_model)
+    return Setting(
+        base=base,
+        anatomy=anatomy,
+        method=build_method(spec.method, spec.hyperparameters),
+        task_kind=spec.task.kind,
+        labels=len(spec.task.choices or spec.task.labels),
+        budget=spec.budget,
+        precision=precision,
+        device=device,
+        length=length,
+    )

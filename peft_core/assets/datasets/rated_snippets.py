@@ -13,6 +13,7 @@ from peft_core.spec import Columns, Splits
 
 NEUTRAL = 0.5
 """A mean rating this close to 0 is neither positive nor negative."""
+LABELLED = Columns(text="text", label="label")
 CLEAR = "those closer than 0.5 to neutral left out, HTML entities made plain characters"
 
 
@@ -122,7 +123,7 @@ def _task(
     texts: str,
     *,
     kind: str = "classification",
-    columns: Columns = Columns(text="text", label="label"),  # noqa: B008  # it is frozen
+    columns: Columns = LABELLED,
 ) -> TaskAsset:
     return TaskAsset(
         name=name,

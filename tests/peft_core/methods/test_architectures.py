@@ -151,7 +151,7 @@ def test_merged_it_answers_the_same(offered: dict[str, Method], adapted: dict[st
         merged = method.merge(copy.deepcopy(adapted[name]))
         assert (merged is not None) == method.capabilities.merges, name
         if merged is not None:
-            assert torch.allclose(logits(merged), logits(adapted[name]), atol=1e-5), name
+            assert torch.allclose(logits(merged), logits(adapted[name]), atol=2e-4), name
 
 
 def test_a_prefix_is_refused_exactly_where_attention_cannot_take_one(shape: ModelShape, plain: nn.Module) -> None:
@@ -159,13 +159,13 @@ def test_a_prefix_is_refused_exactly_where_attention_cannot_take_one(shape: Mode
     assert prefixes
     for method in prefixes:
         if is_refused(method, shape):
-            with pytest.raises(ValueError, match=r"past key values|token_dim"):
+            with pytest.raises(ValueError, match=r"past key values|token_dim|inputs_embeds"):
                 logits(attach(method, copy.deepcopy(plain)))
         else:
             assert logits(attach(method, copy.deepcopy(plain))).isfinite().all()
 
 
-def test_a_refusal_names_the_architecture(shape: ModelShape, offered: dict[str, Method]) -> None:
+def test_a_refusal_names_the_architecture_or_the_task(shape: ModelShape, offered: dict[str, Method]) -> None:
     for name in methods().keys() - offered.keys():
-        with pytest.raises(NotOffered, match=shape.model_type):
+        with pytest.raises(NotOffered, match=rf"\b{shape.model_type}\b|{KIND} task|source tasks"):
             build_method(name, {}).check(shape, task_kind=KIND, max_length=LENGTH)

@@ -14,7 +14,7 @@ from torch import nn
 from peft_core.checkpoint import load_checkpoint, save_checkpoint
 from peft_core.data import Item
 from peft_core.errors import NotOffered, PeftCoreError
-from peft_core.head import is_head
+from peft_core.head import WRAPPERS, is_head
 from peft_core.method import Method, build_method, check_budget, methods
 from peft_core.model_shape import ModelShape, read_model_shape
 from peft_core.spec import Budget, TaskSpec
@@ -164,8 +164,12 @@ def test_the_loss_falls_and_the_base_stays_bit_identical(trains: Method, base: n
 
 def wrapped(name: str, tensors: Iterable[str]) -> str:
     """What the base model's tensor `name` is called with a method around it."""
-    (found,) = (path for path in tensors if f".{path}".replace(".base_layer.", ".").endswith(f".{name}"))
+    (found,) = (path for path in tensors if without_wrappers(path) == without_wrappers(name))
     return found
+
+
+def without_wrappers(path: str) -> list[str]:
+    return [part for part in path.split(".") if part not in WRAPPERS | {"base_layer"}]
 
 
 def test_it_is_saved_and_loaded_to_the_bit(trains: Method, base: nn.Module, case: Case, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from peft_core.errors import NotOffered
 from peft_core.method import build_method, methods
 from peft_core.methods._peft import PeftMethod
+from peft_core.model_shape import read_model_shape
 
 KIND = "classification"
 
@@ -25,11 +27,19 @@ def base(small_base: Callable[[str], Path], load_classifier: LoadClassifier) -> 
 
 # RandLoRA's file holds what all layers share once: peft fills every layer from it, and says what it did not find.
 @pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
+# LN tuning's wraps norms: peft says that they are no linear layers.
+@pytest.mark.filterwarnings("ignore:Unsupported layer type:UserWarning")
 @pytest.mark.parametrize("name", [name for name, method in methods().items() if issubclass(method, PeftMethod)])
-def test_peft_itself_loads_what_a_peft_method_saved(name: str, base: Callable[[], nn.Module], tmp_path: Path) -> None:
+def test_peft_itself_loads_what_a_peft_method_saved(
+    name: str, base: Callable[[], nn.Module], small_base: Callable[[str], Path], tmp_path: Path
+) -> None:
     from peft import PeftConfig, PeftModel
 
     method = build_method(name, {})
+    try:
+        method.check(read_model_shape(small_base("bert")), task_kind=KIND, max_length=8)
+    except NotOffered as reason:
+        pytest.skip(f"not offered here: {reason}")
     model = method.attach(base(), task_kind=KIND, total_steps=1)
     method.save(model, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
@@ -37,7 +47,9 @@ def test_peft_itself_loads_what_a_peft_method_saved(name: str, base: Callable[[]
     loaded = PeftModel.from_pretrained(base(), str(tmp_path)).eval()
     tokens = torch.tensor([[2, 17, 30, 3]])
     with torch.no_grad():
-        assert torch.equal(loaded(input_ids=tokens).logits, model(input_ids=tokens).logits)
+        found, expected = loaded(input_ids=tokens).logits, model(input_ids=tokens).logits
+    # What replaced the base's weights adds up in another order on the base as it was.
+    assert torch.allclose(found, expected, atol=1e-5) if method.rewrites_base else torch.equal(found, expected)
 
 
 def test_lora_s_configuration_is_the_same_text_in_every_process(base: Callable[[], nn.Module], tmp_path: Path) -> None:

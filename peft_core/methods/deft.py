@@ -1,0 +1,70 @@
+"""DEFT: (I - P relu(P)^T) W x + P R x, a learnt subspace of the outputs is taken out and written anew."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
+from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._update import NARROWEST, Layers, MatrixUpdate, check_at_most, narrowest_sides
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Deft(MatrixUpdate):
+    """R starts as relu(P)^T W, so that what is written equals what was taken out, but for rounding."""
+
+    title: ClassVar[str] = "DEFT"
+    family: ClassVar[Family] = "lora"
+    summary: ClassVar[str] = "Takes a subspace out of weights, writes it anew"
+    trains: ClassVar[str] = "The subspace P (d_out x r) and what is written in it, R (r x d_in), for each layer."
+    paper: ClassVar[Paper | None] = Paper(
+        title="DEFT: Decompositional Efficient Fine-Tuning for Text-to-Image Models",
+        authors="Kumar et al.",
+        year=2025,
+        url="https://arxiv.org/abs/2509.22793",
+    )
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=3e-3,
+        encoder=4e-4,
+        llm=1e-4,
+        source="to measure",
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        merges=True, quantised_base=False, gradient_checkpointing=True, hot_switch=True
+    )
+    place: ClassVar[int] = 58
+    equals_base_at_start: ClassVar[bool] = False
+
+    rank: int = hyperparameter(
+        16,
+        title="Rank r",
+        ge=1,
+        recommended=(4, 64),
+        effect="Dimension of the subspace. Parameters and storage grow in proportion.",
+    )
+    dropout: float = hyperparameter(
+        0.0,
+        title="Dropout",
+        ge=0.0,
+        le=0.99,
+        recommended=(0.0, 0.1),
+        effect="Drops inputs of the update while training, against over-fitting on little data.",
+    )
+    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+
+    def check_layers(self, layers: Layers) -> None:
+        check_at_most(self.title, "rank", self.rank, narrowest_sides(layers), NARROWEST)
+
+    def layer_parameters(self, d_in: int, d_out: int) -> int:
+        """r (d_in + d_out)."""
+        return self.rank * (d_in + d_out)
+
+    def setting(self) -> str:
+        return f"r{self.rank}"
+
+    def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
+        from peft import DeftConfig
+
+        return DeftConfig(
+            task_type=task_type, r=self.rank, deft_dropout=self.dropout, target_modules=self.pattern(model)
+        )
