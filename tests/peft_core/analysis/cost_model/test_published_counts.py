@@ -39,7 +39,12 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any], int, int | None]] = {
         9_461_760,
         37_868_984,
     ),
-    "lora--llama-3.2-3B-rank64-rslora": ("rslora", {"rank": 64, "target_modules": "query_value"}, 18_350_080, 73_415_408),
+    "lora--llama-3.2-3B-rank64-rslora": (
+        "rslora",
+        {"rank": 64, "target_modules": "query_value"},
+        18_350_080,
+        73_415_408,
+    ),
     "lora--llama-3.2-3B-rank32-dora": ("dora", {"rank": 32}, 9_289_728, 37_181_760),
     "lora--llama-3.2-3B-rank32-lorafa": ("lora_fa", {"rank": 32}, 3_670_016, 36_715_216),
     "adalora--llama-3.2-3B-rank32": (
