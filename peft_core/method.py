@@ -258,6 +258,23 @@ def build_method(name: str, hyperparameters: dict[str, JsonValue]) -> Method:
         raise InvalidHyperparameter(field, f"{name}: {field} is {_shown(first)}: {_reason(first)}.") from None
 
 
+def distinct_labels(chosen: Sequence[Method]) -> list[str]:
+    """The label of each, and where several would read the same also the values that tell them apart ("LoRA r8, alpha
+    16"). Only equal ones still share a name."""
+    labels = [method.label() for method in chosen]
+    return [
+        label + _difference(method, [other for other, same in zip(chosen, labels, strict=True) if same == label])
+        for method, label in zip(chosen, labels, strict=True)
+    ]
+
+
+def _difference(method: Method, namesakes: Sequence[Method]) -> str:
+    own = method.model_dump()
+    others = [other.model_dump() for other in namesakes if type(other) is type(method)]
+    differing = [name for name in own if any(other[name] != own[name] for other in others)]
+    return "".join(f", {name.replace('_', ' ')} {own[name]}" for name in differing)
+
+
 def check_budget(method: Method, budget: Budget) -> None:
     """Raises NotOffered where the budget asks for what the method cannot do."""
     if budget.gradient_checkpointing and not method.capabilities.gradient_checkpointing:

@@ -59,7 +59,7 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub) -> RunResult:
     on_event(Progress(phase="loading", step=0, total_steps=total_steps))
     kind = task_kind(spec.task.kind)
     spec, pad_token_id, items = _tokenise(spec, kind, read_splits(spec.task, kind))
-    check_memory(spec, method, [len(item.tokens) for item in items.train])
+    check_memory(spec, [len(item.tokens) for item in items.train])
     for recorder in recorders:
         recorder.before_load(spec)
     state = _attach(spec, method, items, pad_token_id, total_steps, on_event)

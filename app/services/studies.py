@@ -16,7 +16,7 @@ from app.services.callers import Caller
 from app.services.tasks import find_task, pinned
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
-from peft_core.method import LearningRate, Method, build_method, check_budget
+from peft_core.method import LearningRate, Method, build_method, check_budget, distinct_labels
 from peft_core.metric import metrics
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, TaskSpec
@@ -217,13 +217,14 @@ def _queue_runs(
 ) -> None:
     """All runs of the study, in the order in which their results say most: the floor first, then method by method."""
     position = 0
+    labels = distinct_labels([row.method for row in planned])
     for place, row in enumerate(planned):
         tuned = len(row.learning_rates) > 1
         configuration = Configuration(
             study_id=study.id,
             position=place,
             method=row.name,
-            label=row.method.label(),
+            label=labels[place],
             family=row.method.family,
             reference=row.reference,
             hyperparameters=row.method.model_dump(mode="json"),

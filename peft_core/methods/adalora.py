@@ -81,7 +81,8 @@ class AdaLora(LoraMethod):
     @property
     def starting_rank(self) -> int:
         """`start_ratio` times the target, rounded up, and at least one more: there has to be something to cut."""
-        return max(self.rank + 1, math.ceil(self.start_ratio * self.rank))
+        # 1.1 times 10 is a little above 11 in binary fractions.
+        return max(self.rank + 1, math.ceil(round(self.start_ratio * self.rank, 6)))
 
     def check_layers(self, layers: Layers) -> None:
         most = min(narrowest_sides(layers))

@@ -79,20 +79,21 @@ class BitFit(Method):
         chosen = {f"{path}.bias" for path in shape.linears_with(QUERY_AND_FFN)}
         return {path: dims for path, dims in found.items() if path in chosen}
 
-    def _is_chosen(self, path: str, tensor: "nn.Parameter", model: "nn.Module") -> bool:
-        if is_head(path) or not is_bias(path, tensor.ndim):
-            return False
-        return (
-            self.biases == "all"
-            or re.fullmatch(module_pattern(model, QUERY_AND_FFN), path.rpartition(".")[0]) is not None
-        )
-
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
-        chosen = {path: tensor for path, tensor in model.named_parameters() if self._is_chosen(path, tensor, model)}
+        chosen = self._chosen(model)
         for path in chosen:
             _keep_original(model, path)
         freeze_all_but(model, [*chosen.values(), *head_parameters(model)])
         return model
+
+    def _chosen(self, model: "nn.Module") -> "dict[str, nn.Parameter]":
+        pattern = module_pattern(model, QUERY_AND_FFN)
+        return {
+            path: tensor
+            for path, tensor in model.named_parameters()
+            if is_bias(path, tensor.ndim) and not is_head(path)
+            if self.biases == "all" or re.fullmatch(pattern, path.rpartition(".")[0])
+        }
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         save_trained(self, "bitfit", model, folder)

@@ -81,9 +81,9 @@ class Boft(MatrixUpdate):
         return self.factors * d_in * self.block_size + d_out
 
     def added_cost(self, shape: ModelShape) -> AddedCost:
-        """Each factor's product and the turned weight are kept, and the outputs, which meet a trained scale."""
+        """Factors, their product and the turned weight are kept, and the outputs, which meet a trained scale."""
         layers = self.layers(shape)
-        kept = sum((self.factors + 1) * d_in * d_in for d_in in input_widths(layers))
+        kept = sum((self.factors + 2) * d_in * d_in for d_in in input_widths(layers))
         turned = sum(2 * d_in * d_out for d_in, d_out in layers.values())
         cost = replace(super().added_cost(shape), flops_per_token=turned, kept=kept)
         return replace(cost, kept_per_token=sum(output_widths(layers)))

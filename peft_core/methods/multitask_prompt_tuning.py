@@ -22,7 +22,7 @@ class MultitaskPromptTuning(InputPromptMethod):
         url="https://arxiv.org/abs/2303.02861",
     )
     learning_rate: ClassVar[LearningRate | None] = LearningRate(
-        small=1e-1, encoder=3e-2, llm=3e-2, source="protocol's starting points of prompt tuning; not measured"
+        small=1e-2, encoder=3e-2, llm=3e-2, source="as prompt tuning's; not measured"
     )
     place: ClassVar[int] = 35
 

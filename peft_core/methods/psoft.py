@@ -23,7 +23,15 @@ class Psoft(MatrixUpdate):
         year=2025,
         url="https://arxiv.org/abs/2505.11235",
     )
-    learning_rate: ClassVar[LearningRate | None] = LearningRate(small=1e-2, encoder=1e-3, llm=1e-4, source="to measure")
+    learning_rate: ClassVar[LearningRate | None] = LearningRate(
+        small=1e-2,
+        encoder=1e-3,
+        llm=1e-4,
+        source=(
+            "llm: Hugging Face's method comparison, Llama-3.2-3B, psoft--llama-3.2-3B-default; others: not measured, as"
+            " other orthogonal methods"
+        ),
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         merges=True, quantised_base=False, gradient_checkpointing=True, hot_switch=True
     )

@@ -66,6 +66,8 @@ def layout(run_id: str = "", **_query: str) -> Any:
     Input("scheme-now", "data"),
     Input("run-asked", "children"),
     State("run-id", "data"),
+    # A tick while an answer is under way would make the browser drop that answer: on a busy machine, every one.
+    running=[(Output("run-tick", "max_intervals"), 0, -1)],
 )
 async def refresh(_ticks: int | None, scheme: str | None, _asked: Any, run_id: int) -> Any:
     """The run as it is now."""

@@ -8,7 +8,6 @@ from peft_core.analysis.cost_model.memory import Memory, size
 from peft_core.analysis.cost_model.setting import DeviceKind, Setting, setting_of
 from peft_core.device import memory_bytes, pick_device
 from peft_core.errors import InvalidBaseModel, RunFailed
-from peft_core.method import Method
 from peft_core.out_of_memory import OUT_OF_MEMORY
 from peft_core.spec import RunSpec
 
@@ -16,12 +15,12 @@ RESERVE_BYTES = 128 * 2**20
 """What a device's system keeps for itself."""
 
 
-def check_memory(spec: RunSpec, method: Method, token_counts: Sequence[int]) -> None:
+def check_memory(spec: RunSpec, token_counts: Sequence[int]) -> None:
     """Raises RunFailed where the device that this process trains on cannot hold the run, with texts of the usual length
     of the training items, whose `token_counts` are given. Says nothing of an architecture that is not known."""
     device = pick_device()
     there = memory_bytes(device)
-    if there is None or method.learning_rate is None:
+    if there is None:
         return
     kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
     length = round(statistics.median(token_counts))
@@ -29,7 +28,8 @@ def check_memory(spec: RunSpec, method: Method, token_counts: Sequence[int]) -> 
         setting = setting_of(spec, precision=spec.precision or "fp32", device=kind, length=length)
     except InvalidBaseModel:
         return
-    refuse_what_cannot_fit(setting, there - RESERVE_BYTES)
+    if setting.method.learning_rate is not None:
+        refuse_what_cannot_fit(setting, there - RESERVE_BYTES)
 
 
 def refuse_what_cannot_fit(setting: Setting, room: int) -> None:

@@ -58,7 +58,7 @@ class Setting:
         found = {}
         for path, dims in self.shape.tensors.items():
             layer, _, last = path.rpartition(".")
-            if last == "weight" and len(dims) == 2 and layer != "pooler.dense" and not layer.endswith(TABLES):
+            if last == "weight" and len(dims) == 2 and not layer.startswith("pooler") and not layer.endswith(TABLES):
                 found[layer] = (dims[0], dims[1]) if self.anatomy.input_first else (dims[1], dims[0])
         return found
 

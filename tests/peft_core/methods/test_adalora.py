@@ -12,7 +12,7 @@ from peft_core.checkpoint import load_checkpoint, save_checkpoint
 from peft_core.data import Item
 from peft_core.method import build_method
 from peft_core.methods._lora import lora_layers
-from peft_core.methods.adalora import schedule
+from peft_core.methods.adalora import AdaLora, schedule
 from peft_core.tasks.classification import Classification
 from peft_core.training import Loop, Plan, Training
 from tests.peft_core.methods.one_layer import (
@@ -61,6 +61,11 @@ def test_the_update_is_p_lambda_q(base: nn.Module) -> None:
     a, e, b = (layer.get_parameter(f"lora_{name}.default").detach() for name in "AEB")
     assert a.shape == (3, 64)
     assert close(effective_weight(layer), base_weight(layer) + 2 * b @ e.flatten().diag() @ a)
+
+
+@pytest.mark.parametrize(("rank", "ratio", "start"), [(8, 1.5, 12), (3, 1.5, 5), (10, 1.1, 11), (4, 1.0, 5)])
+def test_training_starts_with_more_ranks_than_the_target(rank: int, ratio: float, start: int) -> None:
+    assert AdaLora(rank=rank, start_ratio=ratio).starting_rank == start
 
 
 def test_a_tenth_of_the_steps_warm_up_and_three_tenths_train_what_is_left() -> None:
@@ -140,9 +145,13 @@ def test_the_penalty_is_the_mean_distance_from_orthogonal(base: nn.Module) -> No
     assert build_method("adalora", {"orth_reg_weight": 0.0}).penalty(model) is None
 
 
+# peft looks for layers' names in the pattern, which AdaLoRA's names ranks in.
+@pytest.mark.filterwarnings("ignore:The following rank_pattern keys did not match:RuntimeWarning")
 def test_only_the_ranks_that_are_left_are_stored(
     base: nn.Module, small_base: Callable[[str], Path], load_classifier: LoadClassifier, tmp_path: Path
 ) -> None:
+    """peft itself loads them, to the order of sums."""
+    from peft import PeftModel
     from safetensors.torch import load_file
 
     run = training(base, total_steps=10)
@@ -158,6 +167,7 @@ def test_only_the_ranks_that_are_left_are_stored(
     restored = method.load(load_classifier(small_base("bert")), tmp_path, task_kind=KIND)
     assert ranks(restored) == left
     assert torch.equal(logits(restored), answer)
+    assert close(logits(PeftModel.from_pretrained(load_classifier(small_base("bert")), str(tmp_path))), answer)
 
 
 def test_a_checkpoint_after_the_last_cut_keeps_the_ranks_that_were_cut(

@@ -90,7 +90,9 @@ def trains(request: pytest.FixtureRequest, case: Case) -> Method:
 
 def attach(method: Method, base: nn.Module, case: Case) -> nn.Module:
     torch.manual_seed(0)
-    return method.attach(base, task_kind=case.kind, total_steps=8).eval()
+    model = method.attach(base, task_kind=case.kind, total_steps=8).eval()
+    method.before_training(model, case.items)
+    return model
 
 
 def logits(model: nn.Module, case: Case) -> torch.Tensor:
