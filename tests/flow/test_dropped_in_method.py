@@ -11,6 +11,10 @@ from playwright.sync_api import Browser, expect
 from tests.flow.conftest import Start
 
 pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 120_000
+"""The form holds every method's fields; a busy machine takes its time over the first page."""
+expect.set_options(timeout=PATIENCE_MS)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,6 +42,7 @@ def test_a_dropped_in_method_appears(start: Start, browser: Browser, tmp_path: P
         assert cards["dropped_in"]["title"] == "Dropped In"
         assert [field["name"] for field in cards["dropped_in"]["hyperparameters"]] == ["width"]
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{url}/studies/new")
         page.get_by_label("Find a method or paper").fill("dropped")
         card = page.get_by_role("button", name="Dropped In")

@@ -18,6 +18,10 @@ from tests.flow.evidence import check_page, read_page
 
 pytestmark = pytest.mark.browser
 
+PATIENCE_MS = 120_000
+"""The form holds every method's fields; a busy machine takes its time over the first page."""
+expect.set_options(timeout=PATIENCE_MS)
+
 
 def ask(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=30) as answer:
@@ -49,6 +53,7 @@ def fill_form(page: Page) -> None:
 def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_tweets: Path) -> None:
     with start(few_tweets) as url:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         foreign: list[str] = []
         page.on(
             "request",
@@ -113,6 +118,7 @@ def test_a_refusal_is_told_beside_the_button_and_nothing_is_made(
 ) -> None:
     with start(few_tweets) as url:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{url}/studies/new")
         expect(page.locator("[aria-pressed=true]")).to_have_count(2)
         rank = page.locator('[id*=\'"field":"rank"\'][id*=\'"method":"lora"\']').first
