@@ -31,7 +31,5 @@ class AddedCost:
     """Virtual keys and values in front of every layer's own: attention reads them, no layer works on them."""
     untouched_layers: float = 0.0
     """The first layers, in which nothing trains yet: no gradient comes back to them and they keep nothing."""
-    linear_bytes: float = 4.0
-    """What a weight of the base's linear layers takes while training."""
     through_base: bool = True
     """False: no gradient passes through the base, which then keeps nothing for it."""

@@ -126,6 +126,8 @@ class Method(BaseModel):
     """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
     rewrites_base: ClassVar[bool] = False
     """True: attaching changes frozen base tensors (PiSSA) and `unload` restores them."""
+    linear_bytes: ClassVar[float] = 4.0
+    """What a weight of the base's linear layers takes while training: float32, or less where they are quantised."""
     stored_at_most: ClassVar[bool] = False
     """True: training decides how much is stored (AdaLoRA prunes ranks), `stored_parameters` is the most it can be."""
     equals_base_at_start: ClassVar[bool] = True

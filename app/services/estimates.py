@@ -94,7 +94,8 @@ def device_speed(engine: Engine, caller: Caller, device: DeviceKind) -> Calibrat
     """How fast such a device trains, from the probes that ended well on one; None where there is none."""
     with team_session(engine, caller.team_id) as session:
         measured = list(_probed_steps(session, device))
-    return calibrate(measured, f"{len(measured)} probes on {device}") if measured else None
+    probes = f"{len(measured)} probe{'s' if len(measured) > 1 else ''}"
+    return calibrate(measured, f"{probes} on {device}") if measured else None
 
 
 def _probed_steps(session: Session, device: DeviceKind) -> Iterator[tuple[float, float]]:

@@ -21,7 +21,7 @@ def read_spectrum(engine: Engine, caller: Caller, store: Path, run_id: int, *, l
         runs.read_run(session, run_id)
         files = {file.path: file for file in runs.list_artifacts(session, run_id)}
     if SPECTRUM not in files:
-        raise NotFound(f"There is no update spectrum of run {run_id}: only reporting runs that ended well have one.")
+        raise NotFound(f"There is no update spectrum of run {run_id}: reporting runs leave one when they end well.")
     found = Spectrum.model_validate_json(stored_file(store, files[SPECTRUM]).read_bytes())
     return SpectrumView(
         run_id=run_id,

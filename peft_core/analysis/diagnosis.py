@@ -151,9 +151,12 @@ def _swapping(run: RunRecord) -> list[Fact]:
 
 
 def _unstable_training(run: RunRecord) -> Finding | None:
-    facts = [*_not_finite(run), *_loss_jump(run), *_norm_growth(run)]
     diverged = run.reason is not None and NOT_FINITE.search(run.reason) is not None
-    if not (facts or diverged or _rate_too_high(run)) or (run.learned and not diverged):
+    if run.learned and not diverged:
+        return None
+    facts: list[Fact] = [("The loss was no number any more, which ended the run.",)] if diverged else []
+    facts += [*_not_finite(run), *_loss_jump(run), *_norm_growth(run)]
+    if not (facts or _rate_too_high(run)):
         return None
     return Finding("unstable_training", (*facts, *_highest_rate(run), *_score(run)), UNSTABLE)
 

@@ -40,13 +40,14 @@ def read_spectrum(state: RunInProgress) -> Spectrum:
     started = time.perf_counter()
     chosen = _chosen_layers(state.shape)
     merged = _merged_layers(state, chosen)
-    layers = _spectra(state, merged) if merged else ()
+    finite = {path: layer for path, layer in (merged or {}).items() if bool(layer.weight.isfinite().all())}
+    layers = _spectra(state, finite) if finite else ()
     return Spectrum(
         layers=layers,
-        unchanged=len(merged or {}) - len(layers),
+        unchanged=len(finite) - len(layers),
         looked_at=_in_words(chosen, state.shape.layers),
         seconds=time.perf_counter() - started,
-        missing=None if layers else _why_none(state, merges=merged is not None),
+        missing=None if layers else _why_none(state, merged, finite),
     )
 
 
@@ -145,10 +146,12 @@ def _in_words(chosen: frozenset[int], layers: int) -> str:
     return "the first, the middle and the last transformer layer, for the model is large"
 
 
-def _why_none(state: RunInProgress, *, merges: bool) -> str:
+def _why_none(state: RunInProgress, merged: dict[str, MergedLayer] | None, finite: dict[str, MergedLayer]) -> str:
     title = state.loop.method.title
     if state.loop.method.learning_rate is None:
         return f"{title} trains nothing, so that no weight has changed."
-    if not merges:
+    if merged is None:
         return f"{title} changes no weight of the base model: what it trains is put beside or in front of it."
+    if merged and not finite:
+        return "The weights are no numbers any more: training diverged in its last steps. Lower the learning rate."
     return f"{title} leaves the weight matrices of the transformer layers as they are: what it trains lies elsewhere."

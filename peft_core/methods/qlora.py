@@ -1,11 +1,9 @@
 """QLoRA: LoRA beside a base whose linear layers are held in 4 bits (NF4, with their scales quantised once more)."""
 
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from peft_core.added_cost import AddedCost
 from peft_core.errors import NotOffered
 from peft_core.four_bit import four_bit_options, has_four_bit_layers
 from peft_core.method import Capabilities, Family, LearningRate, Paper
@@ -16,9 +14,6 @@ from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
-
-WEIGHT_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
-"""Of a weight in NF4: 4 bits, 8 more for every 64 weights' scale, and 32 for every 256 scales' own."""
 
 
 class QLora(LoraMethod):
@@ -45,6 +40,7 @@ class QLora(LoraMethod):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 14
+    linear_bytes: ClassVar[float] = 0.5 + 1 / 64 + 4 / (64 * 256)  # 4 bits, their scale's 8, and 32 for 256 scales.
 
     target_modules: Targets = targets_field("all_linear")
 
@@ -56,9 +52,6 @@ class QLora(LoraMethod):
                 "QLoRA needs bitsandbytes, which is not installed here. Install it with"
                 " `pip install 'peft-atlas[worker]'`, or choose LoRA."
             )
-
-    def added_cost(self, shape: ModelShape) -> AddedCost:
-        return replace(super().added_cost(shape), linear_bytes=WEIGHT_BYTES)
 
     def load_options(self) -> dict[str, Any]:
         return four_bit_options()

@@ -34,6 +34,8 @@ FAMILIES: dict[str, Callable[[str, Fields], tuple[ModelShape, Anatomy]]] = {
 }
 """By model_type: the shape and anatomy of what transformers builds."""
 
+SIXTEEN_BITS = ("bfloat16", "float16")
+
 
 def read_config(config: Mapping[str, Any]) -> tuple[ModelShape, Anatomy]:
     """The shape that transformers would build from a config (AutoModel, no head) and how its layers work.
@@ -51,7 +53,9 @@ def read_config(config: Mapping[str, Any]) -> tuple[ModelShape, Anatomy]:
             "model_type",
             f"The config's model_type is {shown(model_type)}, which is not known. Known are: {', '.join(FAMILIES)}.",
         )
-    return FAMILIES[model_type](model_type, Fields(config))
+    shape, anatomy = FAMILIES[model_type](model_type, Fields(config))
+    written = config.get("dtype", config.get("torch_dtype"))
+    return shape, replace(anatomy, file_bytes=2 if written in SIXTEEN_BITS else 4)
 
 
 def read_config_of(folder: Path) -> tuple[ModelShape, Anatomy]:

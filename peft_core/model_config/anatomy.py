@@ -53,5 +53,7 @@ class Anatomy:
     sequence_head: HeadStyle = "linear"
     token_head: HeadStyle = "linear"
     choice_head: HeadStyle = "none"
+    file_bytes: int = 4
+    """What a weight takes in the model's own files, by the type that the config names."""
     pooler: frozenset[str] = frozenset()
     """The kinds of head ("sequence", "token", "choice") whose model holds the base's pooler."""

@@ -66,7 +66,7 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
         # Dash tells a callback that broke on the console.
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(f"{url}/studies/new")
-        expect(page.locator("[aria-pressed=true]")).to_have_count(2)
+        expect(page.locator("[aria-pressed=true]")).to_have_count(2, timeout=30_000)
         fill_form(page)
         expect(page.locator("#study-size")).to_contain_text("10 runs")
         page.locator("#launch-study").click()
@@ -120,7 +120,7 @@ def test_a_refusal_is_told_beside_the_button_and_nothing_is_made(
         page = browser.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{url}/studies/new")
-        expect(page.locator("[aria-pressed=true]")).to_have_count(2)
+        expect(page.locator("[aria-pressed=true]")).to_have_count(2, timeout=30_000)
         rank = page.locator('[id*=\'"field":"rank"\'][id*=\'"method":"lora"\']').first
         rank.fill("9999")
         page.locator("#launch-study").click()

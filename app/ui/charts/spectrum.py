@@ -12,6 +12,9 @@ from app.ui.theme import Palette
 MOST_POINTS = 48
 """Drawn of a curve, evenly spread on its logarithmic axis."""
 
+MOST_MARKERS = 16
+"""More points than these run together, and a dotted line could not be told from a solid one."""
+
 HEIGHT = 330
 
 
@@ -73,7 +76,7 @@ def _line(ranks: list[int], curve: list[float], points: list[Point], palette: Pa
     return go.Scatter(
         x=ranks,
         y=[curve[rank - 1] for rank in ranks],
-        mode="lines+markers",
+        mode="lines+markers" if len(ranks) <= MOST_MARKERS else "lines",
         line={"color": palette.accent, "width": 1.6, "dash": dash},
         marker={"size": 4},
         hovertext=[point.text for point in points],

@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import MATCH, Input, Output, State, clientside_callback, html
+from dash import ALL, Input, Output, State, clientside_callback, dcc, html
 
 from app.schemas import HyperparameterField, MethodCard
 
@@ -14,21 +14,22 @@ MOST_OPEN = 5
 """Of more chosen methods than this the forms are closed: their titles say what can be changed."""
 
 
-def hyperparameter_forms(methods: list[MethodCard]) -> html.Div:
-    """The form of every method that has hyper-parameters, shown while it is chosen."""
-    return html.Div([_form(card) for card in methods if card.hyperparameters])
+def hyperparameter_forms(methods: list[MethodCard]) -> list[Any]:
+    """A place for the chosen methods' forms, and the forms of all: drawing those that nobody asked for takes a browser
+    seconds."""
+    forms = {card.name: _form(card) for card in methods if card.hyperparameters}
+    return [html.Div(id="method-forms"), dcc.Store(id="forms-of-methods", data=forms)]
 
 
 def _form(card: MethodCard) -> html.Details:
+    """Its parts are in the order in which the browser fills them: title, rows, fields."""
     return html.Details(
         [
             html.Summary(html.H3(f"{card.title}: hyper-parameters")),
-            html.P(id={"type": "method-rows", "method": card.name}, className="quiet"),
+            html.P("", className="quiet"),
             html.Div([_field(card.name, field) for field in card.hyperparameters], className="fields"),
         ],
-        id={"type": "method-form", "method": card.name},
         className="hyper",
-        style={"display": "none"},
     )
 
 
@@ -73,17 +74,27 @@ def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[s
     return [{"method": row["method"], "hyperparameters": typed.get(row["method"], {}) | row["fixed"]} for row in chosen]
 
 
+# Each form is filled with what was typed into it before another method was chosen.
 clientside_callback(
-    f"""(chosen, id) => {{
-        const rows = chosen.filter(row => row.method === id.method);
-        const said = rows.length > 1
-            ? 'Rows: ' + rows.map(row => row.label).join(', ') + '. What tells them apart is the preset\\u2019s.' : '';
-        const methods = new Set(chosen.map(row => row.method));
-        return [{{display: rows.length ? 'block' : 'none'}}, methods.size <= {MOST_OPEN}, said];
+    f"""(chosen, forms, values, ids) => {{
+        const typed = new Map(ids.map((id, place) => [id.method + ' ' + id.field, values[place]]));
+        const methods = [...new Set(chosen.map(row => row.method))];
+        return methods.filter(method => forms[method]).map(method => {{
+            const form = structuredClone(forms[method]), rows = chosen.filter(row => row.method === method);
+            const [, said, fields] = form.props.children;
+            form.props.open = methods.length <= {MOST_OPEN};
+            said.props.children = rows.length > 1
+                ? `Rows: ${{rows.map(row => row.label).join(', ')}}. What tells them apart is the preset\u2019s.` : '';
+            for (const {{props}} of fields.props.children) {{
+                const key = props.id.method + ' ' + props.id.field;
+                props.value = typed.has(key) ? typed.get(key) : props.value;
+            }}
+            return form;
+        }});
     }}""",
-    Output({"type": "method-form", "method": MATCH}, "style"),
-    Output({"type": "method-form", "method": MATCH}, "open"),
-    Output({"type": "method-rows", "method": MATCH}, "children"),
+    Output("method-forms", "children"),
     Input("methods-chosen", "data"),
-    State({"type": "method-form", "method": MATCH}, "id"),
+    State("forms-of-methods", "data"),
+    State({"type": "hyperparameter", "method": ALL, "field": ALL}, "value"),
+    State({"type": "hyperparameter", "method": ALL, "field": ALL}, "id"),
 )

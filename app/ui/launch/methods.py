@@ -31,7 +31,7 @@ def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_mode
             " Every method has a grid of learning rates of its own; the best on validation is taken.",
             className="quiet references-note",
         ),
-        hyperparameter_forms(offered),
+        *hyperparameter_forms(offered),
         dcc.Store(id="methods-chosen", data=STARTING_ROWS),
         dcc.Store(id="preset-chosen", data=""),
         dcc.Store(id="references-offered", data=references_offered(methods)),

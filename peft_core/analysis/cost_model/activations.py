@@ -13,7 +13,11 @@ from peft_core.analysis.cost_model.setting import Setting
 
 @dataclass(frozen=True)
 class Held:
-    """Bytes that a part of the forward pass keeps for the backward pass, and bytes that it lets go on the way."""
+    """Bytes that a part of the forward pass keeps for the backward pass, and bytes that it lets go on the way.
+
+    Where one operation follows another on tensors of one size, each takes the place of the one before the last; only
+    what the chain ends with counts.
+    """
 
     kept: float = 0.0
     passing: float = 0.0
@@ -71,7 +75,7 @@ def attention(setting: Setting) -> Held:
     repeated = setting.rows * setting.keys * setting.query_width
     held = Held(kept=narrow * (queries + 2 * repeated), passing=narrow * (queries + 2 * own_keys))
     if anatomy.rotary:
-        held += Held(passing=(3 * narrow + setting.wide) * (queries + own_keys))
+        held += Held(passing=setting.wide * (queries + own_keys))
     if anatomy.query_key_norm:
         held += norm(setting, queries + own_keys)
     if setting.added.key_value_tokens:
@@ -82,10 +86,7 @@ def attention(setting: Setting) -> Held:
 
 
 def scores(setting: Setting) -> Held:
-    """Softmax of the attention scores, its dropout, and what is multiplied with the values.
-
-    The products on the way there take turns in blocks of one size, which the last of them then keep.
-    """
+    """Softmax of the attention scores, its dropout, and what is multiplied with the values."""
     anatomy, narrow = setting.anatomy, setting.narrow
     count = setting.rows * setting.base.heads * setting.queries * setting.keys
     soft = 4 if anatomy.softmax_float32 or setting.precision == "bf16" else narrow
@@ -146,10 +147,8 @@ def _norms_of_a_half(setting: Setting) -> Held:
 def norm(setting: Setting, numbers: float) -> Held:
     """A norm keeps its input, which was counted as passing where it was made. One by root mean square is written out
     in Python and, where its weight trains, also keeps the input brought to length one."""
-    size = setting.wide * numbers
-    if setting.anatomy.norm == "layer_norm":
-        return Held(kept=size)
-    return Held(kept=2 * size, passing=size) if _norms_train(setting) else Held(kept=size, passing=2 * size)
+    twice = setting.anatomy.norm != "layer_norm" and _norms_train(setting)
+    return Held(kept=(2 if twice else 1) * setting.wide * numbers)
 
 
 def _norms_train(setting: Setting) -> bool:

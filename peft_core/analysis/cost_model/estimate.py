@@ -66,17 +66,24 @@ def _how(setting: Setting, memory: Memory) -> dict[str, str]:
     texts = f"{setting.rows} texts of {setting.text_length} tokens at once, {setting.precision}"
     if budget.gradient_checkpointing:
         texts += ", gradient checkpointing"
-    largest = "sum of" if setting.device == "cpu" else "largest phase of"
+    kept, gradients = size(memory.activations.kept + memory.logits), size(memory.gradients)
+    phases = f"the larger of activations {kept} and gradients {gradients}"
+    if setting.device == "cpu":
+        phases = (
+            f"activations {kept} + gradients {gradients} + places that the heap does not find again {size(memory.lost)}"
+        )
     return {
         "trainable_parameters": f"{title}'s own formula over the shapes of the base; the head is counted apart.",
         "head_parameters": f"What {kind} models get for {setting.task_kind} with {setting.labels} labels.",
         "stored_parameters": f"{title}'s own formula over the shapes of the base; the head is counted apart.",
         "storage_bytes": "4 bytes for each stored parameter, the head's included, and the files' own text.",
-        "load_peak_memory_bytes": "The weights, and the largest of them once more where they are narrowed on the way.",
+        "load_peak_memory_bytes": (
+            "The weights, and the largest of them once more where they are narrowed on the way; a CPU reads others only"
+            " when a pass asks for them."
+        ),
         "peak_memory_bytes": (
-            f"Weights {size(memory.weights)} + optimizer {size(memory.optimizer)} + {largest} activations"
-            f" {size(memory.activations.kept + memory.logits)}, gradients {size(memory.gradients)} and what a pass lets"
-            f" go ({texts}, {setting.device})."
+            f"Weights {size(memory.weights)} + optimizer {size(memory.optimizer)} + {phases} ({texts},"
+            f" {setting.device}); the larger of this and loading."
         ),
         "flops_per_token": f"flops_per_step over the {budget.batch_size * setting.text_length} tokens of a batch.",
         "flops_per_step": (

@@ -81,14 +81,15 @@ def _shorter(setting: Setting) -> Iterator[Option]:
 def _narrower(setting: Setting) -> Iterator[Method]:
     """The methods that hold the base in fewer bits, with the hyper-parameters that they share with this one."""
     for kind in methods().values():
+        if kind.linear_bytes >= setting.method.linear_bytes:
+            continue
         shared = {name: value for name, value in setting.method.model_dump().items() if name in kind.model_fields}
         try:
             method = kind.model_validate(shared)
             method.check(setting.shape, task_kind=setting.task_kind, max_length=setting.budget.max_length)
         except (PeftCoreError, ValueError):
             continue
-        if method.added_cost(setting.shape).linear_bytes < setting.added.linear_bytes:
-            yield method
+        yield method
 
 
 def _with(setting: Setting, **changes: Any) -> Setting:

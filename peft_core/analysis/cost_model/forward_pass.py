@@ -87,7 +87,7 @@ def _inputs(setting: Setting) -> Held:
 def _casts(setting: Setting) -> Held:
     """The bfloat16 copies of weights that a mixed-precision pass keeps for its way back. Weights in 4 bits are brought
     back to 16 one after the other."""
-    if setting.precision != "bf16" or setting.added.linear_bytes < 4:
+    if setting.precision != "bf16" or setting.method.linear_bytes < 4:
         return Held()
     return Held(kept=2 * sum(d_in * d_out for d_in, d_out in setting.matrices.values()))
 

@@ -28,6 +28,8 @@ MALLOC_MMAP_THRESHOLD_ fixed at 128 KiB, so that every block is given back, it i
 RUNTIME_BYTES = 33_000_000
 """Code and buffers of PyTorch, transformers and peft that a first step brings in, in a process that has imported them:
 what is left of MiniLM's peaks when all else is taken off."""
+LOADING_BYTES = 19_000_000
+"""Code that reading a base model brings in, measured as above before a first step: 19.2 to 20.3 MB."""
 ERROR = 0.3
 """What an estimate of activations may be off by, by our own target."""
 
@@ -41,13 +43,24 @@ class Memory:
     @cached_property
     def weights(self) -> float:
         """The base with its head, and what the method holds beside it, trained or not."""
-        setting = self.setting
-        matrices = sum(d_in * d_out for d_in, d_out in setting.shape.linears.values())
-        rest = setting.shape.parameters - matrices + setting.language_head_parameters
-        narrowed = min(setting.added.linear_bytes, setting.weight_bytes)
-        beside = setting.added.frozen_parameters + (0 if setting.method.trains_base else self.trained_numbers)
+        setting, linears = self.setting, self._linear_parameters
+        rest = setting.shape.parameters - linears + setting.language_head_parameters
         head = head_parameters(setting) if setting.method.trains_base else 0
-        return narrowed * matrices + setting.weight_bytes * (rest + head) + 4 * beside
+        return self._linear_bytes * linears + setting.weight_bytes * (rest + head) + 4 * self._beside
+
+    @cached_property
+    def _linear_parameters(self) -> int:
+        return sum(d_in * d_out for d_in, d_out in self.setting.shape.linears.values())
+
+    @property
+    def _linear_bytes(self) -> float:
+        return min(self.setting.method.linear_bytes, self.setting.weight_bytes)
+
+    @property
+    def _beside(self) -> int:
+        """Numbers beside the base, the head included where the base's own do not train."""
+        trained = 0 if self.setting.method.trains_base else self.trained_numbers
+        return self.setting.added.frozen_parameters + trained
 
     @cached_property
     def trained_numbers(self) -> int:
@@ -85,10 +98,16 @@ class Memory:
 
     @property
     def load_peak(self) -> float:
-        """The weights; where they are narrowed on the way, with the largest of them as it is read."""
-        if self.setting.added.linear_bytes >= self.setting.weight_bytes:
-            return self.weights
-        return self.weights + 4 * max(math.prod(dims) for dims in self.setting.shape.tensors.values())
+        """On CUDA the weights, and where they are narrowed on the way the largest of them as it is read. On the CPU the
+        file's own bytes of all that is made wider or narrower; weights that stay as they are, are read when a pass asks
+        for them."""
+        setting, narrowed = self.setting, self._linear_bytes < self.setting.weight_bytes
+        if setting.device == "cuda":
+            largest = max(math.prod(dims) for dims in setting.shape.tensors.values())
+            return self.weights + (4 * largest if narrowed else 0)
+        if setting.anatomy.file_bytes != setting.weight_bytes:
+            return LOADING_BYTES + self.weights + setting.anatomy.file_bytes * setting.shape.parameters
+        return LOADING_BYTES + (self.weights + 4 * self._linear_parameters if narrowed else 4 * self._beside)
 
     @property
     def training_peak(self) -> float:
@@ -103,10 +122,11 @@ class Memory:
     @property
     def least(self) -> float:
         """What the run cannot do with less: weights, optimizer and gradients to the byte, activations as far as they
-        are sure. Of a base that is read only, look-up tables may stay in their file."""
-        tables = 0 if self.setting.method.trains_base else 4 * self.setting.shape.embedding_parameters
-        passes = max(self.gradients, (self.activations.kept + self.logits) / (1 + ERROR))
-        return self.weights - tables + self.optimizer + passes
+        are sure; logits may be few, and on a CPU the look-up tables of a frozen base may stay in their file."""
+        setting = self.setting
+        in_file = setting.device == "cpu" and not setting.method.trains_base
+        tables = setting.weight_bytes * setting.shape.embedding_parameters if in_file else 0
+        return self.weights - tables + self.optimizer + max(self.gradients, self.activations.kept / (1 + ERROR))
 
     @property
     def _on_cuda(self) -> float:
@@ -116,10 +136,14 @@ class Memory:
 
     @property
     def _on_cpu(self) -> float:
+        return self.activations.kept + self.lost + self.logits + self.gradients + RUNTIME_BYTES
+
+    @property
+    def lost(self) -> float:
+        """Of the CPU's heap: places that are not found again, while the blocks are small enough to be in it."""
         setting = self.setting
         block = setting.narrow * setting.tokens * setting.base.hidden_size
-        lost = LOST_SHARE * self.activations.passing if block < HEAP_BLOCK_BYTES else working_bytes(setting)
-        return self.activations.kept + lost + self.logits + self.gradients + RUNTIME_BYTES
+        return LOST_SHARE * self.activations.passing if block < HEAP_BLOCK_BYTES else working_bytes(setting)
 
 
 def working_bytes(setting: Setting) -> float:

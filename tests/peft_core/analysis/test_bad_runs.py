@@ -194,7 +194,7 @@ def all_tweets(tweets: TaskSpec) -> TaskSpec:
 
 def test_a_run_that_learns_is_not_diagnosed(diagnosed: Diagnosed, tweets: TaskSpec) -> None:
     task = tweets.model_copy(update={"splits": Splits(train=400, validation=100, test=48)})
-    budget = Budget(steps=60, batch_size=8, max_length=32, evaluations=1)
+    budget = Budget(steps=40, batch_size=8, max_length=32, evaluations=1)
     assert diagnosed("lora", 2, budget=budget, task=task) is None
 
 

@@ -70,6 +70,7 @@ def test_lora_changes_as_many_directions_as_its_rank_by_what_its_factors_say(tra
     state = trained("lora", rank=4)
     attached: Any = copy.deepcopy(state.model)
     found = read_spectrum(state)
+    assert not hasattr(state, "model")  # It is used up.
     assert len(found.layers) == 12
     assert found.unchanged == 24
     assert {layer.role for layer in found.layers} == {"query", "value"}
@@ -122,10 +123,15 @@ def test_a_method_that_changes_no_weight_matrix_says_so(trained: MakeState, name
     assert reason in found.missing
 
 
-def test_the_trained_model_is_used_up(trained: MakeState) -> None:
-    state = trained("lora")
-    read_spectrum(state)
-    assert not hasattr(state, "model")
+def test_weights_that_are_no_numbers_have_no_spectrum(trained: MakeState) -> None:
+    state = trained("lora", target_modules="all_linear")
+    with torch.no_grad():
+        for parameter in state.model.parameters():
+            if parameter.requires_grad:
+                parameter.fill_(float("nan"))
+    found = read_spectrum(state)
+    assert (found.layers, found.unchanged) == ((), 0)
+    assert "training diverged" in str(found.missing)
 
 
 def test_of_a_large_model_three_transformer_layers_are_looked_at(

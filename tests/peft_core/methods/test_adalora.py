@@ -10,13 +10,16 @@ from torch import nn
 
 from peft_core.checkpoint import load_checkpoint, save_checkpoint
 from peft_core.data import Item
+from peft_core.errors import InvalidHyperparameter
 from peft_core.method import build_method
 from peft_core.methods._lora import lora_layers
 from peft_core.methods.adalora import AdaLora, schedule
+from peft_core.model_shape import read_model_shape
 from peft_core.tasks.classification import Classification
 from peft_core.training import Loop, Plan, Training
 from tests.peft_core.methods.one_layer import (
     KIND,
+    LENGTH,
     Hyperparameters,
     LoadClassifier,
     attach,
@@ -66,6 +69,17 @@ def test_the_update_is_p_lambda_q(base: nn.Module) -> None:
 @pytest.mark.parametrize(("rank", "ratio", "start"), [(8, 1.5, 12), (3, 1.5, 5), (10, 1.1, 11), (4, 1.0, 5)])
 def test_training_starts_with_more_ranks_than_the_target(rank: int, ratio: float, start: int) -> None:
     assert AdaLora(rank=rank, start_ratio=ratio).starting_rank == start
+
+
+def test_the_ranks_at_the_start_have_to_fit_the_narrowest_side(
+    base: nn.Module, small_base: Callable[[str], Path]
+) -> None:
+    """64: a target of 42 starts with 63, one of 43 with 65."""
+    shape = read_model_shape(small_base("bert"))
+    build_method("adalora", {"rank": 42}).check(shape, task_kind=KIND, max_length=LENGTH)
+    assert logits(attach("adalora", {"rank": 42}, base)).isfinite().all()
+    with pytest.raises(InvalidHyperparameter, match="rank is 43, so that training starts with 65: at most 64"):
+        build_method("adalora", {"rank": 43}).check(shape, task_kind=KIND, max_length=LENGTH)
 
 
 def test_a_tenth_of_the_steps_warm_up_and_three_tenths_train_what_is_left() -> None:

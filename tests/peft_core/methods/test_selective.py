@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from peft_core.errors import NotOffered
+from peft_core.errors import InvalidHyperparameter, NotOffered
 from peft_core.head import is_head
 from peft_core.method import build_method
 from peft_core.model_shape import read_model_shape
@@ -197,3 +197,12 @@ def test_shira_s_places_are_drawn_by_the_run_s_seed(
 
     assert torch.equal(places(1), places(1))
     assert not torch.equal(places(1), places(2))
+
+
+def test_shira_may_train_a_whole_layer_and_no_more(base: nn.Module, small_base: Callable[[str], Path]) -> None:
+    """r (64 + 64) of 64 x 64 weights: all of them at r = 32."""
+    shape = read_model_shape(small_base("bert"))
+    build_method("shira", {"rank": 32}).check(shape, task_kind=KIND, max_length=LENGTH)
+    assert value(layer_of(attach("shira", {"rank": 32}, base)), "shira_weight.default").shape == (64 * 64,)
+    with pytest.raises(InvalidHyperparameter, match="shira: rank is 33: at most 32"):
+        build_method("shira", {"rank": 33}).check(shape, task_kind=KIND, max_length=LENGTH)

@@ -1,10 +1,18 @@
 """Memory by hand: 16 P and 8 P, w P + 16 p, phases that do not add on CUDA and do on the CPU."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from peft_core.analysis.cost_model.memory import LOST_SHARE, RUNTIME_BYTES, Memory, size, working_bytes
+from peft_core.analysis.cost_model.memory import (
+    LOADING_BYTES,
+    LOST_SHARE,
+    RUNTIME_BYTES,
+    Memory,
+    size,
+    working_bytes,
+)
 from peft_core.analysis.cost_model.parameters import head_parameters, storage_bytes, trained_numbers
 from peft_core.analysis.cost_model.setting import Setting
 
@@ -31,8 +39,22 @@ def test_linear_layers_in_4_bits_hold_half_a_byte_and_their_scales(setting: Make
     matrices = 10_616_832
     whole = Memory(setting("lora")).weights
     assert whole - Memory(asked).weights == pytest.approx((4 - 0.5159) * matrices, rel=1e-4)
-    # Loading reads a tensor whole before it is narrowed: the token table is the largest.
-    assert Memory(asked).load_peak == Memory(asked).weights + 4 * 30_522 * 384
+    # CUDA holds a tensor whole before it is narrowed, at worst the token table; a CPU reads all of them from the file.
+    assert Memory(replace(asked, device="cuda")).load_peak == Memory(asked).weights + 4 * 30_522 * 384
+    assert Memory(asked).load_peak == Memory(asked).weights + 4 * matrices + LOADING_BYTES
+
+
+def test_a_cpu_reads_no_weight_before_it_is_asked_for(setting: MakeSetting) -> None:
+    assert Memory(setting("lora")).load_peak == LOADING_BYTES + 4 * (LORA + HEAD)
+    assert Memory(setting("lora", device="cuda")).load_peak == 4 * (PARAMETERS + LORA + HEAD)
+
+
+def test_a_file_in_16_bits_is_there_beside_the_weights_made_of_it(setting: MakeSetting) -> None:
+    # SmolLM2-135M, stored in bfloat16: 826 MB were measured at its loading, 538 of them weights.
+    config = {"model_type": "llama", "hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9}
+    config |= {"num_key_value_heads": 3, "intermediate_size": 1536, "vocab_size": 49_152, "dtype": "bfloat16"}
+    memory = Memory(setting("lora", config | {"tie_word_embeddings": True}, task_kind="causal_lm"))
+    assert memory.load_peak == pytest.approx(826e6, rel=0.01)
 
 
 def test_what_a_method_holds_without_training_it_counts(setting: MakeSetting) -> None:
