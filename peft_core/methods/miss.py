@@ -1,7 +1,10 @@
 """MiSS: W x + sum over the input's pieces x_i of r numbers of D^T x_i, one trained matrix D shared by all pieces."""
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._targets import TARGETS_EFFECT, Targets
 from peft_core.methods._update import (
@@ -15,6 +18,7 @@ from peft_core.methods._update import (
     input_widths,
     output_widths,
 )
+from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,6 +92,12 @@ class Miss(MatrixUpdate):
     def layer_parameters(self, d_in: int, d_out: int) -> int:
         """r d_out; mini: r times its own width."""
         return self.rank * (self.mini_rank if self.variant == "mini" else d_out)
+
+    def added_cost(self, shape: ModelShape) -> AddedCost:
+        """bat multiplies each weight, and keeps the update and its sum with the weight."""
+        cost = super().added_cost(shape)
+        weights = sum(math.prod(dims) for dims in self.layers(shape).values())
+        return replace(cost, flops_per_token=2 * weights, kept=2 * weights) if self.variant == "bat" else cost
 
     def setting(self) -> str:
         return {"balance": f"r{self.rank}", "bat": f"bat r{self.rank}", "mini": f"mini r{self.rank}x{self.mini_rank}"}[

@@ -159,11 +159,12 @@ def few_tweets(home: Path) -> TaskEntry:
     return TaskEntry(dataset="few.csv", text="text", label="label")
 
 
+@pytest.mark.timeout(700)
 def test_a_real_study_is_measured_from_end_to_end(engine: Engine, settings: Settings, few_tweets: TaskEntry) -> None:
     document = SMALL.model_copy(update={"references": ["untuned"], "task": few_tweets})
     studies.create_study(engine, settings, LOCAL, document)
     with working(engine, settings, "peft_core.run:run"):
-        wait_until(lambda: ended(engine), 240)
+        wait_until(lambda: ended(engine), 600)
     found = all_runs(engine)
     assert {run.status for run in found} == {"succeeded"}, [run.reason for run in found]
     with system_session(engine) as session:
