@@ -90,7 +90,7 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
                     MeasurementRow.run_id == cell["run_ids"][0], MeasurementRow.metric == "task_performance"
                 )
             )
-        wrong = check_page(page, engine)
+        wrong = check_page(page, engine, store=few_tweets / "store")
         for path in (
             "/",
             "/studies",
@@ -101,7 +101,7 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
         ):
             page.goto(url + path)
             page.wait_for_timeout(3_000)
-            wrong += [f"{path}: {problem}" for problem in check_page(page, engine)]
+            wrong += [f"{path}: {problem}" for problem in check_page(page, engine, store=few_tweets / "store")]
         engine.dispose()
         assert cell["mean"] == stored
         on_heatmap = {
