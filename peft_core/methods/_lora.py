@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from peft_core.added_cost import AddedCost
 from peft_core.method import hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import (
     NARROWEST,
     Layers,
     MatrixUpdate,
     check_at_most,
+    dropout_field,
     input_widths,
     narrowest_sides,
     output_widths,
@@ -41,21 +42,6 @@ def alpha_field(
     effect: str = "The update is scaled by alpha / r. One to two times the rank is usual.",
 ) -> Any:
     return hyperparameter(default, title="Alpha", ge=1e-6, le=1e6, recommended=recommended, effect=effect)
-
-
-def dropout_field(default: float) -> Any:
-    return hyperparameter(
-        default,
-        title="Dropout",
-        ge=0.0,
-        le=0.99,
-        recommended=(0.0, 0.1),
-        effect="Drops inputs of the update while training, against over-fitting on little data.",
-    )
-
-
-def targets_field(default: Targets) -> Any:
-    return hyperparameter(default, title="Target modules", effect=TARGETS_EFFECT)
 
 
 class LoraMethod(MatrixUpdate):

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from peft_core.methods._lora import ADAPTER, LoraMethod, alpha_field, dropout_field, lora_layers
+from peft_core.methods._lora import ADAPTER, LoraMethod, alpha_field, lora_layers
 from peft_core.methods._tensors import WEIGHTS
+from peft_core.methods._update import dropout_field
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:

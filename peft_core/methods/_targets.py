@@ -1,9 +1,10 @@
 """Which linear layers a method adapts, told by what they do in a layer and not by an architecture's names."""
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from peft_core.errors import NotOffered
+from peft_core.method import hyperparameter
 from peft_core.model_shape import ModelShape, Role, linear_role
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ TARGETS_EFFECT = (
     "Query and value projections, all of attention, the feed-forward layers, or every linear layer:"
     " more layers give more quality for more memory and storage."
 )
+
+
+def targets_field(default: Targets) -> Any:
+    """The hyper-parameter that says which linear layers a method adapts."""
+    return hyperparameter(default, title="Target modules", effect=TARGETS_EFFECT)
 
 
 def targeted(shape: ModelShape, targets: Targets, title: str) -> dict[str, tuple[int, int]]:

@@ -4,10 +4,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
+from peft_core.method import hyperparameter
 from peft_core.methods._peft import PeftMethod, merge_into_base
 from peft_core.methods._targets import ROLES, Targets, module_pattern, targeted
 from peft_core.model_shape import ModelShape
@@ -77,6 +78,18 @@ class MatrixUpdate(PeftMethod):
 
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         return merge_into_base(model)
+
+
+def dropout_field(default: float) -> Any:
+    """The hyper-parameter of dropout on the inputs of the update."""
+    return hyperparameter(
+        default,
+        title="Dropout",
+        ge=0.0,
+        le=0.99,
+        recommended=(0.0, 0.1),
+        effect="Drops inputs of the update while training, against over-fitting on little data.",
+    )
 
 
 def check_at_most(method: str, field: str, value: int, widths: Iterable[int], what: str) -> None:

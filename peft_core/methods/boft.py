@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_INPUT, Layers, MatrixUpdate, check_divides, input_widths, output_widths
 from peft_core.model_shape import ModelShape
 
@@ -58,7 +58,7 @@ class Boft(MatrixUpdate):
         recommended=(1, 4),
         effect="Each factor doubles how many inputs are rotated together and adds as many parameters; 1 is OFT.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_divides("boft", "block_size", self.block_size, input_widths(layers), EVERY_INPUT)

@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_WIDTH, Layers, MatrixUpdate, check_divides, largest_divisor
 from peft_core.model_shape import ModelShape
 
@@ -53,7 +53,7 @@ class C3A(MatrixUpdate):
         effect="Smaller blocks give more parameters, d_in d_out / b, and finer updates. It has to divide all targeted"
         " widths; 0 takes the largest block up to 64 that does.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         if self.block_size:

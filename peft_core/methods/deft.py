@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
-from peft_core.methods._update import NARROWEST, Layers, MatrixUpdate, check_at_most, narrowest_sides
+from peft_core.methods._targets import Targets, targets_field
+from peft_core.methods._update import NARROWEST, Layers, MatrixUpdate, check_at_most, dropout_field, narrowest_sides
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,15 +46,8 @@ class Deft(MatrixUpdate):
         recommended=(4, 64),
         effect="Dimension of the subspace. Parameters and storage grow in proportion.",
     )
-    dropout: float = hyperparameter(
-        0.0,
-        title="Dropout",
-        ge=0.0,
-        le=0.99,
-        recommended=(0.0, 0.1),
-        effect="Drops inputs of the update while training, against over-fitting on little data.",
-    )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    dropout: float = dropout_field(0.0)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_at_most(self.title, "rank", self.rank, narrowest_sides(layers), NARROWEST)

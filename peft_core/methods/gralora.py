@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
-from peft_core.methods._update import EVERY_WIDTH, Layers, MatrixUpdate, check_divides
+from peft_core.methods._targets import Targets, targets_field
+from peft_core.methods._update import EVERY_WIDTH, Layers, MatrixUpdate, check_divides, dropout_field
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,15 +61,8 @@ class Gralora(MatrixUpdate):
         recommended=(16, 256),
         effect="The update is scaled by alpha / r. One to two times the rank is usual.",
     )
-    dropout: float = hyperparameter(
-        0.0,
-        title="Dropout",
-        ge=0.0,
-        le=0.99,
-        recommended=(0.0, 0.1),
-        effect="Drops inputs of the update while training, against over-fitting on little data.",
-    )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    dropout: float = dropout_field(0.0)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_divides(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_INPUT, Layers, MatrixUpdate, check_at_most, input_widths
 from peft_core.model_shape import ModelShape
 
@@ -48,7 +48,7 @@ class Hra(MatrixUpdate):
         recommended=(2, 32),
         effect="How many reflections follow each other, an even number. More turn the inputs further and train more.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         if self.rank % 2:

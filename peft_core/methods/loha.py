@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import NARROWEST, Layers, MatrixUpdate, check_at_most, narrowest_sides
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class LoHa(MatrixUpdate):
         recommended=(4, 64),
         effect="The update is scaled by alpha / r. One to two times the rank is usual.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_at_most("loha", "rank", self.rank, narrowest_sides(layers), NARROWEST)

@@ -4,7 +4,7 @@ smaller."""
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_WIDTH, Layers, MatrixUpdate, check_divides
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class LoKr(MatrixUpdate):
         recommended=(4, 16),
         effect="Side of the small matrix C; it has to divide the widths. Larger makes D smaller and C larger.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_divides("lokr", "factor", self.factor, (width for dims in layers.values() for width in dims), EVERY_WIDTH)

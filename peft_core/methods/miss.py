@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import (
     EVERY_INPUT,
     EVERY_OUTPUT,
@@ -15,6 +15,7 @@ from peft_core.methods._update import (
     MatrixUpdate,
     check_at_most,
     check_divides,
+    dropout_field,
     input_widths,
     output_widths,
 )
@@ -72,15 +73,8 @@ class Miss(MatrixUpdate):
         recommended=(1, 64),
         effect="Only for mini: width of the matrix that outputs share. It has to divide the output widths.",
     )
-    dropout: float = hyperparameter(
-        0.0,
-        title="Dropout",
-        ge=0.0,
-        le=0.99,
-        recommended=(0.0, 0.1),
-        effect="Drops inputs of the update while training, against over-fitting on little data.",
-    )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    dropout: float = dropout_field(0.0)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_at_most("miss", "rank", self.rank, input_widths(layers), EVERY_INPUT)

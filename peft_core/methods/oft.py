@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_INPUT, Layers, MatrixUpdate, check_divides, input_widths
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Oft(MatrixUpdate):
         title="Cayley transform",
         effect="A series of five terms, fast and nearly a rotation, or a matrix inverse, slower and exactly one.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_divides("oft", "block_size", self.block_size, input_widths(layers), EVERY_INPUT)

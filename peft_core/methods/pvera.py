@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import MatrixUpdate, input_widths, output_widths
 from peft_core.model_shape import ModelShape
 
@@ -68,7 +68,7 @@ class Pvera(MatrixUpdate):
         recommended=(0.0, 0.1),
         effect="Drops inputs of the update while training, on top of the noise that the distribution brings.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def layer_parameters(self, d_in: int, d_out: int) -> int:
         """2 r + d_out: means and variances, and b."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peft_core.errors import NotOffered
 from peft_core.four_bit import four_bit_options, has_four_bit_layers
 from peft_core.method import Capabilities, Family, LearningRate, Paper
-from peft_core.methods._lora import ADAPTER, LoraMethod, lora_layers, targets_field
+from peft_core.methods._lora import ADAPTER, LoraMethod, lora_layers
 from peft_core.methods._peft import unwrap_head
-from peft_core.methods._targets import Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import EVERY_OUTPUT, Layers, MatrixUpdate, check_divides, output_widths
 from peft_core.model_shape import ModelShape
 
@@ -52,7 +52,7 @@ class Road(MatrixUpdate):
         recommended=(32, 64),
         effect="Which outputs make a pair: those half a group apart. It changes speed rather than quality.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         if self.group_size % 2:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._spectrum import draw_seed
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import Layers, MatrixUpdate
 from peft_core.model_shape import ModelShape
 
@@ -48,7 +48,7 @@ class Shira(MatrixUpdate):
         recommended=(4, 64),
         effect="Trains as many weights as LoRA of this rank; the update's own rank is not limited by it.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         most = min(d_in * d_out // (d_in + d_out) for d_in, d_out in layers.values())

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import NARROWEST, Layers, MatrixUpdate, check_at_most, narrowest_sides
 from peft_core.model_shape import ModelShape
 
@@ -59,7 +59,7 @@ class UniLora(MatrixUpdate):
         recommended=(0.0, 0.1),
         effect="Drops inputs of the update while training; so few numbers rarely over-fit.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def check_layers(self, layers: Layers) -> None:
         check_at_most("unilora", "rank", self.rank, narrowest_sides(layers), NARROWEST)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
-from peft_core.methods._update import MatrixUpdate, input_widths, output_widths
+from peft_core.methods._targets import Targets, targets_field
+from peft_core.methods._update import MatrixUpdate, dropout_field, input_widths, output_widths
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
@@ -57,15 +57,8 @@ class Vera(MatrixUpdate):
         recommended=(1e-2, 1.0),
         effect="Where every number of the vector d starts. Smaller starts the update more gently and learns slower.",
     )
-    dropout: float = hyperparameter(
-        0.0,
-        title="Dropout",
-        ge=0.0,
-        le=0.99,
-        recommended=(0.0, 0.1),
-        effect="Drops inputs of the update while training, against over-fitting on little data.",
-    )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    dropout: float = dropout_field(0.0)
+    target_modules: Targets = targets_field("query_value")
 
     def layer_parameters(self, d_in: int, d_out: int) -> int:
         """r + d_out: the vectors d and b."""

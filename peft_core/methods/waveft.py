@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
 from peft_core.methods._spectrum import SpectrumUpdate, draw_seed
-from peft_core.methods._targets import TARGETS_EFFECT, Targets
+from peft_core.methods._targets import Targets, targets_field
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ class WaveFT(SpectrumUpdate):
         recommended=(5, 100),
         effect="Multiplies the update. Larger acts like a larger learning rate.",
     )
-    target_modules: Targets = hyperparameter("query_value", title="Target modules", effect=TARGETS_EFFECT)
+    target_modules: Targets = targets_field("query_value")
 
     def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
         from peft import WaveFTConfig
