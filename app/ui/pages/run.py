@@ -6,11 +6,12 @@ from typing import Any
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from app.client import ApiProblem
-from app.schemas import LogLine, MeasurementView, MetricCard, Number, RunDetail, Series
+from app.schemas import LogLine, RunDetail, Series
 from app.ui.charts.curves import TITLES, curve, point_source
 from app.ui.elements import facts, page_head, panel, progress_bar, progress_words, status_tag
-from app.ui.numbers import format_value, show
+from app.ui.numbers import format_value
 from app.ui.run.diagnosis import diagnosis_panel
+from app.ui.run.measured import measured_panel
 from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.session import client
 from app.ui.states import empty, error, loading
@@ -86,7 +87,7 @@ async def refresh(_ticks: int | None, scheme: str | None, _asked: Any, run_id: i
         _head(run),
         _curves(run, series, palette(scheme)),
         diagnosis_panel(run, found),
-        _measured(run, metrics),
+        measured_panel(run, metrics),
         _log(lines),
         _spec(run),
         ended,
@@ -202,36 +203,6 @@ def _curve_panel(series: Series, colours: Palette, run_id: int) -> html.Section:
         html.Div(figure, role="img", **{"aria-label": words, "data-figure": "evidence"}),
         html.B(html.Span(shown, **attributes), **{"data-region": "evidence"}),
     )
-
-
-def _measured(run: RunDetail, metrics: dict[str, MetricCard]) -> Any:
-    rows = [_measurement_row(run, found, metrics) for found in run.measurements]
-    if run.validation_score is not None:
-        score = Number(
-            value=run.validation_score,
-            quantity="fraction",
-            statistic="value",
-            metric="validation_score",
-            run_ids=[run.id],
-        )
-        rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
-    if not rows:
-        return panel("Measured", html.P("Nothing yet.", className="quiet"))
-    table = html.Table(html.Tbody(rows), className="plain", **{"data-region": "evidence"})
-    return panel("Measured", html.Div(table, className="table-scroll"))
-
-
-def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard]) -> html.Tr:
-    card = metrics.get(found.metric)
-    title = html.Td(
-        card.title if card else found.metric, title=card.how if card else None, **{"data-label": found.metric}
-    )
-    if found.value is None or card is None:
-        return html.Tr(
-            [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
-        )
-    number = Number(value=found.value, quantity=card.quantity, statistic="value", metric=found.metric, run_ids=[run.id])
-    return html.Tr([title, html.Td(show(number), className="number"), html.Td(card.unit, className="quiet")])
 
 
 def _log(lines: list[LogLine]) -> str:

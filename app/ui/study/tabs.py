@@ -8,6 +8,7 @@ from app.schemas import ConfigurationView, MetricCard, Number, RunView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.numbers import show
 from app.ui.study.parts import method_name, quiet, run_link, tag
+from peft_core.metric import Quantity
 
 
 def tuning(matrix: Matrix) -> html.Div:
@@ -18,7 +19,10 @@ def tuning(matrix: Matrix) -> html.Div:
         return quiet("No method was tuned: every row ran at the learning rate that the study gave it.")
     widest = max(len(row.tuning) for row in tuned)
     head = html.Tr([html.Th("Method"), html.Th("Learning rate → validation score", colSpan=widest), html.Th("Chosen")])
-    body = [html.Tr([html.Th(method_name(row), scope="row"), *_tried(row, widest), _chosen(row)]) for row in tuned]
+    score = matrix.cards[QUALITY].quantity
+    body = [
+        html.Tr([html.Th(method_name(row), scope="row"), *_tried(row, widest, score), _chosen(row)]) for row in tuned
+    ]
     note = "Chosen on the validation split at one seed; the test split chose nothing."
     rest = [html.P(["Not tuned: ", *_names(untuned), "."], className="study-note")] if untuned else []
     return html.Div([html.P(note, className="study-note"), table(head, body), *rest])
@@ -31,18 +35,19 @@ def _names(labels: list[str]) -> list[Any]:
     return named
 
 
-def _tried(row: ConfigurationView, widest: int) -> list[html.Td]:
-    cells = [html.Td(_attempt(row, place), className=_chosen_class(row, place)) for place in range(len(row.tuning))]
+def _tried(row: ConfigurationView, widest: int, score: Quantity) -> list[html.Td]:
+    places = range(len(row.tuning))
+    cells = [html.Td(_attempt(row, place, score), className=_chosen_class(row, place)) for place in places]
     return cells + [html.Td() for _ in range(widest - len(row.tuning))]
 
 
-def _attempt(row: ConfigurationView, place: int) -> list[Any]:
-    """One learning rate and its score, or the status of its run where there is none."""
+def _attempt(row: ConfigurationView, place: int, quantity: Quantity) -> list[Any]:
+    """One learning rate and its score in the task's own quantity, or the status of its run where there is none."""
     point = row.tuning[place]
     rate = show(_of_run(point.learning_rate, "learning_rate", point.run_id, "learning_rate"))
     if point.validation_score is None:
         return [rate, " ", run_link(point.run_id, point.status)]
-    score = show(_of_run(point.validation_score, "fraction", point.run_id, "validation_score"))
+    score = show(_of_run(point.validation_score, quantity, point.run_id, "validation_score"))
     return [rate, " → ", html.A(score, href=f"/runs/{point.run_id}")]
 
 

@@ -6,9 +6,21 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from app.schemas import DiagnosisView, LayerSpectrum, Number, Part, RunDetail, SpectrumLayer, SpectrumView
+from app.schemas import (
+    DiagnosisView,
+    LayerSpectrum,
+    MeasurementView,
+    Number,
+    Part,
+    RunDetail,
+    SpectrumLayer,
+    SpectrumView,
+)
+from app.services.catalogue import list_metrics
+from app.ui.cells import QUALITY
 from app.ui.charts.spectrum import MOST_POINTS, spectrum_figure
 from app.ui.run.diagnosis import TITLES, diagnosis_panel
+from app.ui.run.measured import measured_panel
 from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.theme import DARK, LIGHT
 from peft_core.analysis.diagnosis import Symptom
@@ -119,6 +131,22 @@ def test_a_symptom_comes_with_sourced_evidence_and_what_to_change() -> None:
 
 def test_every_symptom_has_a_title() -> None:
     assert set(TITLES) == set(get_args(Symptom))
+
+
+# -- measured ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "score", "shown"),
+    [("classification", 0.927, "92.7\u202f%"), ("causal_lm", 4.193, "4.193"), ("regression", 0.61, "0.610")],
+)
+def test_scores_are_shown_in_the_quantity_of_the_runs_task(kind: str, score: float, shown: str) -> None:
+    measured = MeasurementView(metric=QUALITY, value=score, detail={})
+    found = run(spec={"task": {"kind": kind}}, validation_score=score, measurements=[measured])
+    panel = measured_panel(found, {card.key: card for card in list_metrics()})
+    rows = [element for element in elements(panel) if type(element).__name__ == "Tr"]
+    assert [shown in text_of(row) for row in rows] == [True, True]
+    assert uncovered_digits(panel) == []
 
 
 # -- spectrum ---------------------------------------------------------------------------------------------------------

@@ -193,6 +193,15 @@ def test_the_tuning_budget_shows_every_rate_tried_its_score_and_the_choice() -> 
     assert len(chosen) == sum(bool(row.learning_rates) for row in QUICKSTART)
 
 
+def test_scores_of_a_language_model_are_nats_and_no_percentages() -> None:
+    cards = [
+        card.model_copy(update={"quantity": "nats"}) if card.key == QUALITY else card for card in comparison().metrics
+    ]
+    words = text_of(tabs.tuning(matrix(metrics=cards)))
+    assert "1e−3 → 0.927" in words
+    assert "%" not in words
+
+
 def test_a_method_that_did_not_learn_says_so() -> None:
     rows = [row.model_copy(update={"learned": False}) if row.id == LORA else row for row in comparison().configurations]
     assert "did not learn" in text_of(tabs.tuning(matrix(configurations=rows)))

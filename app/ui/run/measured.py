@@ -1,0 +1,49 @@
+"""The run page's table of what was measured."""
+
+from dash import html
+
+from app.schemas import MeasurementView, MetricCard, Number, RunDetail
+from app.ui.cells import QUALITY
+from app.ui.elements import panel
+from app.ui.numbers import show
+from peft_core.metric import Quantity
+from peft_core.task import task_kind
+
+
+def measured_panel(run: RunDetail, metrics: dict[str, MetricCard]) -> html.Section:
+    """Every measurement with its source; the task's scores in its own quantity."""
+    rows = [_measurement_row(run, found, metrics) for found in run.measurements]
+    if run.validation_score is not None:
+        score = Number(
+            value=run.validation_score,
+            quantity=_score_quantity(run),
+            statistic="value",
+            metric="validation_score",
+            run_ids=[run.id],
+        )
+        rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
+    if not rows:
+        return panel("Measured", html.P("Nothing yet.", className="quiet"))
+    table = html.Table(html.Tbody(rows), className="plain", **{"data-region": "evidence"})
+    return panel("Measured", html.Div(table, className="table-scroll"))
+
+
+def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard]) -> html.Tr:
+    card = metrics.get(found.metric)
+    title = html.Td(
+        card.title if card else found.metric, title=card.how if card else None, **{"data-label": found.metric}
+    )
+    if found.value is None or card is None:
+        return html.Tr(
+            [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
+        )
+    scored = _score_quantity(run) if found.metric == QUALITY else None
+    quantity, unit = (scored, scored) if scored else (card.quantity, card.unit)
+    number = Number(value=found.value, quantity=quantity, statistic="value", metric=found.metric, run_ids=[run.id])
+    return html.Tr([title, html.Td(show(number), className="number"), html.Td(unit, className="quiet")])
+
+
+def _score_quantity(run: RunDetail) -> Quantity:
+    """What the scores of the run's task are: a share, nats, a coefficient."""
+    assert run.spec is not None, "a run that has measured something was claimed"
+    return task_kind(run.spec["task"]["kind"]).quantity
