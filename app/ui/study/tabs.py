@@ -4,11 +4,10 @@ from typing import Any
 
 from dash import html
 
-from app.schemas import ConfigurationView, MetricCard, Number, RunView
+from app.schemas import ConfigurationView, MetricCard, Number, NumberQuantity, RunView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.numbers import show
 from app.ui.study.parts import method_name, quiet, run_link, tag
-from peft_core.metric import Quantity
 
 
 def tuning(matrix: Matrix) -> html.Div:
@@ -19,7 +18,8 @@ def tuning(matrix: Matrix) -> html.Div:
         return quiet("No method was tuned: every row ran at the learning rate that the study gave it.")
     widest = max(len(row.tuning) for row in tuned)
     head = html.Tr([html.Th("Method"), html.Th("Learning rate → validation score", colSpan=widest), html.Th("Chosen")])
-    score = matrix.cards[QUALITY].quantity
+    # A study that asked for costs alone has no card of its quality.
+    score = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
     body = [
         html.Tr([html.Th(method_name(row), scope="row"), *_tried(row, widest, score), _chosen(row)]) for row in tuned
     ]
@@ -35,13 +35,13 @@ def _names(labels: list[str]) -> list[Any]:
     return named
 
 
-def _tried(row: ConfigurationView, widest: int, score: Quantity) -> list[html.Td]:
+def _tried(row: ConfigurationView, widest: int, score: NumberQuantity) -> list[html.Td]:
     places = range(len(row.tuning))
     cells = [html.Td(_attempt(row, place, score), className=_chosen_class(row, place)) for place in places]
     return cells + [html.Td() for _ in range(widest - len(row.tuning))]
 
 
-def _attempt(row: ConfigurationView, place: int, quantity: Quantity) -> list[Any]:
+def _attempt(row: ConfigurationView, place: int, quantity: NumberQuantity) -> list[Any]:
     """One learning rate and its score in the task's own quantity, or the status of its run where there is none."""
     point = row.tuning[place]
     rate = show(_of_run(point.learning_rate, "learning_rate", point.run_id, "learning_rate"))

@@ -200,6 +200,8 @@ def test_scores_of_a_language_model_are_nats_and_no_percentages() -> None:
     words = text_of(tabs.tuning(matrix(metrics=cards)))
     assert "1e−3 → 0.927" in words
     assert "%" not in words
+    costs_alone = [card for card in comparison().metrics if card.key != QUALITY]
+    assert "1e−3 → 0.927" in text_of(tabs.tuning(matrix(metrics=costs_alone)))
 
 
 def test_a_method_that_did_not_learn_says_so() -> None:
