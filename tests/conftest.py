@@ -1,5 +1,6 @@
 """What every test stands on: no model hub, a home of its own, and a browser that cannot be missing unnoticed."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from peft_core.hub_access import Hub
     from tests.hub_server import HubServer
+    from tests.postgres import Postgres
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", "0")
@@ -73,6 +75,19 @@ def hub(hub_server: "HubServer", tmp_path: Path) -> "Hub":
     from peft_core.hub_access import Hub
 
     return Hub(endpoint=hub_server.url, cache=tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    """A real PostgreSQL server for the whole session; each test makes its own databases there."""
+    from tests.postgres import NoPostgres, running_postgres
+
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_postgres())
+        except NoPostgres as missing:
+            pytest.skip(str(missing))
+        yield server
 
 
 @pytest.fixture(scope="session")

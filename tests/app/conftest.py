@@ -12,6 +12,7 @@ from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.main import create_app
 from app.settings import Settings
+from tests.postgres import Postgres
 
 
 @pytest.fixture
@@ -20,8 +21,20 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def settings(home: Path) -> Settings:
-    return Settings(home=home)
+def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The URL of an empty database where a test asks for PostgreSQL (tests/databases.py), else None: SQLite at home."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.make_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def settings(home: Path, database: str | None) -> Settings:
+    return Settings(home=home, database_url=database)
 
 
 @pytest.fixture

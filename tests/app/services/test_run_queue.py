@@ -1,4 +1,4 @@
-"""The queue's state machine on a real SQLite: who is next, whose a run is, and how it ends."""
+"""The queue's state machine on real databases: who is next, whose a run is, and how it ends."""
 
 import threading
 from collections.abc import Sequence
@@ -18,6 +18,9 @@ from app.services.callers import LOCAL
 from app.services.run_queue import ClaimedRun
 from app.settings import Settings
 from peft_core.spec import Budget, Event, Log, Measurement, Point, PrecisionChosen, Progress, RunResult
+from tests.databases import on_both_databases
+
+pytestmark = on_both_databases
 
 TUNED = StudyDocument(
     name="Tuned",
