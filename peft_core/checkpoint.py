@@ -4,35 +4,58 @@ Tensors are kept as safetensors and the rest as JSON, so that reading a checkpoi
 """
 
 import json
+import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
+
+from peft_core.errors import PeftCoreError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from peft_core.training import Training
 
+
+class CheckpointNotWritten(PeftCoreError):
+    """The disk did not take a checkpoint; the one before it still stands."""
+
+
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
+UNFINISHED = "unfinished"
 
 
 def save_checkpoint(folder: Path, training: "Training", state: dict[str, JsonValue], kept: "dict[str, Tensor]") -> None:
     """Write a checkpoint of `training` into `folder`, whole or not at all; older ones go.
 
-    `state` and `kept` are the caller's own, given back by `load_checkpoint`.
+    `state` and `kept` are the caller's own, given back by `load_checkpoint`. Raises CheckpointNotWritten.
     """
+    from safetensors import SafetensorError
+
+    try:
+        _write(folder, training, state, kept)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        raise CheckpointNotWritten(f"the checkpoint of step {training.done} could not be written: {error}") from error
+
+
+def _write(folder: Path, training: "Training", state: dict[str, JsonValue], kept: "dict[str, Tensor]") -> None:
     from safetensors.torch import save_file
 
-    unfinished, finished = folder / "unfinished", folder / f"step-{training.done:09d}"
+    unfinished, finished = folder / UNFINISHED, folder / f"step-{training.done:09d}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     save_file(_tensors(training) | _prefixed("kept", kept), unfinished / TENSORS)
     written = {"done": training.done, "groups": _groups(training), "state": state}
     (unfinished / STATE).write_text(json.dumps(written), encoding="utf-8")
+    for path in (unfinished / TENSORS, unfinished / STATE, unfinished):
+        synchronise(path)
     unfinished.rename(finished)
+    synchronise(folder)
     for older in folder.glob("step-*"):
         if older != finished:
             shutil.rmtree(older)
@@ -59,6 +82,30 @@ def load_checkpoint(folder: Path, training: "Training") -> "tuple[dict[str, Json
     for device, random_state in _under("random", tensors).items():
         (torch.set_rng_state if device == "cpu" else torch.cuda.set_rng_state)(random_state)
     return written["state"], _under("kept", tensors)
+
+
+def synchronise(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def adopt_checkpoint(earlier: Sequence[Path], folder: Path) -> None:
+    """Copy the furthest checkpoint of earlier attempts' checkpoint folders into `folder`, which has none of its own.
+
+    A copy, for an attempt that was given up may still be writing there, and take away what it has replaced meanwhile.
+    """
+    found = sorted((path for old in earlier for path in old.glob("step-*")), key=lambda path: path.name, reverse=True)
+    for checkpoint in found:
+        try:
+            shutil.copytree(checkpoint, folder / checkpoint.name)
+        except (OSError, shutil.Error):
+            shutil.rmtree(folder / checkpoint.name, ignore_errors=True)
+            continue
+        return
 
 
 def trained_tensors(training: "Training") -> "dict[str, Tensor]":

@@ -33,6 +33,14 @@ class RunFailed(PeftCoreError):
     """A run that ended without a result, with what to change."""
 
 
+class RunPaused(PeftCoreError):
+    """A run that was asked to stop for now; its checkpoint is in its folder."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"paused after step {step}")
+        self.step = step
+
+
 class HubError(PeftCoreError):
     """A repository of a model hub that cannot be had; the text says why and what to do."""
 

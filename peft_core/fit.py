@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from peft_core.checkpoint import load_checkpoint, load_trained_tensors, save_checkpoint, trained_tensors
+from peft_core.checkpoint import (
+    CheckpointNotWritten,
+    load_checkpoint,
+    load_trained_tensors,
+    save_checkpoint,
+    trained_tensors,
+)
 from peft_core.data import Item, training_batches
+from peft_core.errors import RunPaused
 from peft_core.run_state import RunInProgress
-from peft_core.spec import Log, OnEvent, Point, Progress, RunSpec
+from peft_core.spec import Log, OnEvent, Pause, Point, Progress, Resumed, RunSpec
 from peft_core.task import sign
 from peft_core.training import Plan, Step, Training
 
@@ -44,10 +51,16 @@ class Course:
         return len(self.scores) - 1 - self.best() >= self.patience
 
 
-def fit(state: RunInProgress, plan: Plan, on_event: OnEvent) -> float | None:
+def never() -> bool:
+    """A Pause that is never asked for."""
+    return False
+
+
+def fit(state: RunInProgress, plan: Plan, on_event: OnEvent, pause: Pause = never) -> float | None:
     """Train `state.model` and fill `state.steps`; the validation score of the weights it ends with, None for probes.
 
-    Goes on from a checkpoint in the run's folder where there is one.
+    Goes on from a checkpoint in the run's folder where there is one. Raises RunPaused at a checkpoint once `pause` says
+    so; a probe is never resumed, so that it is never paused either.
     """
     spec = state.spec
     training = Training(state.model, state.loop, plan)
@@ -61,9 +74,12 @@ def fit(state: RunInProgress, plan: Plan, on_event: OnEvent) -> float | None:
             _validate(state, training, course, on_event)
         if course.over:
             break
-        if spec.checkpoint_seconds is not None and time.monotonic() - saved_at >= spec.checkpoint_seconds:
-            _save(state, training, course)
+        paused = spec.purpose != "probe" and pause()
+        if paused or _checkpoint_due(spec, training.done, time.monotonic() - saved_at):
+            _save(state, training, course, on_event)
             saved_at = time.monotonic()
+        if paused:
+            raise RunPaused(training.done)
     state.model.eval()
     return _conclude(training, course, on_event)
 
@@ -79,11 +95,15 @@ def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:
 
 def _tell(state: RunInProgress, step: Step, total_steps: int, on_event: OnEvent) -> None:
     state.steps.append(step)
+    _tell_step(step, on_event)
+    on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
+
+
+def _tell_step(step: Step, on_event: OnEvent) -> None:
     on_event(Point(key="train_loss", step=step.step, value=step.loss))
     on_event(Point(key="gradient_norm", step=step.step, value=step.gradient_norm))
     on_event(Point(key="learning_rate", step=step.step, value=step.learning_rate))
     on_event(Point(key="tokens_per_second", step=step.step, value=step.real_tokens / step.seconds))
-    on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
 
 
 def _validate(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
@@ -119,22 +139,34 @@ def _conclude(training: Training, course: Course, on_event: OnEvent) -> float | 
 
 def _resume(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
     found = load_checkpoint(state.checkpoint_folder, training)
+    on_event(Resumed(step=training.done))
     if found is None:
         return
     saved, course.best_weights = found
     written: dict[str, Any] = dict(saved)
     state.steps = [Step(*step) for step in written["steps"]]
     course.scores = [(step, score) for step, score in written["scores"]]
-    # What the run told before it stopped was forgotten with its attempt.
+    # A worker that was lost may not have written down all that led to the checkpoint.
+    for step in state.steps:
+        _tell_step(step, on_event)
     for step, score in course.scores:
         _tell_validation(state, step, score, on_event)
     on_event(Log(message=f"resumed from the checkpoint of step {training.done}"))
 
 
-def _save(state: RunInProgress, training: Training, course: Course) -> None:
+def _checkpoint_due(spec: RunSpec, done: int, seconds_since: float) -> bool:
+    by_time = spec.checkpoint_seconds is not None and seconds_since >= spec.checkpoint_seconds
+    return by_time or (spec.checkpoint_steps is not None and done % spec.checkpoint_steps == 0)
+
+
+def _save(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
+    """A full disk costs the run its newest checkpoint and no more: the one before it stays."""
     steps: list[JsonValue] = [list(astuple(step)) for step in state.steps]
     scores: list[JsonValue] = [list(score) for score in course.scores]
-    save_checkpoint(state.checkpoint_folder, training, {"steps": steps, "scores": scores}, course.best_weights)
+    try:
+        save_checkpoint(state.checkpoint_folder, training, {"steps": steps, "scores": scores}, course.best_weights)
+    except CheckpointNotWritten as error:
+        on_event(Log(message=str(error)))
 
 
 def run_batches(spec: RunSpec, items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -12,7 +12,7 @@ from peft_core.data import Item, Row, read_splits
 from peft_core.deploy import write_run
 from peft_core.device import environment, pick_device
 from peft_core.errors import RunFailed
-from peft_core.fit import PROBE_STEPS, fit
+from peft_core.fit import PROBE_STEPS, fit, never
 from peft_core.hub import on_this_machine
 from peft_core.hub_access import Hub
 from peft_core.method import LearningRate, Method, build_method, check_budget
@@ -21,7 +21,7 @@ from peft_core.model_shape import read_model_shape
 from peft_core.out_of_memory import is_out_of_memory, out_of_memory_reason
 from peft_core.precision import probe_precision
 from peft_core.run_state import RunInProgress, load_base
-from peft_core.spec import Artifact, Log, OnEvent, Point, Predictions, Progress, RunResult, RunSpec
+from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, Predictions, Progress, RunResult, RunSpec
 from peft_core.splits import SplitRows
 from peft_core.task import Task, check_length, task_kind
 from peft_core.training import Loop, Plan
@@ -36,22 +36,23 @@ HEAD_LEARNING_RATE = LearningRate(
 """Of the task head beside every method; head-only tunes its own."""
 
 
-def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None) -> RunResult:
+def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None, pause: Pause = never) -> RunResult:
     """Do what `spec` says, telling `on_event` as it happens, and leave the adapter in `spec.folder`.
 
-    `hub` is where a base model or dataset with a source comes from; None: as huggingface_hub is set up. Raises
-    PeftCoreError where the spec cannot be done, RunFailed where training broke down or memory ran out.
+    `hub` is where a base model or dataset with a source comes from; None: as huggingface_hub is set up. `pause` is
+    asked after every step of training. Raises PeftCoreError where the spec cannot be done, RunFailed where training
+    broke down or memory ran out, RunPaused where it stopped at a checkpoint because `pause` said so.
     """
     _hush_libraries()
     try:
-        return _run(spec, on_event, hub or Hub())
+        return _run(spec, on_event, hub or Hub(), pause)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise RunFailed(out_of_memory_reason(error, spec)) from error
 
 
-def _run(spec: RunSpec, on_event: OnEvent, hub: Hub) -> RunResult:
+def _run(spec: RunSpec, on_event: OnEvent, hub: Hub, pause: Pause) -> RunResult:
     method = build_method(spec.method, spec.hyperparameters)
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
     total_steps = _total_steps(spec, method)
@@ -68,12 +69,11 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub) -> RunResult:
         recorder.after_load(state)
     for recorder in recorders:
         recorder.before_training(state)
-    validation_score, train_seconds = _train(state, total_steps, on_event)
+    validation_score, train_seconds = _train(state, total_steps, on_event, pause)
     for recorder in recorders:
         recorder.after_training(state)
     method.save(state.model, state.adapter_folder)
     write_run(spec)
-    shutil.rmtree(state.checkpoint_folder, ignore_errors=True)
     if spec.purpose == "report":
         _test(state, on_event)
     on_event(Progress(phase="measuring", step=total_steps, total_steps=total_steps))
@@ -81,6 +81,8 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub) -> RunResult:
         on_event(recorder.measure(state))
     if spec.purpose == "report":
         write_spectrum(state)
+    # Not before: what is left to measure may take longer than training did.
+    shutil.rmtree(state.checkpoint_folder, ignore_errors=True)
     return RunResult(
         validation_score=validation_score,
         train_seconds=train_seconds,
@@ -154,7 +156,9 @@ def _attach(
     return RunInProgress(spec, shape, loop, model, items.train, items.validation, items.test)
 
 
-def _train(state: RunInProgress, total_steps: int, on_event: OnEvent) -> tuple[float | None, float | None]:
+def _train(
+    state: RunInProgress, total_steps: int, on_event: OnEvent, pause: Pause
+) -> tuple[float | None, float | None]:
     """The validation score (None for probes) and the seconds of all training steps (None where nothing is trained)."""
     spec = state.spec
     if spec.learning_rate is None:
@@ -169,7 +173,7 @@ def _train(state: RunInProgress, total_steps: int, on_event: OnEvent) -> tuple[f
         accumulation=spec.budget.accumulation,
         gradient_checkpointing=spec.budget.gradient_checkpointing,
     )
-    score = fit(state, plan, on_event)
+    score = fit(state, plan, on_event, pause)
     seconds = sum(step.seconds for step in state.steps)
     on_event(Log(message=f"trained {len(state.steps)} steps in {seconds:.2f} s, last loss {state.steps[-1].loss:.4f}"))
     return score, seconds

@@ -152,6 +152,8 @@ class RunSpec(Frozen):
     """Where the run writes its adapter; made by the run."""
     checkpoint_seconds: float | None = Field(default=None, ge=0)
     """A checkpoint in `folder` at least this far apart; a run that finds one there goes on from it. None: none."""
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    """A checkpoint after every so many steps as well."""
 
 
 class Progress(Frozen):
@@ -170,6 +172,14 @@ class Point(Frozen):
     key: str
     step: int
     value: float | None
+
+
+class Resumed(Frozen):
+    """Training begins after this step: 0 afresh, more from a checkpoint. What was told of later steps is void; what
+    was reached before is told again."""
+
+    event: Literal["resumed"] = "resumed"
+    step: int
 
 
 class Log(Frozen):
@@ -207,8 +217,12 @@ class Predictions(Frozen):
     scores: tuple[float, ...]
 
 
-Event = Annotated[Progress | Point | Log | PrecisionChosen | Measurement | Predictions, Field(discriminator="event")]
-OnEvent = Callable[[Progress | Point | Log | PrecisionChosen | Measurement | Predictions], None]
+Event = Annotated[
+    Progress | Resumed | Point | Log | PrecisionChosen | Measurement | Predictions, Field(discriminator="event")
+]
+OnEvent = Callable[[Progress | Resumed | Point | Log | PrecisionChosen | Measurement | Predictions], None]
+Pause = Callable[[], bool]
+"""Whether a run should write a checkpoint and stop for now; asked after every step."""
 
 
 class Artifact(Frozen):

@@ -102,7 +102,7 @@ class Training:
         loss = self._backward(items)
         self.loop.method.after_backward(self.model)
         norm = torch.nn.utils.clip_grad_norm_(self._trained, CLIP_NORM)
-        rate = float(self.schedule.get_last_lr()[0])
+        rate = float(self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(loss):
             raise RunFailed(_not_finite(loss, step, self.plan.learning_rate))
         self.optimizer.step()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from peft_core.errors import InvalidDataset, RunFailed
+from peft_core.errors import InvalidDataset, RunFailed, RunPaused
 from peft_core.fit import PROBE_STEPS
 from peft_core.metric import metrics
 from peft_core.run import run
@@ -23,6 +23,7 @@ from peft_core.spec import (
     Predictions,
     Progress,
     Purpose,
+    Resumed,
     RunResult,
     RunSpec,
     TaskSpec,
@@ -233,12 +234,39 @@ def test_a_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(
     interrupted_after(spec, 7)
     resumed, events = told(spec)
     assert said(events, "resumed from the checkpoint of step 7")
-    assert curve(events, "train_loss")[0][0] == 8
-    # Validations of before are told again: a study's time to its target needs them all.
-    assert curve(events, "validation_score") == curve(all_events, "validation_score")
+    assert [event.step for event in events if isinstance(event, Resumed)] == [7]
+    # All that led to the checkpoint is told again: the worker that was lost may not have written the last of it.
+    for key in ("train_loss", "gradient_norm", "learning_rate", "validation_score"):
+        assert curve(events, key) == curve(all_events, key)
     told_of = [[step for step, _ in curve(events, key)] for key in ("validation_score", "train_seconds")]
     assert told_of[0] == told_of[1]
     assert resumed.validation_score == whole.validation_score
     assert adapters(resumed) == adapters(whole)
     ours, theirs = (next(e for e in told_ if isinstance(e, Predictions)) for told_ in (events, all_events))
     assert ours == theirs
+
+
+def test_a_paused_run_stops_at_a_checkpoint_and_ends_with_the_same_numbers(make_spec: MakeSpec, tmp_path: Path) -> None:
+    budget = Budget(steps=10, batch_size=4, max_length=32)
+    whole, _ = told(make_spec(budget=budget, folder=tmp_path / "whole"))
+    spec, asked = make_spec(budget=budget, folder=tmp_path / "cut"), iter([False, False, True])
+    with pytest.raises(RunPaused, match="after step 3"):
+        run(spec, lambda _: None, pause=lambda: next(asked))
+    resumed, events = told(spec)
+    assert [event.step for event in events if isinstance(event, Resumed)] == [3]
+    assert resumed.validation_score == whole.validation_score
+    assert adapters(resumed) == adapters(whole)
+    assert not (spec.folder / "checkpoint").exists()
+
+
+def test_a_probe_is_never_paused(make_spec: MakeSpec) -> None:
+    run(make_spec("probe", metrics=()), lambda _: None, pause=lambda: True)
+
+
+def test_a_checkpoint_that_the_disk_does_not_take_is_told_and_training_goes_on(make_spec: MakeSpec) -> None:
+    spec = make_spec(budget=Budget(steps=4, batch_size=4, max_length=32), checkpoint_steps=1)
+    spec.folder.mkdir(parents=True)
+    (spec.folder / "checkpoint").write_text("a file where the folder should be")
+    _, events = told(spec)
+    assert said(events, "the checkpoint of step 1 could not be written")
+    assert [step for step, _ in curve(events, "train_loss")] == [1, 2, 3, 4]
