@@ -131,6 +131,10 @@ class AtlasClient:
         """Give a study another name."""
         return await self._send("PATCH", f"/studies/{study_id}", StudyView, {"name": name})
 
+    async def prioritise_study(self, study_id: int, priority: int) -> StudyView:
+        """Have a study's waiting runs go before those of a lower priority."""
+        return await self._send("PATCH", f"/studies/{study_id}", StudyView, {"priority": priority})
+
     async def cancel_study(self, study_id: int) -> StudyView:
         """Cancel what is queued and stop what runs."""
         return await self._send("POST", f"/studies/{study_id}/cancel", StudyView)

@@ -43,6 +43,11 @@ class Invalid(AtlasError):
     title = "Not valid"
 
 
+class DiskFull(AtlasError):
+    status = 507
+    title = "Not enough room on the disk"
+
+
 class Unavailable(AtlasError):
     status = 503
     title = "Not available"

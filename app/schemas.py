@@ -215,6 +215,9 @@ TaskChoice = Annotated[
 """A registered task's name, or a dataset: told apart before either is read, so that errors name its own fields."""
 
 
+Priority = Annotated[int, Field(ge=-10, le=10)]
+
+
 class MethodEntry(Document):
     method: str
     hyperparameters: dict[str, JsonValue] = {}
@@ -232,6 +235,10 @@ class StudyDocument(Document):
     seeds: int | list[int] = 5
     methods: list[MethodEntry] = Field(min_length=1, max_length=100)
     references: list[str] = ["untuned", "head_only", "full"]
+    device: Literal["cpu", "cuda"] | None = None
+    """The kind of device its runs need; None: whichever a worker has."""
+    priority: Priority = 0
+    """Studies of a higher priority go first."""
     grid_points: Literal[1, 3, 5] = 5
     """Learning rates tried per tuned method that names none of its own."""
     metrics: list[str] | None = None
@@ -303,7 +310,10 @@ class StudyView(Document):
 
 
 class StudyPatch(Document):
-    name: Name
+    """What can be changed of a study; what is left out stays."""
+
+    name: Name | None = None
+    priority: Priority | None = None
 
 
 class ConfigurationView(Document):
@@ -403,6 +413,8 @@ class AttemptView(Document):
     started_at: datetime
     ended_at: datetime | None
     resumed_from_step: int | None
+    outcome: str | None
+    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order)."""
     reason: str | None
 
 

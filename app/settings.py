@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     hub_token_file: FilePath | None = None
     """A file that holds the token instead, as container secrets are."""
     lease_seconds: float = Field(default=30.0, gt=0)
+    checkpoint_seconds: float = Field(default=30.0, ge=0)
+    """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""
+    drain_seconds: float = Field(default=25.0, ge=0)
+    """What running runs have to reach a checkpoint when their worker is told to stop."""
+    run_memory_bytes: int | None = Field(default=None, ge=2**28)
+    """What a run's process may hold of main memory (Linux, beyond what it was forked with); None: no limit."""
     slots: int | None = Field(default=None, ge=1)
     """Quality runs a worker trains side by side, one thread each; None: one for each core on a CPU, else one."""
 

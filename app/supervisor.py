@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 
 RESTART_AFTER_SECONDS = 0.5
-STOP_SECONDS = 10.0
+STOP_SECONDS = 35.0
+"""Longer than a worker takes to have its runs write their checkpoints."""
 READY_SECONDS = 60.0
 
 

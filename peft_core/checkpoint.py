@@ -24,6 +24,8 @@ class CheckpointNotWritten(PeftCoreError):
     """The disk did not take a checkpoint; the one before it still stands."""
 
 
+CHECKPOINT = "checkpoint"
+"""The folder of checkpoints in a run's folder."""
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
 UNFINISHED = "unfinished"

@@ -147,8 +147,8 @@ def _resume(state: RunInProgress, training: Training, course: Course, on_event: 
     state.steps = [Step(*step) for step in written["steps"]]
     course.scores = [(step, score) for step, score in written["scores"]]
     # A worker that was lost may not have written down all that led to the checkpoint.
-    for step in state.steps:
-        _tell_step(step, on_event)
+    for taken in state.steps:
+        _tell_step(taken, on_event)
     for step, score in course.scores:
         _tell_validation(state, step, score, on_event)
     on_event(Log(message=f"resumed from the checkpoint of step {training.done}"))

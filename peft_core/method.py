@@ -124,6 +124,8 @@ class Method(BaseModel):
     """Order on the New study page; references first, and from 50 on behind "more methods"."""
     trains_base: ClassVar[bool] = False
     """True: base tensors are themselves trained (full fine-tuning, BitFit)."""
+    stores_whole_model: ClassVar[bool] = False
+    """True: what it saves is as large as the base model itself."""
     rewrites_base: ClassVar[bool] = False
     """True: attaching changes frozen base tensors (PiSSA) and `unload` restores them."""
     linear_bytes: ClassVar[float] = 4.0

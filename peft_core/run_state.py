@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from peft_core.checkpoint import CHECKPOINT
 from peft_core.data import Item
 from peft_core.latency import answer_seconds
 from peft_core.method import Method
@@ -17,6 +18,10 @@ from peft_core.training import Loop, Step, answer_all, to_device
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+ADAPTER = "adapter"
+"""The folder of trained tensors in a run's folder."""
 
 
 def load_base(spec: RunSpec, task: type[Task], method: Method, device: "torch.device") -> "nn.Module":
@@ -45,11 +50,11 @@ class RunInProgress:
     @property
     def adapter_folder(self) -> Path:
         """Where the trained adapter is saved."""
-        return self.spec.folder / "adapter"
+        return self.spec.folder / ADAPTER
 
     @property
     def checkpoint_folder(self) -> Path:
-        return self.spec.folder / "checkpoint"
+        return self.spec.folder / CHECKPOINT
 
     def answers_to(self, items: list[Item]) -> list[Any]:
         """The answer to each item; a method that trains nothing answers what an untuned model can."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -74,13 +75,24 @@ def programs() -> Path:
 def running_postgres() -> Iterator[Postgres]:
     """A server with an empty cluster on a free port of loopback, stopped and removed at the end."""
     folder, found, port = Path(tempfile.mkdtemp(prefix="peft-atlas-postgres-")), programs(), _free_port()
-    as_user = _unprivileged(folder)
+    user = _unprivileged(folder)
     initialised = subprocess.run(
-        [found / "initdb", "-D", folder / "data", "-U", "atlas", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"],
+        [
+            str(found / "initdb"),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "atlas",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ],
         capture_output=True,
         text=True,
         check=False,
-        **as_user,
+        user=user,
     )
     if initialised.returncode:
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,10 +100,10 @@ def running_postgres() -> Iterator[Postgres]:
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [found / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, *options],
+            [str(found / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder), *options],
             stdout=log,
             stderr=log,
-            **as_user,
+            user=user,
         )
     server = Postgres(process, port, count(1))
     try:
@@ -105,16 +117,16 @@ def running_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged(folder: Path) -> dict[str, str]:
+def _unprivileged(folder: Path) -> str | None:
     """PostgreSQL refuses to run as root: the system's own user for it then, who must own the folder."""
     if os.geteuid() != 0:
-        return {}
+        return None
     import pwd
 
     known = {entry.pw_name for entry in pwd.getpwall()}
     user = "postgres" if "postgres" in known else "nobody"
     shutil.chown(folder, user)
-    return {"user": user}
+    return user
 
 
 def _free_port() -> int:
@@ -125,10 +137,8 @@ def _free_port() -> int:
 
 
 def _wait_until_it_answers(found: Path, server: Postgres, folder: Path) -> None:
-    import time
-
     deadline = time.monotonic() + START_SECONDS
-    ask = [found / "pg_isready", "-h", "127.0.0.1", "-p", str(server.port), "-q"]
+    ask = [str(found / "pg_isready"), "-h", "127.0.0.1", "-p", str(server.port), "-q"]
     while subprocess.run(ask, check=False).returncode:
         if server.process.poll() is not None or time.monotonic() > deadline:
             raise NoPostgres(f"PostgreSQL did not start: {(folder / 'log').read_text(errors='replace')[-500:]}")

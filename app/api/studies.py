@@ -47,16 +47,16 @@ def read_study(here: Here, study_id: RowId) -> StudyView:
 
 
 @router.patch("/{study_id}")
-def rename_study(here: Here, study_id: RowId, patch: StudyPatch) -> StudyView:
-    """Give a study another name."""
-    studies.rename_study(here.engine, here.caller, study_id, patch.name)
+def change_study(here: Here, study_id: RowId, patch: StudyPatch) -> StudyView:
+    """Give a study another name or priority."""
+    studies.change_study(here.engine, here.caller, study_id, patch)
     return results.study_view(here.engine, here.caller, study_id)
 
 
 @router.delete("/{study_id}", status_code=204)
 def delete_study(here: Here, study_id: RowId) -> None:
     """Delete a study, its runs and measurements."""
-    studies.delete_study(here.engine, here.caller, study_id)
+    studies.delete_study(here.engine, here.settings, here.caller, study_id)
 
 
 @router.post("/{study_id}/cancel")

@@ -86,6 +86,10 @@ class Study(Owned, Base):
     """NULL until the study's first run has probed it; the same for all its runs."""
     precision_probe: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(default=0)
+    device: Mapped[str | None] = mapped_column(String(10))
+    """The kind of device its runs need, cpu or cuda; NULL: whichever a worker has."""
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a run of it was last claimed: of studies with equal priority, the one that has waited longest is next."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(200))
 
@@ -145,6 +149,9 @@ class Run(Owned, Base):
     step: Mapped[int] = mapped_column(Id, default=0)
     total_steps: Mapped[int | None] = mapped_column(Id)
     """Optimizer steps; bytes while downloading."""
+    training_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    training_started_step: Mapped[int] = mapped_column(default=0)
+    """In this attempt: the step of the checkpoint that it went on from."""
     last_event_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str | None] = mapped_column(Text)
     spec: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -172,6 +179,8 @@ class Attempt(Owned, Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resumed_from_step: Mapped[int | None]
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    """succeeded, failed, cancelled, lost (its worker fell silent) or returned (its worker stopped in order)."""
     reason: Mapped[str | None] = mapped_column(Text)
 
 

@@ -1,8 +1,8 @@
 """The queue of record: which run is next, whose it is, and how it ends.
 
-queued -> running -> succeeded | failed | cancelled; running -> queued when its lease expires. Exactly one worker owns a
-running run: every write carries the lease it was claimed with, and a stale one raises LeaseLost. Times are the
-database's.
+queued -> running -> succeeded | failed | cancelled; running -> queued when its lease expires or its worker stops in
+order. Exactly one worker owns a running run: every write carries the lease it was claimed with, and a stale one raises
+LeaseLost. `attempt` counts claims and only grows, so that it fences off all earlier ones. Times are the database's.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -41,14 +41,16 @@ from peft_core.spec import (
     PrecisionChosen,
     Predictions,
     Progress,
+    Resumed,
     RunResult,
     RunSpec,
     TaskSpec,
 )
 from peft_core.task import sign, task_kind
 
-MOST_ATTEMPTS = 3
-LOST_THRICE = f"lost its worker {MOST_ATTEMPTS} times: look at the worker's log and the machine's memory, then retry"
+MOST_LOST = 3
+LOST_THRICE = f"lost its worker {MOST_LOST} times: look at the worker's log and the machine's memory, then retry"
+Outcome = Literal["succeeded", "failed", "cancelled", "lost", "returned"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class ClaimedRun:
     spec: RunSpec
     study_id: int
     configuration_id: int
+    first_seed: bool
+    """Whether its seed is the first of those that report."""
 
 
 def register_worker(session: Session, name: str, device: str, device_info: dict[str, Any]) -> int:
@@ -92,33 +96,50 @@ def sign_off(session: Session, worker_id: int) -> None:
 
 
 def claim_next_run(
-    session: Session, worker_id: int, *, store: Path, lease_seconds: float, alone: bool
+    session: Session,
+    worker_id: int,
+    *,
+    store: Path,
+    lease_seconds: float,
+    alone: bool,
+    checkpoint_seconds: float | None = None,
 ) -> ClaimedRun | None:
-    """Claim the next run that may start now, or None.
+    """Claim the next run that may start now on the worker's device, or None.
 
-    `alone`: nothing else runs on the worker's device, so a cost probe may start. A probe at the head of the queue
-    waits for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a
-    study's precision is unknown, one run of it at a time: the first measures it.
+    The highest priority goes first; of studies with equal priority, the one that has waited longest since its last
+    claim. `alone`: nothing else runs on the device, so a cost probe may start. A probe at the head of the queue waits
+    for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a study's
+    precision is unknown, one run of it at a time: the first measures it.
     """
     write_lock(session)
     now = database_now(session)
-    run = session.scalar(_claimable().limit(1).with_for_update(skip_locked=True, of=Run))
+    worker = session.get_one(Worker, worker_id)
+    # The study's row too, so that of two claims at once only one sees that its precision is unknown. Not its key:
+    # what is written about its other runs refers to that.
+    locked = {"skip_locked": True, "key_share": True, "of": [Run, Study]}
+    run = session.scalar(_claimable(worker.device).limit(1).with_for_update(**locked))
     if run is None or (run.purpose == "probe" and not alone):
         return None
-    lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
-    worker = session.get_one(Worker, worker_id)
     study = session.get_one(Study, run.study_id)
-    spec = _spec(run, study, session.get_one(Configuration, run.configuration_id), store, lease)
+    if study.precision is None and _is_running(session, study):
+        return None
+    lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
+    spec = _spec(run, study, session.get_one(Configuration, run.configuration_id), store, lease, checkpoint_seconds)
+    study.claimed_at = now
     run.status, run.attempt, run.lease_token = "running", lease.attempt, lease.token
     run.lease_expires_at = now + timedelta(seconds=lease_seconds)
     run.worker_id, run.started_at, run.updated_at, run.last_event_at = worker_id, now, now, now
-    run.phase, run.step, run.total_steps = "loading", 0, None
+    run.phase, run.step, run.total_steps, run.training_started_at = "loading", 0, None, None
     run.spec = spec.model_dump(mode="json")
     session.add(Attempt(team_id=run.team_id, run_id=run.id, attempt=lease.attempt, worker=worker.name, started_at=now))
-    return ClaimedRun(lease, spec, run.study_id, run.configuration_id)
+    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, run.seed == study.document["seeds"][0])
 
 
-def _claimable() -> Any:
+def _is_running(session: Session, study: Study) -> bool:
+    return bool(session.scalar(select(func.count()).where(Run.study_id == study.id, Run.status == "running")))
+
+
+def _claimable(device: str) -> Any:
     other = aliased(Run)
     precision_known = or_(
         Study.precision.is_not(None),
@@ -134,11 +155,19 @@ def _claimable() -> Any:
         .join(Study, Study.id == Run.study_id)
         .join(Configuration, Configuration.id == Run.configuration_id)
         .where(Run.status == "queued", precision_known, rate_known)
-        .order_by(Study.priority.desc(), Study.id, Run.position, Run.id)
+        .where(or_(Study.device.is_(None), Study.device == device.split(":", maxsplit=1)[0]))
+        .order_by(Study.priority.desc(), Study.claimed_at.asc().nulls_first(), Study.id, Run.position, Run.id)
     )
 
 
-def _spec(run: Run, study: Study, configuration: Configuration, store: Path, lease: Lease) -> RunSpec:
+def _spec(
+    run: Run,
+    study: Study,
+    configuration: Configuration,
+    store: Path,
+    lease: Lease,
+    checkpoint_seconds: float | None,
+) -> RunSpec:
     return RunSpec(
         run_id=run.id,
         purpose=run.purpose,
@@ -154,6 +183,8 @@ def _spec(run: Run, study: Study, configuration: Configuration, store: Path, lea
         precision=study.precision,
         metrics=tuple(study.document["metrics"]),
         folder=store / "runs" / str(run.id) / str(lease.attempt),
+        # A probe is never resumed: what it measures must come from one piece.
+        checkpoint_seconds=None if run.purpose == "probe" else checkpoint_seconds,
     )
 
 
@@ -182,6 +213,11 @@ def renew_lease(session: Session, lease: Lease, lease_seconds: float) -> bool:
     return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
 
 
+def cancel_requests(session: Session, run_ids: Sequence[int]) -> set[int]:
+    """Which of these runs somebody asked to cancel."""
+    return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids), Run.cancel_requested)))
+
+
 def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bool:
     """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run."""
     write_lock(session)
@@ -189,7 +225,12 @@ def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bo
     values: dict[str, Any] = {"last_event_at": now, "updated_at": now}
     for progress in [event for event in events if isinstance(event, Progress)][-1:]:
         values |= {"phase": progress.phase, "step": progress.step, "total_steps": progress.total_steps}
+    resumed = [event for event in events if isinstance(event, Resumed)][-1:]
+    for start in resumed:
+        values |= {"training_started_at": now, "training_started_step": start.step}
     _write(session, lease, **values)
+    for start in resumed:
+        _go_on_from(session, lease, start.step)
     points = {(event.key, event.step): event.value for event in events if isinstance(event, Point)}
     _upsert(
         session,
@@ -202,6 +243,13 @@ def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bo
     for event in events:
         _record(session, lease, event, now)
     return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
+
+
+def _go_on_from(session: Session, lease: Lease, step: int) -> None:
+    """This attempt goes on from a checkpoint: what an earlier one told of later steps is void."""
+    session.execute(delete(SeriesPointRow).where(SeriesPointRow.run_id == lease.run_id, SeriesPointRow.step > step))
+    attempt = (Attempt.run_id == lease.run_id, Attempt.attempt == lease.attempt)
+    session.execute(update(Attempt).where(*attempt).values(resumed_from_step=step or None))
 
 
 def _record(session: Session, lease: Lease, event: Event, now: datetime) -> None:
@@ -249,7 +297,7 @@ def finish_run(session: Session, claim: ClaimedRun, result: RunResult, artifacts
         validation_score=result.validation_score,
         train_seconds=result.train_seconds,
         environment=result.environment,
-        **_ended(session, claim.lease, None),
+        **_ended(session, claim.lease, "succeeded", None),
     )
     for artifact in artifacts:
         session.add(ArtifactRow(run_id=claim.lease.run_id, team_id=claim.lease.team_id, **artifact.model_dump()))
@@ -259,7 +307,7 @@ def finish_run(session: Session, claim: ClaimedRun, result: RunResult, artifacts
 def fail_run(session: Session, claim: ClaimedRun, reason: str) -> None:
     """The run failed; `reason` says why and what to do."""
     write_lock(session)
-    _write(session, claim.lease, status="failed", **_ended(session, claim.lease, reason))
+    _write(session, claim.lease, status="failed", **_ended(session, claim.lease, "failed", reason))
     _choose_learning_rate(session, claim.configuration_id)
 
 
@@ -267,33 +315,25 @@ def cancel_run(session: Session, claim: ClaimedRun) -> None:
     """The run was stopped because somebody asked; what it measured stays."""
     write_lock(session)
     reason = "cancelled while it ran"
-    _write(session, claim.lease, status="cancelled", **_ended(session, claim.lease, reason))
+    _write(session, claim.lease, status="cancelled", **_ended(session, claim.lease, "cancelled", reason))
     _choose_learning_rate(session, claim.configuration_id)
 
 
 def give_back(session: Session, lease: Lease) -> None:
-    """The worker stops: the run goes back to the queue and this attempt does not count against it."""
+    """The worker stops: the run goes back to the queue, to go on from its checkpoint on another."""
     write_lock(session)
-    now = database_now(session)
-    values = {
-        "lease_token": None,
-        "lease_expires_at": None,
-        "worker_id": None,
-        "updated_at": now,
-        "phase": None,
-        "step": 0,
-    }
-    _write(session, lease, status="queued", attempt=lease.attempt - 1, **values)
-    session.execute(delete(Attempt).where(Attempt.run_id == lease.run_id, Attempt.attempt == lease.attempt))
-    _forget_measured(session, lease.run_id)
+    ended = _ended(session, lease, "returned", "its worker stopped")
+    waiting = {"status": "queued", "reason": None, "ended_at": None, "worker_id": None, "phase": None}
+    _write(session, lease, **ended | waiting)
 
 
-def _ended(session: Session, lease: Lease, reason: str | None) -> dict[str, Any]:
+def _ended(session: Session, lease: Lease, outcome: Outcome, reason: str | None) -> dict[str, Any]:
+    """The attempt's end is written down; what to write about its run."""
     now = database_now(session)
     session.execute(
         update(Attempt)
         .where(Attempt.run_id == lease.run_id, Attempt.attempt == lease.attempt)
-        .values(ended_at=now, reason=reason)
+        .values(ended_at=now, outcome=outcome, reason=reason)
         .execution_options(synchronize_session=False)
     )
     return {"ended_at": now, "updated_at": now, "reason": reason, "lease_token": None, "lease_expires_at": None}
@@ -338,22 +378,18 @@ def release_expired_leases(session: Session) -> list[int]:
     lost = list(session.scalars(select(Run).where(Run.status == "running", Run.lease_expires_at < now)))
     for run in lost:
         lease = Lease(run.id, run.team_id, run.attempt, run.lease_token or "")
-        over = run.attempt >= MOST_ATTEMPTS
-        ended = _ended(session, lease, "its worker was lost")
+        ended = _ended(session, lease, "lost", "its worker was lost")
         if run.cancel_requested:
             run.status, run.ended_at, run.reason = "cancelled", now, "cancelled after its worker was lost"
-        elif over:
+        elif _times_lost(session, run.id) >= MOST_LOST:
             run.status, run.ended_at, run.reason = "failed", now, LOST_THRICE
         else:
-            run.status, run.worker_id, run.phase, run.step = "queued", None, None, 0
-            _forget_measured(session, run.id)
+            run.status, run.worker_id, run.phase = "queued", None, None
         run.lease_token, run.lease_expires_at, run.updated_at = None, None, ended["updated_at"]
         session.flush()
         _choose_learning_rate(session, run.configuration_id)
     return [run.id for run in lost]
 
 
-def _forget_measured(session: Session, run_id: int) -> None:
-    """A run starts again from nothing: points past its new place must not stay. Its log does."""
-    for table in (SeriesPointRow, MeasurementRow, PredictionSet):
-        session.execute(delete(table).where(table.run_id == run_id))
+def _times_lost(session: Session, run_id: int) -> int:
+    return session.scalar(select(func.count()).where(Attempt.run_id == run_id, Attempt.outcome == "lost")) or 0

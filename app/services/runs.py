@@ -133,11 +133,14 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
 
 
 def _eta_seconds(run: Run, now: datetime) -> float | None:
-    """What is left of training at the pace since the start."""
-    if run.status != "running" or not run.step or not run.total_steps or run.started_at is None:
+    """What is left of the download, or of training, at its own pace so far; None where neither goes on."""
+    if run.status != "running" or not run.total_steps:
         return None
-    elapsed = (now - run.started_at).total_seconds()
-    return max(0.0, elapsed / run.step * (run.total_steps - run.step))
+    training = run.phase in ("training", "evaluating")
+    began, first = (run.training_started_at, run.training_started_step) if training else (run.started_at, 0)
+    if began is None or run.step <= first or not (training or run.phase == "downloading"):
+        return None
+    return max(0.0, (now - began).total_seconds() / (run.step - first) * (run.total_steps - run.step))
 
 
 def _stalled(run: Run, now: datetime) -> bool:
@@ -202,6 +205,7 @@ def _attempts(session: Session, run_id: int) -> list[AttemptView]:
             started_at=row.started_at,
             ended_at=row.ended_at,
             resumed_from_step=row.resumed_from_step,
+            outcome=row.outcome,
             reason=row.reason,
         )
         for row in rows

@@ -1,8 +1,9 @@
 """The store: files by the hash of their content, shared by the web process and every worker."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.errors import NotFound
@@ -24,7 +25,7 @@ def stored_file(store: Path, artifact: ArtifactView) -> Path:
 
 
 def keep(store: Path, folder: Path, artifacts: Sequence[Artifact]) -> None:
-    """Move a run's files into the store: on the disk before they are registered, whole or not at all."""
+    """Link a run's files into the store: on the disk before they are registered, whole or not at all."""
     for artifact in artifacts:
         target = object_path(store, artifact.sha256)
         if target.exists():
@@ -33,7 +34,14 @@ def keep(store: Path, folder: Path, artifacts: Sequence[Artifact]) -> None:
         source = folder / artifact.path
         with source.open("rb") as file:
             os.fsync(file.fileno())
-        source.replace(target)
+        # A link, so that the run's folder still has the file until the database knows of it.
+        with contextlib.suppress(FileExistsError):
+            os.link(source, target)
+
+
+def objects(store: Path) -> Iterator[Path]:
+    """Every file that the store keeps; its name is its hash."""
+    yield from (store / "objects").glob("*/*")
 
 
 def empty_scratch(folder: Path) -> None:
@@ -43,7 +51,5 @@ def empty_scratch(folder: Path) -> None:
 
 
 def drop_scratch(folder: Path) -> None:
-    """Remove a run's folder and, when it was the last, the folder of its attempts."""
+    """Remove a run's folder, with what all its attempts have left there."""
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()

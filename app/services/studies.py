@@ -8,11 +8,13 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import database_now, team_session, write_lock
-from app.db.tables import Configuration, Run, Study
+from app.db.tables import ArtifactRow, Configuration, Run, Study
 from app.errors import Conflict, Invalid, NotFound
-from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyStatus
+from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyPatch, StudyStatus
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
+from app.services.disk import check_room
+from app.services.retention import free_files
 from app.services.tasks import find_task, pinned
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
@@ -73,6 +75,7 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
     _check_length(shape, document.budget)
     measured = chosen_metrics(document.metrics, task.kind)
     planned = plan(document, shape, task)
+    check_room(settings.store_folder, [row.method for row in planned], shape, len(seeds))
     named = {"base_model": base.name, "task": pinned(document.task, task)}
     filled = document.model_copy(update=named | {"seeds": seeds, "metrics": measured})
     sha256 = weights_sha256(base)
@@ -86,6 +89,8 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
             base_model_sha256=sha256,
             base_model_source=base.snapshot.source.model_dump() if base.snapshot else None,
             task=task.model_dump(mode="json"),
+            device=document.device,
+            priority=document.priority,
             created_at=now,
             created_by=caller.user,
         )
@@ -289,13 +294,16 @@ def read_study(session: Session, study_id: int) -> Study:
     return study
 
 
-def rename_study(engine: Engine, caller: Caller, study_id: int, name: str) -> None:
-    """Give the study another name."""
-    _refuse_unprintable(name)
+def change_study(engine: Engine, caller: Caller, study_id: int, patch: StudyPatch) -> None:
+    """Give the study another name or priority; its runs that wait go by the new one."""
+    changes = patch.model_dump(exclude_none=True)
+    if patch.name is not None:
+        _refuse_unprintable(patch.name)
     with team_session(engine, caller.team_id) as session:
         study = read_study(session, study_id)
-        study.name = name
-        study.document = study.document | {"name": name}
+        for field, value in changes.items():
+            setattr(study, field, value)
+        study.document = study.document | changes
 
 
 def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
@@ -317,15 +325,19 @@ def cancel(run: Run, now: datetime) -> None:
     run.updated_at = now
 
 
-def delete_study(engine: Engine, caller: Caller, study_id: int) -> None:
-    """Delete a study with its runs and measurements; raises Conflict while a run is running."""
+def delete_study(engine: Engine, settings: Settings, caller: Caller, study_id: int) -> None:
+    """Delete a study with its runs, measurements and files; raises Conflict while a run is running."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         study = read_study(session, study_id)
         running = session.scalar(select(func.count()).where(Run.study_id == study_id, Run.status == "running"))
         if running:
             raise Conflict(f"{running} of its runs are running. Cancel the study first, then delete it.")
+        of_study = select(Run.id).where(Run.study_id == study_id)
+        run_ids = list(session.scalars(of_study))
+        hashes = list(session.scalars(select(ArtifactRow.sha256).where(ArtifactRow.run_id.in_(of_study))))
         session.delete(study)
+    free_files(engine, settings.store_folder, run_ids, hashes)
 
 
 def queue_quickstart_once(engine: Engine, settings: Settings, caller: Caller) -> int | None:

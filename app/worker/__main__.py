@@ -26,6 +26,8 @@ def main() -> None:
     migrate(settings.database)
     executor = LocalExecutor(environment=settings.hub_environment())
     worker = Worker(make_engine(settings.database), settings, executor, arguments.device)
+    # Inherited by the processes of runs: one that is asked for a checkpoint before it listens goes on.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.work()

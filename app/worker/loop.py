@@ -11,19 +11,21 @@ from sqlalchemy.exc import OperationalError
 
 from app.db.session import system_session
 from app.errors import LeaseLost
-from app.services import run_queue
+from app.services import retention, run_queue
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
 from app.settings import Settings
 from app.worker.device import describe_device, worker_name
-from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess
-from peft_core.spec import Event, Log
+from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess, Share
+from peft_core.spec import Event, Log, RunResult
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-BEAT_SECONDS = 5.0
+BEATS_PER_LEASE = 6
+CANCEL_SECONDS = 1.0
 RECORD_SECONDS = 0.5
+SWEEP_SECONDS = 600.0
 
 
 @dataclass
@@ -35,6 +37,8 @@ class ActiveRun:
     unwritten: list[Event] = field(default_factory=list)
     written_at: float = 0.0
     cancelled: bool = False
+    lost: bool = False
+    """Its lease is another attempt's now."""
 
 
 class Worker:
@@ -49,10 +53,13 @@ class Worker:
         self._slots = settings.slots or (self._cores if device == "cpu" else 1)
         self._active: list[ActiveRun] = []
         self._stopping = threading.Event()
-        self._beaten_at = 0.0
+        self._ended = threading.Event()
+        self._asked_at = 0.0
+        self._swept_at = -SWEEP_SECONDS
+        self._rescues_from = 0.0
 
     def stop(self) -> None:
-        """Claim no more, give the running runs back to the queue, and return from `work`."""
+        """Claim no more, give the running runs back to the queue at a checkpoint, and return from `work`."""
         self._stopping.set()
 
     def work(self) -> None:
@@ -61,46 +68,77 @@ class Worker:
             info = describe_device(self._device, self._slots)
             self._id = run_queue.register_worker(session, worker_name(), self._device, info)
         self._executor.warm_up()
+        beating = threading.Thread(target=self._beat_regularly, name="heartbeat")
+        beating.start()
         try:
             while not self._stopping.wait(POLL_SECONDS):
                 self._turn()
+            self._drain()
         finally:
+            self._ended.set()
+            beating.join()
             self._give_everything_back()
 
     def _turn(self) -> None:
         """One round of the loop. A database that is locked or away is waited for; runs go on meanwhile."""
         try:
-            self._beat()
-            for active in list(self._active):
-                self._follow(active)
+            self._follow_all()
             while len(self._active) < self._slots and self._claim():
                 pass
+            self._sweep()
         except OperationalError as error:
             logger.warning("the database did not answer, trying again: %s", error.orig)
 
+    def _follow_all(self) -> None:
+        self._pass_on_cancel_requests()
+        for active in list(self._active):
+            self._follow(active)
+
+    def _beat_regularly(self) -> None:
+        """Every 5 s of a lease of 30, whatever the loop does: heartbeat, leases of the living, rescue of the lost."""
+        while not self._ended.wait(self._settings.lease_seconds / BEATS_PER_LEASE):
+            try:
+                self._beat()
+            except OperationalError as error:
+                # Others could renew as little as this worker: nobody is lost before they have had the time to.
+                self._rescues_from = time.monotonic() + self._settings.lease_seconds
+                logger.warning("the database did not answer, trying again: %s", error.orig)
+
     def _beat(self) -> None:
-        """Every 5 s: heartbeat, leases of the living runs, and runs whose worker was lost."""
-        if time.monotonic() - self._beaten_at < BEAT_SECONDS:
-            return
         with system_session(self._engine) as session:
             run_queue.beat(session, self._id)
         for active in list(self._active):
             self._renew(active)
+        if time.monotonic() < self._rescues_from:
+            return
         with system_session(self._engine) as session:
             for run_id in run_queue.release_expired_leases(session):
                 logger.warning("run %s lost its worker", run_id)
-        self._beaten_at = time.monotonic()
 
     def _renew(self, active: ActiveRun) -> None:
         try:
             with system_session(self._engine) as session:
-                wanted = run_queue.renew_lease(session, active.claim.lease, self._settings.lease_seconds)
+                run_queue.renew_lease(session, active.claim.lease, self._settings.lease_seconds)
         except LeaseLost:
-            self._abandon(active)
+            # The loop may have ended the run meanwhile; if it has not, it abandons it.
+            active.lost = True
+
+    def _pass_on_cancel_requests(self) -> None:
+        """A run that is silent hears of it too."""
+        if not self._active or time.monotonic() - self._asked_at < CANCEL_SECONDS:
             return
-        if wanted:
-            active.cancelled = True
-            active.process.stop()
+        with system_session(self._engine) as session:
+            asked = run_queue.cancel_requests(session, [active.claim.lease.run_id for active in self._active])
+        for active in self._active:
+            if active.claim.lease.run_id in asked and not active.cancelled:
+                active.cancelled = True
+                active.process.stop()
+        self._asked_at = time.monotonic()
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            retention.sweep(self._engine, self._settings.store_folder)
+            self._swept_at = time.monotonic()
 
     def _claim(self) -> bool:
         """Claim and start one run; whether there was one."""
@@ -113,17 +151,22 @@ class Worker:
                 store=self._settings.store_folder,
                 lease_seconds=self._settings.lease_seconds,
                 alone=not self._active,
+                checkpoint_seconds=self._settings.checkpoint_seconds,
             )
         if claim is None:
             return False
         # Side by side each run has its share of the cores; alone, a probe has them all, as a deployment would.
         threads = self._cores if claim.spec.purpose == "probe" else max(1, self._cores // self._slots)
         logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
-        self._active.append(ActiveRun(claim, self._executor.start(claim.spec, threads)))
+        share = Share(threads, self._device, self._settings.run_memory_bytes)
+        self._active.append(ActiveRun(claim, self._executor.start(claim.spec, share)))
         return True
 
     def _follow(self, active: ActiveRun) -> None:
         """Write what the run told, and its end when it has ended."""
+        if active.lost:
+            self._abandon(active)
+            return
         outcome = active.process.ended()
         active.unwritten += active.process.read_events()
         if outcome is not None and active.process.outcome is not None:
@@ -139,23 +182,27 @@ class Worker:
 
     def _write(self, active: ActiveRun) -> None:
         with system_session(self._engine) as session:
-            wanted = run_queue.record_events(session, active.claim.lease, active.unwritten)
+            run_queue.record_events(session, active.claim.lease, active.unwritten)
         active.unwritten, active.written_at = [], time.monotonic()
-        if wanted and not active.cancelled:
-            active.cancelled = True
-            active.process.stop()
 
     def _conclude(self, active: ActiveRun, outcome: Outcome) -> None:
         claim = active.claim
+        if outcome.paused:
+            self._give_back(active)
+            return
         if outcome.result is not None:
-            # Tuning runs and probes keep no weights: only what reports a result can be used again.
-            artifacts = outcome.result.artifacts if claim.spec.purpose == "report" else ()
-            keep(self._settings.store_folder, claim.spec.folder, artifacts)
-            with system_session(self._engine) as session:
-                run_queue.finish_run(session, claim, outcome.result, artifacts)
+            self._finish(claim, outcome.result)
         else:
             self._record_failure(active, outcome)
         self._forget(active)
+
+    def _finish(self, claim: ClaimedRun, result: RunResult) -> None:
+        kept = retention.worth_keeping(claim, result.artifacts)
+        keep(self._settings.store_folder, claim.spec.folder, kept)
+        with system_session(self._engine) as session:
+            run_queue.finish_run(session, claim, result, kept)
+        # A study deleted meanwhile may have taken away a file of the same content.
+        keep(self._settings.store_folder, claim.spec.folder, kept)
 
     def _record_failure(self, active: ActiveRun, outcome: Outcome) -> None:
         assert outcome.reason is not None
@@ -171,21 +218,38 @@ class Worker:
         """Another attempt owns the run now: stop working on it and write nothing more."""
         logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
         active.process.process.kill()
-        self._forget(active)
+        active.process.process.join()
+        self._active.remove(active)
 
     def _forget(self, active: ActiveRun) -> None:
         self._active.remove(active)
-        drop_scratch(active.claim.spec.folder)
+        drop_scratch(active.claim.spec.folder.parent)
+
+    def _drain(self) -> None:
+        """Let the running runs end or stop at a checkpoint, as far as the time allows. A probe starts again anyway."""
+        deadline = time.monotonic() + self._settings.drain_seconds
+        for active in self._active:
+            active.process.pause()
+        while any(active.claim.spec.purpose != "probe" for active in self._active) and time.monotonic() < deadline:
+            try:
+                self._follow_all()
+            except OperationalError as error:
+                logger.warning("the database did not answer, trying again: %s", error.orig)
+            time.sleep(POLL_SECONDS)
 
     def _give_everything_back(self) -> None:
         for active in list(self._active):
             active.process.process.kill()
             active.process.process.join()
-            try:
-                with system_session(self._engine) as session:
-                    run_queue.give_back(session, active.claim.lease)
-            except LeaseLost:
-                logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
-            self._forget(active)
+            self._give_back(active)
         with system_session(self._engine) as session:
             run_queue.sign_off(session, self._id)
+
+    def _give_back(self, active: ActiveRun) -> None:
+        """The run goes back to the queue; its folder stays, for its checkpoint is what the next attempt begins with."""
+        try:
+            with system_session(self._engine) as session:
+                run_queue.give_back(session, active.claim.lease)
+        except LeaseLost:
+            logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+        self._active.remove(active)

@@ -34,6 +34,7 @@ class Full(Method):
     )
     place: ClassVar[int] = 2
     trains_base: ClassVar[bool] = True
+    stores_whole_model: ClassVar[bool] = True
 
     def trainable_parameters(self, shape: ModelShape) -> int:
         """P, all parameters of the checkpoint."""

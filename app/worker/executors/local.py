@@ -1,6 +1,7 @@
 """Running runs on this machine, each in a process of its own, forked from one that has torch imported already.
 
-A run's peak memory is then its own, and a run that crashes takes nothing with it.
+A run's peak memory is then its own, and a run that crashes takes nothing with it. SIGUSR1 asks its process for a
+checkpoint and to stop for now; SIGTERM ends it.
 """
 
 import json
@@ -15,15 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any
 
+import psutil
 from pydantic import TypeAdapter
 
 from app.services.store import empty_scratch
-from peft_core.errors import PeftCoreError
-from peft_core.spec import Event, OnEvent, RunResult, RunSpec
+from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
+from peft_core.errors import PeftCoreError, RunPaused
+from peft_core.spec import Event, OnEvent, Pause, RunResult, RunSpec
 
-RunFunction = Callable[[RunSpec, OnEvent], RunResult]
+RunFunction = Callable[[RunSpec, OnEvent, Pause], RunResult]
 PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
@@ -33,11 +37,21 @@ CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run's process ended: a result, or a reason with the log lines that explain it."""
+    """How a run's process ended: a result, a reason with the log lines that explain it, or paused at a checkpoint."""
 
     result: RunResult | None
     reason: str | None
     details: str | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of the machine a run's process may use. `device`: cpu, cuda or cuda:N."""
+
+    threads: int
+    device: str = "cpu"
+    memory_bytes: int | None = None
 
 
 @dataclass
@@ -81,6 +95,11 @@ class RunningProcess:
             self.told_to_stop_at = time.monotonic()
             self.process.terminate()
 
+    def pause(self) -> None:
+        """Ask the run for a checkpoint, and to stop for now."""
+        if self.process.pid is not None and self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGUSR1)
+
     def _insist(self) -> None:
         if self.told_to_stop_at is not None and time.monotonic() - self.told_to_stop_at > KILL_AFTER_SECONDS:
             self.process.kill()
@@ -101,12 +120,12 @@ class LocalExecutor:
         process.start()
         process.join()
 
-    def start(self, spec: RunSpec, threads: int) -> RunningProcess:
-        """Fork a process that does `spec` with so many CPU threads."""
+    def start(self, spec: RunSpec, share: Share) -> RunningProcess:
+        """Fork a process that does `spec` with this share of the machine."""
         empty_scratch(spec.folder)
         receiving, sending = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_run_in_child, args=(self._run_function, spec.model_dump_json(), threads, sending), daemon=True
+            target=_run_in_child, args=(self._run_function, spec.model_dump_json(), share, sending), daemon=True
         )
         process.start()
         sending.close()
@@ -117,13 +136,13 @@ def _nothing() -> None:
     """The first fork's work."""
 
 
-def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connection) -> None:
+def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connection) -> None:
     """The run's process: do the run, tell its events and its outcome through the pipe."""
+    asked_to_pause = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: asked_to_pause.set())
     threading.Thread(target=_end_with_worker, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
-    import torch
-
-    torch.set_num_threads(threads)
+    _keep_to(share)
 
     def tell(message: dict[str, Any]) -> None:
         pipe.send_bytes(json.dumps(message).encode())
@@ -131,13 +150,47 @@ def _run_in_child(run_function: str, spec_json: str, threads: int, pipe: Connect
     try:
         module, name = run_function.split(":")
         run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
-        result = run(RunSpec.model_validate_json(spec_json), lambda event: tell(event.model_dump(mode="json")))
+        spec = RunSpec.model_validate_json(spec_json)
+        adopt_checkpoint(earlier_attempts(spec), spec.folder / CHECKPOINT)
+        result = run(spec, lambda event: tell(event.model_dump(mode="json")), asked_to_pause.is_set)
         tell({"result": result.model_dump(mode="json")})
+    except RunPaused:
+        tell({"paused": True})
     except BrokenPipeError:
         sys.exit(1)  # The worker is gone and nobody listens; another attempt will be made.
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
         tell({"reason": _reason(error), "details": traceback.format_exc()})
+
+
+def _keep_to(share: Share) -> None:
+    """Set before anything touches the devices: CUDA looks once, at its first call."""
+    import torch
+
+    torch.set_num_threads(share.threads)
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible_devices(share.device)
+    if share.memory_bytes is not None and sys.platform == "linux":
+        import resource
+
+        held = psutil.Process().memory_info().data
+        resource.setrlimit(resource.RLIMIT_DATA, (held + share.memory_bytes, resource.RLIM_INFINITY))
+
+
+def visible_devices(device: str) -> str:
+    """What CUDA_VISIBLE_DEVICES must say for a worker's device: none for a CPU's, one for cuda:N.
+
+    N counts among what the worker itself was given.
+    """
+    if device == "cpu":
+        return ""
+    given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    number = int(device.partition(":")[2] or 0)
+    return given[number] if given else str(number)
+
+
+def earlier_attempts(spec: RunSpec) -> list[Path]:
+    """The checkpoint folders that earlier attempts at a run may have left beside its own folder."""
+    return [folder / CHECKPOINT for folder in spec.folder.parent.iterdir() if folder != spec.folder]
 
 
 def _end_with_worker() -> None:
@@ -168,6 +221,8 @@ def _killed(exit_code: int | None) -> str:
 
 
 def _outcome(message: dict[str, Any]) -> Outcome:
+    if "paused" in message:
+        return Outcome(None, None, paused=True)
     if "result" in message:
         return Outcome(RunResult.model_validate(message["result"]), None)
     return Outcome(None, message["reason"], message["details"])

@@ -1,6 +1,7 @@
 """The queue's state machine on real databases: who is next, whose a run is, and how it ends."""
 
 import threading
+from collections import namedtuple
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,16 +12,18 @@ from sqlalchemy import Engine, select
 
 from app.db.session import database_now, system_session
 from app.db.tables import Attempt, Configuration, LogLineRow, MeasurementRow, Run, SeriesPointRow, Study
-from app.errors import Conflict, LeaseLost
-from app.schemas import MethodEntry, StudyDocument
+from app.errors import Conflict, DiskFull, LeaseLost
+from app.schemas import MethodEntry, StudyDocument, StudyPatch
 from app.services import run_queue, runs, studies
 from app.services.callers import LOCAL
 from app.services.run_queue import ClaimedRun
 from app.settings import Settings
-from peft_core.spec import Budget, Event, Log, Measurement, Point, PrecisionChosen, Progress, RunResult
+from peft_core.spec import Budget, Event, Log, Measurement, Point, PrecisionChosen, Progress, Resumed, RunResult
 from tests.databases import on_both_databases
 
 pytestmark = on_both_databases
+
+_ntuple_diskusage = namedtuple("_ntuple_diskusage", ("total", "used", "free"))
 
 TUNED = StudyDocument(
     name="Tuned",
@@ -170,6 +173,7 @@ def test_a_lost_run_is_claimed_again_and_the_old_worker_may_write_no_more(
     assert expire(engine, first.lease.run_id) == [first.lease.run_id]
     second = claimed(engine, worker)
     assert (second.lease.run_id, second.lease.attempt) == (first.lease.run_id, 2)
+    record(engine, second, [Resumed(step=0)])
     writes = (
         lambda: record(engine, first, [Point(key="train_loss", step=2, value=0.1)]),
         lambda: finish(engine, first, 0.9),
@@ -182,6 +186,43 @@ def test_a_lost_run_is_claimed_again_and_the_old_worker_may_write_no_more(
         assert [line.message for line in session.scalars(select(LogLineRow))] == ["kept"]
         reasons = list(session.scalars(select(Attempt.reason).order_by(Attempt.attempt)))
     assert reasons == ["its worker was lost", None]
+
+
+def test_a_resumed_run_keeps_what_was_told_up_to_its_checkpoint(engine: Engine, study: int, worker: int) -> None:
+    first = claimed(engine, worker)
+    record(
+        engine, first, [Resumed(step=0), *(Point(key="train_loss", step=step, value=1 / step) for step in (1, 2, 3))]
+    )
+    expire(engine, first.lease.run_id)
+    second = claimed(engine, worker)
+    assert steps_told(engine) == [1, 2, 3]
+    record(engine, second, [Resumed(step=2)])
+    assert steps_told(engine) == [1, 2]
+    with system_session(engine) as session:
+        assert session.scalars(select(Attempt.resumed_from_step).order_by(Attempt.attempt)).all() == [None, 2]
+
+
+def steps_told(engine: Engine) -> list[int]:
+    with system_session(engine) as session:
+        return list(session.scalars(select(SeriesPointRow.step).order_by(SeriesPointRow.step)))
+
+
+def test_the_time_that_is_left_counts_from_where_training_went_on(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+
+    def eta() -> float | None:
+        with system_session(engine) as session:
+            run = session.get_one(Run, found.lease.run_id)
+            return runs.run_view(run, database_now(session)).eta_seconds
+
+    record(engine, found, [Progress(phase="loading", step=0, total_steps=100)])
+    assert eta() is None
+    record(engine, found, [Resumed(step=90), Progress(phase="training", step=92, total_steps=100)])
+    with system_session(engine) as session:
+        session.get_one(Run, found.lease.run_id).training_started_at = database_now(session) - timedelta(seconds=10)
+    assert eta() == pytest.approx(40, abs=5)
+    record(engine, found, [Progress(phase="measuring", step=100, total_steps=100)])
+    assert eta() is None
 
 
 def test_a_living_lease_is_not_taken(engine: Engine, study: int, worker: int) -> None:
@@ -199,12 +240,17 @@ def test_a_run_that_loses_its_worker_three_times_fails(engine: Engine, study: in
     assert "lost its worker 3 times" in (run.reason or "")
 
 
-def test_a_run_given_back_keeps_its_attempts(engine: Engine, study: int, worker: int) -> None:
-    found = claimed(engine, worker)
+def test_a_run_may_be_given_back_as_often_as_workers_stop(engine: Engine, study: int, worker: int) -> None:
+    for attempt in range(1, 5):
+        found = claimed(engine, worker)
+        assert found.lease.attempt == attempt
+        with system_session(engine) as session:
+            run_queue.give_back(session, found.lease)
+        assert (read(engine, 1).status, read(engine, 1).reason, read(engine, 1).ended_at) == ("queued", None, None)
+        with pytest.raises(LeaseLost):
+            record(engine, found, [Log(message="too late")])
     with system_session(engine) as session:
-        run_queue.give_back(session, found.lease)
-    assert (read(engine, 1).status, read(engine, 1).attempt) == ("queued", 0)
-    assert claimed(engine, worker).lease.attempt == 1
+        assert session.scalars(select(Attempt.outcome)).all() == ["returned"] * 4
 
 
 def test_cancelling(engine: Engine, study: int, worker: int) -> None:
@@ -238,6 +284,41 @@ def test_a_higher_priority_goes_first(engine: Engine, settings: Settings, study:
     with system_session(engine) as session:
         session.get_one(Study, urgent).priority = 1
     assert claimed(engine, worker).study_id == urgent
+
+
+def test_studies_of_equal_priority_take_turns(engine: Engine, settings: Settings, study: int, worker: int) -> None:
+    other = studies.create_study(engine, settings, LOCAL, TUNED.model_copy(update={"name": "Other"}))
+    for made in (study, other):
+        know_precision(engine, made)
+    assert [claimed(engine, worker).study_id for _ in range(4)] == [study, other, study, other]
+
+
+def test_a_study_waits_for_the_device_it_needs(engine: Engine, settings: Settings, worker: int) -> None:
+    studies.create_study(engine, settings, LOCAL, TUNED.model_copy(update={"device": "cuda"}))
+    assert claim(engine, worker) is None
+    with system_session(engine) as session:
+        with_gpu = run_queue.register_worker(session, "test:2", "cuda:1", {})
+    assert claimed(engine, with_gpu).spec.precision is None
+
+
+def test_a_changed_priority_counts_for_runs_that_wait(
+    engine: Engine, settings: Settings, study: int, worker: int
+) -> None:
+    later = studies.create_study(engine, settings, LOCAL, TUNED.model_copy(update={"name": "Later"}))
+    studies.change_study(engine, LOCAL, later, StudyPatch(priority=3))
+    assert claimed(engine, worker).study_id == later
+
+
+def test_a_study_that_fills_the_disk_is_refused_with_the_numbers(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _ntuple_diskusage(100 * 10**9, 89 * 10**9, 11 * 10**9))
+    studies.create_study(engine, settings, LOCAL, TUNED)
+    full = TUNED.model_copy(update={"methods": [MethodEntry(method="full")]})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _ntuple_diskusage(10**9, 7 * 10**8, 3 * 10**8))
+    with pytest.raises(DiskFull, match=r"keeps about 0\.36 GB of files\. 0\.30 GB of the store's disk"):
+        studies.create_study(engine, settings, LOCAL, full)
+    assert len(everything(engine)) == 6
 
 
 def test_a_finished_run_never_changes(engine: Engine, study: int, worker: int) -> None:

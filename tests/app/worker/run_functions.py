@@ -1,39 +1,69 @@
 """What a run's process may do in a test of the executor, instead of training for real."""
 
+import hashlib
 import os
 import signal
 import time
 
-from peft_core.errors import RunFailed
-from peft_core.spec import Log, OnEvent, RunResult, RunSpec
+from peft_core.errors import RunFailed, RunPaused
+from peft_core.spec import Artifact, Log, OnEvent, Pause, RunResult, RunSpec
 
 DONE = RunResult(validation_score=0.5, train_seconds=0.0, artifacts=(), environment={})
 
 
-def succeed(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def succeed(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     on_event(Log(message="hello"))
     (spec.folder / "file.txt").write_text("x")
     return DONE
 
 
-def explain(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def explain(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     raise RunFailed("The loss was nan at step 3. Lower the learning rate.")
 
 
-def break_down(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def break_down(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     raise KeyError("missing")
 
 
-def run_out_of_memory(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def run_out_of_memory(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     raise MemoryError
 
 
-def be_killed(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def be_killed(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     os.kill(os.getpid(), signal.SIGKILL)
     return DONE
 
 
-def wait(spec: RunSpec, on_event: OnEvent) -> RunResult:
+def wait(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     on_event(Log(message=f"pid {os.getpid()}"))
     time.sleep(60)
     return DONE
+
+
+def wait_for_a_pause(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """Leaves a checkpoint, and succeeds where an earlier attempt has left one."""
+    checkpoint = spec.folder / "checkpoint" / "step-000000003"
+    if checkpoint.exists():
+        return DONE
+    checkpoint.mkdir(parents=True)
+    on_event(Log(message=f"pid {os.getpid()}"))
+    while not pause():
+        time.sleep(0.05)
+    raise RunPaused(3)
+
+
+def leave_an_adapter(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    (spec.folder / "adapter").mkdir()
+    artifacts = []
+    for path in ("adapter/weights.safetensors", "spectrum.json"):
+        content = f"{path} of run {spec.run_id}".encode()
+        (spec.folder / path).write_bytes(content)
+        artifacts.append(Artifact(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    return DONE.model_copy(update={"artifacts": tuple(artifacts)})
+
+
+def fill_memory(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    import torch
+
+    held = [torch.ones(2**26) for _ in range(64)]  # 16 GiB
+    return DONE.model_copy(update={"train_seconds": float(len(held))})

@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from app.db.session import system_session
-from app.db.tables import ArtifactRow, LogLineRow, MeasurementRow, Run, Study
+from app.db.tables import ArtifactRow, Attempt, LogLineRow, MeasurementRow, Run, Study
 from app.schemas import MethodEntry, StudyDocument, TaskEntry
 from app.services import runs, studies
 from app.services.callers import LOCAL
-from app.services.store import object_path
+from app.services.store import object_path, objects
 from app.settings import Settings
-from app.worker.executors.local import LocalExecutor
+from app.worker.executors.local import LocalExecutor, visible_devices
 from app.worker.loop import Worker
 from peft_core import assets
 from peft_core.spec import Budget
@@ -120,10 +120,70 @@ def test_a_running_run_is_cancelled_within_five_seconds(engine: Engine, settings
 
 
 def test_a_stopped_worker_gives_its_run_back(engine: Engine, settings: Settings, study: int) -> None:
-    with working(engine, settings, f"{FUNCTIONS}:wait"):
+    impatient = settings.model_copy(update={"drain_seconds": 1})
+    with working(engine, impatient, f"{FUNCTIONS}:wait"):
         wait_until(lambda: "pid" in log(engine))
     first = all_runs(engine)[0]
-    assert (first.status, first.attempt, first.lease_token) == ("queued", 0, None)
+    assert (first.status, first.attempt, first.lease_token) == ("queued", 1, None)
+    with system_session(engine) as session:
+        assert session.scalars(select(Attempt.outcome)).all() == ["returned"]
+
+
+def test_a_stopped_worker_waits_for_checkpoints_and_the_next_one_goes_on_from_them(
+    engine: Engine, settings: Settings, study: int
+) -> None:
+    with working(engine, settings, f"{FUNCTIONS}:wait_for_a_pause"):
+        wait_until(lambda: "pid" in log(engine))
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 10
+    assert all_runs(engine)[0].status == "queued"
+    with working(engine, settings, f"{FUNCTIONS}:wait_for_a_pause"):
+        wait_until(lambda: all_runs(engine)[0].status == "succeeded")
+    with system_session(engine) as session:
+        ended = session.scalars(select(Attempt.outcome).where(Attempt.run_id == 1).order_by(Attempt.attempt)).all()
+    assert ended == ["returned", "succeeded"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+@pytest.mark.faults
+def test_a_run_that_exceeds_its_memory_fails_with_what_to_change(
+    engine: Engine, settings: Settings, study: int
+) -> None:
+    limited = settings.model_copy(update={"run_memory_bytes": 2**30})
+    with working(engine, limited, f"{FUNCTIONS}:fill_memory"):
+        wait_until(lambda: ended(engine), 30)
+    assert all_runs(engine)[0].status == "failed"
+    assert "memory" in (all_runs(engine)[0].reason or "").lower()
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "visible"),
+    [("cpu", "", ""), ("cpu", "0,1", ""), ("cuda", "", "0"), ("cuda:1", "", "1"), ("cuda:1", "4,6", "6")],
+)
+def test_a_run_sees_its_workers_device_alone(
+    monkeypatch: pytest.MonkeyPatch, device: str, given: str, visible: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert visible_devices(device) == visible
+
+
+def test_a_worker_keeps_of_whole_models_the_first_seeds(engine: Engine, settings: Settings) -> None:
+    document = SMALL.model_copy(
+        update={"methods": [MethodEntry(method="full"), MethodEntry(method="lora")], "seeds": 2}
+    )
+    made = studies.create_study(engine, settings, LOCAL, document)
+    with system_session(engine) as session:
+        session.get_one(Study, made).precision = "fp32"
+    with working(engine, settings, f"{FUNCTIONS}:leave_an_adapter"):
+        wait_until(lambda: ended(engine))
+    reports = [run for run in all_runs(engine) if run.purpose == "report"]
+    with system_session(engine) as session:
+        kept = [set(session.scalars(select(ArtifactRow.path).where(ArtifactRow.run_id == run.id))) for run in reports]
+    adapter, spectrum = "adapter/weights.safetensors", "spectrum.json"
+    assert kept == [{adapter, spectrum}, {spectrum}, {adapter, spectrum}, {adapter, spectrum}]
+    studies.delete_study(engine, settings, LOCAL, made)
+    assert list(objects(settings.store_folder)) == []
+    assert list((settings.store_folder / "runs").glob("*")) == []
 
 
 @pytest.mark.faults

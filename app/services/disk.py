@@ -1,0 +1,46 @@
+"""Whether the store has room for what a study will keep."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.errors import DiskFull
+from peft_core.method import Method
+from peft_core.model_shape import ModelShape
+
+SHARE_LEFT_FREE = 0.1
+BYTES_STORED = 4
+"""A stored number is float32."""
+BYTES_CHECKPOINTED = 12
+"""A trained number with its two moments."""
+
+
+def check_room(store: Path, methods: Sequence[Method], shape: ModelShape, seeds: int) -> None:
+    """Raises DiskFull where the study's files would leave less than a tenth of the store's disk free."""
+    disk = shutil.disk_usage(_existing(store))
+    needed, kept_free = bytes_kept(methods, shape, seeds), SHARE_LEFT_FREE * disk.total
+    if disk.free - needed < kept_free:
+        raise DiskFull(
+            f"This study keeps about {_gigabytes(needed)} of files. {_gigabytes(disk.free)} of the store's disk"
+            f" ({_gigabytes(disk.total)}) are free, and {_gigabytes(kept_free)} of them stay free. Delete studies that"
+            " are no longer needed, or ask for fewer methods or seeds."
+        )
+
+
+def bytes_kept(methods: Sequence[Method], shape: ModelShape, seeds: int) -> int:
+    """Adapters of every reporting seed, of whole models the first alone, and the largest checkpoint on the way."""
+    adapters = [
+        BYTES_STORED * method.stored_parameters(shape) * (1 if method.stores_whole_model else seeds)
+        for method in methods
+    ]
+    checkpoints = [BYTES_CHECKPOINTED * method.trainable_parameters(shape) for method in methods]
+    return sum(adapters) + max(checkpoints, default=0)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there already."""
+    return folder if folder.exists() else _existing(folder.parent)
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB"
