@@ -11,7 +11,9 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from sqlalchemy import Engine
 
+    from app.settings import Settings
     from peft_core.hub_access import Hub
     from tests.hub_server import HubServer
     from tests.postgres import Postgres
@@ -88,6 +90,36 @@ def postgres() -> "Iterator[Postgres]":
         except NoPostgres as missing:
             pytest.skip(str(missing))
         yield server
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The URL of an empty database where a test asks for PostgreSQL (tests/databases.py), else None: SQLite at home."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.make_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def settings(home: Path, database: str | None) -> "Settings":
+    from app.settings import Settings
+
+    return Settings(home=home, database_url=database)
+
+
+@pytest.fixture
+def engine(settings: "Settings") -> "Iterator[Engine]":
+    from app.db.migrate import migrate
+    from app.db.session import make_engine
+
+    migrate(settings.database)
+    engine = make_engine(settings.database)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
