@@ -11,7 +11,7 @@ from peft_core.analysis.cost_model.memory import Memory
 from peft_core.analysis.cost_model.seconds import Calibration, seconds_of
 from peft_core.analysis.cost_model.setting import setting_of
 from peft_core.fit import PROBE_STEPS
-from peft_core.spec import Budget, Measurement, Point, RunSpec, TaskSpec
+from peft_core.spec import Budget, Measurement, Point, Precision, RunSpec, TaskSpec
 
 
 @pytest.fixture
@@ -97,9 +97,10 @@ def _probe(document: str, answers: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("method", ["full", "lora", "adapter", "prefix_tuning", "head_only"])
-def test_the_memory_of_real_probes_is_within_its_target(spec: RunSpec, method: str) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_memory_of_real_probes_is_within_its_target(spec: RunSpec, method: str, precision: Precision) -> None:
     # In a process of its own, forked from one that has imported what a worker's has: resident memory is a process's.
-    spec = spec.model_copy(update={"method": method})
+    spec = spec.model_copy(update={"method": method, "precision": precision})
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["peft_core.preload"])
     answers = context.SimpleQueue()
@@ -108,6 +109,6 @@ def test_the_memory_of_real_probes_is_within_its_target(spec: RunSpec, method: s
     values, _ = answers.get()
     process.join()
     batches = batches_of(spec)
-    setting = setting_of(spec, precision="fp32", device="cpu", length=max(batch.length for batch in batches))
+    setting = setting_of(spec, precision=precision, device="cpu", length=max(batch.length for batch in batches))
     (memory,) = compare(setting, batches, {"peak_memory": values["peak_memory"]}, [])
     assert abs(memory.error) <= MEMORY_TARGET, table({method: [memory]})

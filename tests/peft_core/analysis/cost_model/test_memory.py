@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from peft_core.analysis.cost_model.memory import (
+    BF16_BACKWARD_BYTES,
+    BF16_FORWARD_BYTES,
     LOADING_BYTES,
     LOST_SHARE,
     RUNTIME_BYTES,
@@ -88,6 +90,13 @@ def test_on_the_cpu_phases_add(setting: MakeSetting) -> None:
     memory = Memory(setting("full"))
     expected = 16 * (PARAMETERS + HEAD) + memory.activations.kept + LOST_SHARE * memory.activations.passing
     assert memory.training_peak == pytest.approx(expected + RUNTIME_BYTES)
+
+
+@pytest.mark.parametrize(("method", "kernels"), [("lora", BF16_BACKWARD_BYTES), ("head_only", BF16_FORWARD_BYTES)])
+def test_on_the_cpu_bfloat16_keeps_its_kernels(setting: MakeSetting, method: str, kernels: int) -> None:
+    memory = Memory(setting(method, precision="bf16"))
+    held = memory.weights + memory.optimizer + memory.gradients + memory.activations.kept + memory.lost
+    assert memory.training_peak == pytest.approx(held + RUNTIME_BYTES + kernels)
 
 
 def test_a_checkpointed_pass_keeps_one_input_a_layer_and_one_layer(setting: MakeSetting) -> None:
