@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peft_core.analysis.cost_model.memory import Memory
 from peft_core.analysis.cost_model.parameters import storage_bytes, trainable_parameters
@@ -56,6 +56,7 @@ def compare(
 
     `measured`: values by metric key. `tokens_per_second`: of each step, as the run's curve has it.
     """
+    setting = replace(setting, lengths=len({batch.length for batch in batches}))
     large = setting.device == "cuda" and setting.base.parameters >= LARGE_BASE
     predicted = {
         "trainable_parameters": (trainable_parameters(setting), None),

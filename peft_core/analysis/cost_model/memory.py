@@ -30,11 +30,13 @@ RUNTIME_BYTES = 33_000_000
 what is left of MiniLM's peaks when all else is taken off."""
 LOADING_BYTES = 19_000_000
 """Code that reading a base model brings in, measured as above before a first step: 19.2 to 20.3 MB."""
-BF16_FORWARD_BYTES, BF16_BACKWARD_BYTES = 98_000_000, 275_000_000
-"""What products in bfloat16 keep in a process on the CPU, where no way back goes through the base and where one does:
-a compiled kernel for every shape of product that was met, up to 1,024 of them. The median of what was missing without
-it in MiniLM's documented studies: 97 and 99 MB; 232 (P-Tuning v2) to 378 MB (LoRA). With oneDNN's
+KERNEL_BYTES_FORWARD, KERNEL_BYTES_BACKWARD = 2_800_000, 10_000_000
+"""What products in bfloat16 keep in a process on the CPU for every length of batch that was met, where no way back goes
+through the base and where one does: compiled kernels, and the heap between their buffers. Medians of what was missing
+without it on MiniLM: 2.3 and 3.4 MB; 8.1 (P-Tuning v2) to 13 MB (LoRA), over 8 and 29 lengths. With oneDNN's
 ONEDNN_PRIMITIVE_CACHE_CAPACITY at 1, LoRA's peak falls from 611 to 416 MB; in float32 from 318 to 282."""
+MOST_LENGTHS = 32
+"""oneDNN keeps 1,024 kernels, the last ones used; more than 29 lengths were not measured."""
 ERROR = 0.3
 """What an estimate of activations may be off by, by our own target."""
 
@@ -147,7 +149,8 @@ class Memory:
     def _kernels(self) -> int:
         if self.setting.precision != "bf16":
             return 0
-        return BF16_BACKWARD_BYTES if self.setting.added.through_base else BF16_FORWARD_BYTES
+        each = KERNEL_BYTES_BACKWARD if self.setting.added.through_base else KERNEL_BYTES_FORWARD
+        return each * min(self.setting.lengths_met, MOST_LENGTHS)
 
     @property
     def lost(self) -> float:

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from peft_core.analysis.cost_model.memory import (
-    BF16_BACKWARD_BYTES,
-    BF16_FORWARD_BYTES,
+    KERNEL_BYTES_BACKWARD,
+    KERNEL_BYTES_FORWARD,
     LOADING_BYTES,
     LOST_SHARE,
+    MOST_LENGTHS,
     RUNTIME_BYTES,
     Memory,
     size,
@@ -92,11 +93,14 @@ def test_on_the_cpu_phases_add(setting: MakeSetting) -> None:
     assert memory.training_peak == pytest.approx(expected + RUNTIME_BYTES)
 
 
-@pytest.mark.parametrize(("method", "kernels"), [("lora", BF16_BACKWARD_BYTES), ("head_only", BF16_FORWARD_BYTES)])
-def test_on_the_cpu_bfloat16_keeps_its_kernels(setting: MakeSetting, method: str, kernels: int) -> None:
-    memory = Memory(setting(method, precision="bf16"))
+@pytest.mark.parametrize(("method", "each"), [("lora", KERNEL_BYTES_BACKWARD), ("head_only", KERNEL_BYTES_FORWARD)])
+@pytest.mark.parametrize(("lengths", "counted"), [(8, 8), (None, 32), (500, MOST_LENGTHS)])
+def test_on_the_cpu_bfloat16_keeps_kernels_for_every_length(
+    setting: MakeSetting, method: str, each: int, lengths: int | None, counted: int
+) -> None:
+    memory = Memory(setting(method, precision="bf16", lengths=lengths))
     held = memory.weights + memory.optimizer + memory.gradients + memory.activations.kept + memory.lost
-    assert memory.training_peak == pytest.approx(held + RUNTIME_BYTES + kernels)
+    assert memory.training_peak == pytest.approx(held + RUNTIME_BYTES + counted * each)
 
 
 def test_a_checkpointed_pass_keeps_one_input_a_layer_and_one_layer(setting: MakeSetting) -> None:
