@@ -25,8 +25,6 @@ def upgrade() -> None:
         "UPDATE attempts SET outcome = CASE WHEN reason = 'its worker was lost' THEN 'lost'"
         " ELSE (SELECT status FROM runs WHERE runs.id = attempts.run_id) END WHERE ended_at IS NOT NULL"
     )
-    with op.batch_alter_table("runs") as batch_op:
-        batch_op.alter_column("training_started_step", server_default=None)
 
 
 def downgrade() -> None:
