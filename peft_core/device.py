@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STATUS = Path("/proc/self/status")
 MEMORY = Path("/proc/meminfo")
+CPU = Path("/proc/cpuinfo")
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 
@@ -102,6 +103,9 @@ def environment(device: "torch.device") -> dict[str, JsonValue]:
     seen: dict[str, JsonValue] = {
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "device_memory_bytes": _total_memory(device),
+        "driver": _driver() if device.type == "cuda" else None,
+        "bf16_instructions": _bf16_instructions(device),
         "cpu_count": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "platform": platform.platform(),
@@ -110,18 +114,50 @@ def environment(device: "torch.device") -> dict[str, JsonValue]:
     return seen | {name: version(name) for name in ("torch", "transformers", "peft", "peft-atlas")}
 
 
-def _cpu_name() -> str:
+def _total_memory(device: "torch.device") -> int | None:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    total = _file_bytes(MEMORY, "MemTotal")
+    return None if total is None else min(total, _container_limit())
+
+
+def _driver() -> str | None:
+    """NVIDIA's driver with the CUDA that torch was built for, e.g. "575.57.08, CUDA 12.8"."""
+    import pynvml
+    import torch
+
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        pynvml.nvmlInit()
+        return f"{pynvml.nvmlSystemGetDriverVersion()}, CUDA {torch.version.cuda}"
+    except pynvml.NVMLError:
+        return None
+
+
+def _bf16_instructions(device: "torch.device") -> bool:
+    """Whether the device itself multiplies in bfloat16; elsewhere it is emulated, right and slow."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    flags = next((line for line in _lines(CPU) if line.startswith("flags")), "")
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _lines(path: Path) -> list[str]:
+    """Of one of the kernel's files; none where the system has no such file."""
+    try:
+        return path.read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return []
+
+
+def _cpu_name() -> str:
+    named = (line.split(":", 1)[1].strip() for line in _lines(CPU) if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _file_bytes(path: Path, field: str) -> int | None:
     """A field of one of the kernel's files, which count in kB."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)
+    return next((int(line.split()[1]) * 1024 for line in _lines(path) if line.startswith(f"{field}:")), None)

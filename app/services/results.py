@@ -127,16 +127,36 @@ def _tuning_point(run: Run) -> TuningPoint:
     )
 
 
+DIFFERENCES = {
+    "device_name": "devices",
+    "driver": "drivers",
+    "precision": "precisions",
+    "torch": "versions of torch",
+    "transformers": "versions of transformers",
+    "peft": "versions of peft",
+}
+"""What all runs of a study should share, by its name in a run's environment."""
+COST_DIFFERENCES = {"torch_threads": "numbers of threads"}
+"""What probes should share besides: it changes what a run costs, and not what it learns."""
+
+
+def _seen(field: str, finished: Sequence[Run]) -> list[str]:
+    """Every value that runs say; what an older version did not write down differs from nothing."""
+    values = {(run.environment or {}).get(field) for run in finished}
+    return sorted(str(value) for value in values if value is not None)
+
+
 def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
     """What a reader must know before comparing: never silently averaged."""
     flags = []
-    for field, what in (("device_name", "devices"), ("torch", "versions of torch"), ("peft", "versions of peft")):
-        seen = sorted({str(run.environment[field]) for run in evidence.finished if run.environment})
+    for field, what in DIFFERENCES.items():
+        seen = _seen(field, evidence.finished)
         if len(seen) > 1:
             flags.append(f"The runs used different {what}: {', '.join(seen)}.")
-    precisions = {str(run.environment["precision"]) for run in evidence.finished if run.environment}
-    if len(precisions) > 1:
-        flags.append(f"The runs used different precisions: {', '.join(sorted(precisions))}.")
+    for field, what in COST_DIFFERENCES.items():
+        seen = _seen(field, [run for run in evidence.finished if run.purpose == "probe"])
+        if len(seen) > 1:
+            flags.append(f"Costs were measured with different {what}: {', '.join(seen)}. They do not compare.")
     for row in evidence.configurations:
         edges = (min(row.learning_rates), max(row.learning_rates)) if len(row.learning_rates) > 1 else ()
         if row.learning_rate in edges:
