@@ -481,6 +481,14 @@ class SeriesPoint(Document):
     value: float | None
 
 
+class StreamedPoint(Document):
+    """One value of one series, as events of a run tell it."""
+
+    key: str
+    step: int
+    value: float | None
+
+
 class Series(Document):
     key: str
     points: list[SeriesPoint]

@@ -1,9 +1,14 @@
 """GET runs, their series, logs and files; cancel and retry."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.context import Here, RowId
 from app.schemas import (
@@ -18,11 +23,16 @@ from app.schemas import (
     SpectrumView,
 )
 from app.services import diagnoses, runs, spectra
+from app.services.run_events import News, read_cursor, read_news
 from app.services.runs import RunFilter
 from app.services.store import stored_file
 from peft_core.spec import Purpose
 
 router = APIRouter(prefix="/runs", tags=["runs"])
+
+LastEventId = Annotated[str | None, Header(max_length=40)]
+EVENTS_SECONDS = 0.5
+"""How often a stream looks for news."""
 
 
 @router.get("")
@@ -76,6 +86,42 @@ def read_series(
 def read_log(here: Here, run_id: RowId, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0) -> Page[LogLine]:
     """The run's log after line `after`."""
     return runs.read_log(here.engine, here.caller, run_id, after=after)
+
+
+async def first_news(here: Here, run_id: RowId, last_event_id: LastEventId = None) -> News:
+    """Read before the stream begins, so that an unknown run is a 404 and no broken stream."""
+    return await run_in_threadpool(read_news, here.engine, here.caller, run_id, read_cursor(last_event_id))
+
+
+@router.get("/{run_id}/events", response_class=EventSourceResponse)
+async def stream_events(
+    here: Here,
+    run_id: RowId,
+    news: Annotated[News, Depends(first_news)],
+    last_event_id: LastEventId = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-Sent Events until the run has ended: `log`, `point`, `run` whenever it stands otherwise, and `end`.
+
+    Each carries an id; sent back as Last-Event-ID, the stream goes on behind it.
+    """
+    cursor, shown = read_cursor(last_event_id), None
+    while True:
+        for line in news.lines:
+            cursor = replace(cursor, line=line.id)
+            yield ServerSentEvent(event="log", data=line, id=str(cursor))
+        for point in news.points:
+            cursor = replace(cursor, step=point.step)
+            yield ServerSentEvent(event="point", data=point, id=str(cursor))
+        cursor = news.cursor
+        if news.run.model_copy(update={"eta_seconds": None}) != shown:
+            shown = news.run.model_copy(update={"eta_seconds": None})
+            yield ServerSentEvent(event="run", data=news.run, id=str(news.cursor))
+        if news.ended:
+            yield ServerSentEvent(event="end", data=news.run.status, id=str(news.cursor))
+            return
+        if not (news.lines or news.points):
+            await asyncio.sleep(EVENTS_SECONDS)
+        news = await run_in_threadpool(read_news, here.engine, here.caller, run_id, news.cursor)
 
 
 @router.get("/{run_id}/predictions")
