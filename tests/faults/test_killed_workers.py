@@ -22,10 +22,10 @@ from app.services.store import object_path
 from app.settings import Settings
 from peft_core import assets
 from peft_core.spec import Budget
-from tests.databases import on_both_databases
+from tests.databases import slowly_on_postgres_too
 from tests.faults.dying_runs import DIES_AT_STEP
 
-pytestmark = [pytest.mark.faults, on_both_databases]
+pytestmark = [pytest.mark.faults, slowly_on_postgres_too]
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = "tests.faults.dying_runs"

@@ -37,8 +37,7 @@ def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, 
         return html.Tr(
             [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
         )
-    scored = _score_quantity(run) if found.metric == QUALITY else None
-    quantity, unit = (scored, scored) if scored else (card.quantity, card.unit)
+    quantity, unit = (_score_quantity(run), "") if found.metric == QUALITY else (card.quantity, card.unit)
     number = Number(value=found.value, quantity=quantity, statistic="value", metric=found.metric, run_ids=[run.id])
     return html.Tr([title, html.Td(show(number), className="number"), html.Td(unit, className="quiet")])
 
