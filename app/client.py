@@ -14,6 +14,7 @@ from app.schemas import (
     DiagnosisView,
     EstimateRequest,
     EstimateView,
+    ExtensionView,
     LogLine,
     MethodCard,
     MetricCard,
@@ -28,6 +29,7 @@ from app.schemas import (
     Series,
     SpectrumView,
     StudyDocument,
+    StudyExtension,
     StudyView,
     TaskCard,
     TaskKindCard,
@@ -138,6 +140,14 @@ class AtlasClient:
     async def cancel_study(self, study_id: int) -> StudyView:
         """Cancel what is queued and stop what runs."""
         return await self._send("POST", f"/studies/{study_id}/cancel", StudyView)
+
+    async def extend_study(
+        self, study_id: int, extension: StudyExtension | dict[str, Any], key: str | None = None
+    ) -> ExtensionView:
+        """Queue the methods, seeds and learning rates that a study lacks; `key` makes sending it again harmless."""
+        body = extension.model_dump(mode="json") if isinstance(extension, StudyExtension) else extension
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._send("POST", f"/studies/{study_id}/extend", ExtensionView, body, headers)
 
     async def delete_study(self, study_id: int) -> None:
         """Delete a study with all it measured."""

@@ -218,10 +218,15 @@ TaskChoice = Annotated[
 Priority = Annotated[int, Field(ge=-10, le=10)]
 
 
+MOST_ROWS = 100
+MOST_LEARNING_RATES = 20
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
 class MethodEntry(Document):
     method: str
     hyperparameters: dict[str, JsonValue] = {}
-    learning_rates: list[Annotated[float, Field(gt=0, le=10)]] | None = Field(default=None, min_length=1, max_length=20)
+    learning_rates: list[Rate] | None = Field(default=None, min_length=1, max_length=MOST_LEARNING_RATES)
     """None: the method's own grid. One value: no tuning runs."""
 
 
@@ -233,7 +238,7 @@ class StudyDocument(Document):
     task: TaskChoice = "tweets"
     budget: Budget = Budget(epochs=3)
     seeds: int | list[int] = 5
-    methods: list[MethodEntry] = Field(min_length=1, max_length=100)
+    methods: list[MethodEntry] = Field(min_length=1, max_length=MOST_ROWS)
     references: list[str] = ["untuned", "head_only", "full"]
     device: Literal["cpu", "cuda"] | None = None
     """The kind of device its runs need; None: whichever a worker has."""
@@ -314,6 +319,40 @@ class StudyPatch(Document):
 
     name: Name | None = None
     priority: Priority | None = None
+
+
+class StudyExtension(Document):
+    """Body of POST studies/{id}/extend: what the study is to have besides. What it has already is not run again."""
+
+    methods: list[MethodEntry] = Field(default=[], max_length=MOST_ROWS)
+    seeds: int | list[int] | None = None
+    """A number n stands for 0..n-1."""
+    learning_rates: dict[int, Annotated[list[Rate], Field(min_length=1, max_length=MOST_LEARNING_RATES)]] = Field(
+        default={}, max_length=MOST_ROWS
+    )
+    """Configuration id -> learning rates to try beside those of its grid; its choice among them is open again."""
+
+
+class Reused(Document):
+    """Something that an extension asks for and the study has already. configuration None: all its rows have it."""
+
+    what: Literal["method", "seeds", "learning_rates"]
+    configuration: int | None = None
+    sentence: str
+
+
+class Added(Document):
+    """What an extension came to: the ids of new rows and of the runs that were queued, and what was there already."""
+
+    configurations: list[int] = []
+    run_ids: list[int] = []
+    reused: list[Reused] = []
+
+
+class ExtensionView(Added):
+    """POST studies/{id}/extend."""
+
+    study: StudyView
 
 
 class ConfigurationView(Document):

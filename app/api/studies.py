@@ -6,8 +6,8 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from app.api.context import Here, RowId
-from app.schemas import Comparison, Page, StudyDocument, StudyPatch, StudyView
-from app.services import exports, idempotency, results, studies
+from app.schemas import Comparison, ExtensionView, Page, StudyDocument, StudyExtension, StudyPatch, StudyView
+from app.services import exports, extend, idempotency, results, studies
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
@@ -64,6 +64,14 @@ def cancel_study(here: Here, study_id: RowId) -> StudyView:
     """Cancel what is queued and stop what runs."""
     studies.cancel_study(here.engine, here.caller, study_id)
     return results.study_view(here.engine, here.caller, study_id)
+
+
+@router.post("/{study_id}/extend")
+def extend_study(here: Here, study_id: RowId, extension: StudyExtension, key: Key = None) -> ExtensionView:
+    """Queue the methods, seeds and learning rates that the study lacks, or change nothing. The same Idempotency-Key
+    with the same extension answers what was added the first time."""
+    added = extend.extend_study(here.engine, here.settings, here.caller, study_id, extension, key)
+    return ExtensionView(study=results.study_view(here.engine, here.caller, study_id), **dict(added))
 
 
 @router.get("/{study_id}/comparison")

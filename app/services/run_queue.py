@@ -301,14 +301,14 @@ def finish_run(session: Session, claim: ClaimedRun, result: RunResult, artifacts
     )
     for artifact in artifacts:
         session.add(ArtifactRow(run_id=claim.lease.run_id, team_id=claim.lease.team_id, **artifact.model_dump()))
-    _choose_learning_rate(session, claim.configuration_id)
+    choose_learning_rate(session, claim.configuration_id)
 
 
 def fail_run(session: Session, claim: ClaimedRun, reason: str) -> None:
     """The run failed; `reason` says why and what to do."""
     write_lock(session)
     _write(session, claim.lease, status="failed", **_ended(session, claim.lease, "failed", reason))
-    _choose_learning_rate(session, claim.configuration_id)
+    choose_learning_rate(session, claim.configuration_id)
 
 
 def cancel_run(session: Session, claim: ClaimedRun) -> None:
@@ -316,7 +316,7 @@ def cancel_run(session: Session, claim: ClaimedRun) -> None:
     write_lock(session)
     reason = "cancelled while it ran"
     _write(session, claim.lease, status="cancelled", **_ended(session, claim.lease, "cancelled", reason))
-    _choose_learning_rate(session, claim.configuration_id)
+    choose_learning_rate(session, claim.configuration_id)
 
 
 def give_back(session: Session, lease: Lease) -> None:
@@ -325,6 +325,18 @@ def give_back(session: Session, lease: Lease) -> None:
     ended = _ended(session, lease, "returned", "its worker stopped")
     waiting = {"status": "queued", "reason": None, "ended_at": None, "worker_id": None, "phase": None}
     _write(session, lease, **ended | waiting)
+
+
+def lose_run(session: Session, claim: ClaimedRun, reason: str) -> None:
+    """What the run ran on was lost, its worker was not: back to the queue, or failed where it was lost too often."""
+    write_lock(session)
+    ended = _ended(session, claim.lease, "lost", reason)
+    if _times_lost(session, claim.lease.run_id) < MOST_LOST:
+        waiting = {"status": "queued", "reason": None, "ended_at": None, "worker_id": None, "phase": None}
+        _write(session, claim.lease, **ended | waiting)
+    else:
+        _write(session, claim.lease, **ended | {"status": "failed", "reason": LOST_THRICE})
+    choose_learning_rate(session, claim.configuration_id)
 
 
 def _ended(session: Session, lease: Lease, outcome: Outcome, reason: str | None) -> dict[str, Any]:
@@ -339,43 +351,94 @@ def _ended(session: Session, lease: Lease, outcome: Outcome, reason: str | None)
     return {"ended_at": now, "updated_at": now, "reason": reason, "lease_token": None, "lease_expires_at": None}
 
 
-def _choose_learning_rate(session: Session, configuration_id: int) -> None:
-    """When the last tuning run of a configuration has ended: the best validation score, the smaller rate at a tie."""
-    tuning = list(
-        session.scalars(
-            select(Run)
-            .where(Run.configuration_id == configuration_id, Run.purpose == "tune")
-            .execution_options(populate_existing=True)
-        )
-    )
-    retried = {run.retry_of for run in tuning}
-    tuning = [run for run in tuning if run.id not in retried]
+def choose_learning_rate(session: Session, configuration_id: int) -> None:
+    """When the last tuning run of a configuration has ended: the best validation score, the smaller rate at a tie.
+
+    Its other runs go at that rate from then on, those that were run at another once more. Where the last tuning run
+    was cancelled, what is measured already keeps its rate: who cancels wants nothing run again.
+    """
+    # Of two runs that end at once, the second sees that the first has ended.
+    held = select(Configuration).where(Configuration.id == configuration_id).with_for_update(key_share=True)
+    configuration = session.scalars(held.execution_options(populate_existing=True)).one()
+    runs = _last_tries(session, configuration_id)
+    tuning = [run for run in runs if run.purpose == "tune"]
     if not tuning or any(run.status in ("queued", "running") for run in tuning):
         return
     scored = [run for run in tuning if run.status == "succeeded" and run.validation_score is not None]
-    configuration = session.get_one(Configuration, configuration_id)
     if scored:
         kind = task_kind(session.get_one(Study, configuration.study_id).task["kind"])
         best = max(scored, key=lambda run: (sign(kind) * (run.validation_score or 0.0), -(run.learning_rate or 0)))
-        configuration.learning_rate = best.learning_rate
-    waiting = session.scalars(
-        select(Run).where(Run.configuration_id == configuration_id, Run.purpose != "tune", Run.status == "queued")
-    )
+        kept = _measured_rate(runs) if _was_stopped(tuning) else None
+        configuration.learning_rate = best.learning_rate if kept is None else kept
     now = database_now(session)
-    for run in waiting:
-        run.learning_rate, run.updated_at = configuration.learning_rate, now
-        if not scored:
-            run.status, run.ended_at = "failed", now
+    for run in runs:
+        if run.purpose != "tune" and scored:
+            _go_at(session, run, configuration.learning_rate, now)
+        elif run.purpose != "tune" and run.status == "queued":
+            run.status, run.ended_at, run.updated_at = "failed", now, now
             run.reason = (
                 f"no learning rate: every tuning run of {configuration.label} failed or was cancelled. Retry one."
             )
+
+
+def _last_tries(session: Session, configuration_id: int) -> list[Run]:
+    """The configuration's runs, of a chain of retries the last one."""
+    of_configuration = select(Run).where(Run.configuration_id == configuration_id).order_by(Run.id)
+    runs = session.scalars(of_configuration.execution_options(populate_existing=True)).all()
+    retried = {run.retry_of for run in runs}
+    return [run for run in runs if run.id not in retried]
+
+
+def _was_stopped(tuning: Sequence[Run]) -> bool:
+    """Whether somebody cancelled the one that ended last."""
+    last = max(tuning, key=lambda run: (run.updated_at, run.id))
+    return last.status == "cancelled" or last.cancel_requested
+
+
+def _measured_rate(runs: Sequence[Run]) -> float | None:
+    """The learning rate of the runs that measured with the one chosen before; None where there are none."""
+    measured = [run.spec for run in runs if run.purpose != "tune" and run.status == "succeeded"]
+    return next((spec["learning_rate"] for spec in measured if spec), None)
+
+
+def _go_at(session: Session, run: Run, rate: float | None, now: datetime) -> None:
+    """Have a run go at a learning rate; where it began at another, a new run in its place does.
+
+    One that is running is looked at again when it ends; one that somebody cancelled stays cancelled.
+    """
+    began_at = run.spec["learning_rate"] if run.spec else None
+    if run.status == "queued" and began_at in (None, rate):
+        if run.learning_rate != rate:
+            run.learning_rate, run.updated_at = rate, now
+        return
+    if run.status in ("running", "cancelled") or began_at == rate:
+        return
+    if run.status == "queued":
+        run.status, run.ended_at, run.updated_at = "cancelled", now, now
+        run.reason = "began at a learning rate that is no longer the chosen one"
+    session.add(
+        Run(
+            team_id=run.team_id,
+            study_id=run.study_id,
+            configuration_id=run.configuration_id,
+            purpose=run.purpose,
+            seed=run.seed,
+            learning_rate=rate,
+            position=run.position,
+            retry_of=run.id,
+            created_at=now,
+            updated_at=now,
+        )
+    )
 
 
 def release_expired_leases(session: Session) -> list[int]:
     """Queue the runs whose worker has not renewed its lease, and fail those that lost it too often; their ids."""
     write_lock(session)
     now = database_now(session)
-    lost = list(session.scalars(select(Run).where(Run.status == "running", Run.lease_expires_at < now)))
+    lost = list(
+        session.scalars(select(Run).where(Run.status == "running", Run.lease_expires_at < now).order_by(Run.id))
+    )
     for run in lost:
         lease = Lease(run.id, run.team_id, run.attempt, run.lease_token or "")
         ended = _ended(session, lease, "lost", "its worker was lost")
@@ -387,7 +450,7 @@ def release_expired_leases(session: Session) -> list[int]:
             run.status, run.worker_id, run.phase = "queued", None, None
         run.lease_token, run.lease_expires_at, run.updated_at = None, None, ended["updated_at"]
         session.flush()
-        _choose_learning_rate(session, run.configuration_id)
+        choose_learning_rate(session, run.configuration_id)
     return [run.id for run in lost]
 
 

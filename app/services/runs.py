@@ -34,6 +34,7 @@ from app.schemas import (
     SeriesPoint,
 )
 from app.services.callers import Caller
+from app.services.run_queue import choose_learning_rate
 from app.services.studies import cancel
 from peft_core.metric import metrics
 
@@ -260,6 +261,7 @@ def request_cancel(engine: Engine, caller: Caller, run_id: int) -> None:
         if run.status not in ("queued", "running"):
             raise Conflict(f"Run {run_id} has already {run.status}; a finished run never changes.")
         cancel(run, database_now(session))
+        choose_learning_rate(session, run.configuration_id)
 
 
 def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
@@ -285,4 +287,6 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
         )
         session.add(again)
         session.flush()
+        # It goes at the rate that is the chosen one now.
+        choose_learning_rate(session, run.configuration_id)
         return again.id

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import database_now, team_session, write_lock
@@ -15,13 +15,14 @@ from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.disk import check_room
 from app.services.retention import free_files
+from app.services.run_queue import choose_learning_rate
 from app.services.tasks import find_task, pinned
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
 from peft_core.method import LearningRate, Method, build_method, check_budget, distinct_labels
 from peft_core.metric import metrics
 from peft_core.model_shape import ModelShape
-from peft_core.spec import Budget, TaskSpec
+from peft_core.spec import Budget, Purpose, TaskSpec
 from peft_core.task import check_length, task_kind
 
 TUNING_SEED = 1_000_003
@@ -29,6 +30,9 @@ TUNING_SEED = 1_000_003
 
 MOST_SEEDS = 100
 LARGEST_SEED = 2**31 - 1
+
+WantedRun = tuple[Purpose, int, float | None]
+"""A run to queue: what for, its seed, and its learning rate, None until that is chosen."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
         )
         session.add(study)
         session.flush()
-        _queue_runs(session, study, planned, seeds, now)
+        labels = distinct_labels([row.method for row in planned])
+        queue_rows(session, study, planned, seeds, now, labels=labels)
         return study.id
 
 
@@ -217,19 +222,29 @@ def _learning_rates(
     return LearningRate.grid(centre, document.grid_points)
 
 
-def _queue_runs(
-    session: Session, study: Study, planned: Sequence[PlannedConfiguration], seeds: Sequence[int], now: datetime
-) -> None:
-    """All runs of the study, in the order in which their results say most: the floor first, then method by method."""
-    position = 0
-    labels = distinct_labels([row.method for row in planned])
-    for place, row in enumerate(planned):
+def queue_rows(
+    session: Session,
+    study: Study,
+    planned: Sequence[PlannedConfiguration],
+    seeds: Sequence[int],
+    now: datetime,
+    *,
+    labels: Sequence[str],
+    place: int = 0,
+    position: int = 0,
+) -> list[tuple[Configuration, list[Run]]]:
+    """New rows of a study and all their runs, in the order in which their results say most: method by method.
+
+    place, position: where the first row stands among the study's rows, and the first run among its runs.
+    """
+    queued: list[tuple[Configuration, list[Run]]] = []
+    for row, label in zip(planned, labels, strict=True):
         tuned = len(row.learning_rates) > 1
         configuration = Configuration(
             study_id=study.id,
-            position=place,
+            position=place + len(queued),
             method=row.name,
-            label=labels[place],
+            label=label,
             family=row.method.family,
             reference=row.reference,
             hyperparameters=row.method.model_dump(mode="json"),
@@ -238,25 +253,36 @@ def _queue_runs(
         )
         session.add(configuration)
         session.flush()
-        wanted: list[tuple[str, int, float | None]] = []
+        wanted: list[WantedRun] = []
         if tuned:
             wanted += [("tune", TUNING_SEED, rate) for rate in row.learning_rates]
         wanted += [("report", seed, configuration.learning_rate) for seed in seeds]
         wanted.append(("probe", seeds[0], configuration.learning_rate))
-        for purpose, seed, rate in wanted:
-            session.add(
-                Run(
-                    study_id=study.id,
-                    configuration_id=configuration.id,
-                    purpose=purpose,
-                    seed=seed,
-                    learning_rate=rate,
-                    position=position,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
-            position += 1
+        runs = queue_runs(session, configuration, wanted, now, position=position)
+        queued.append((configuration, runs))
+        position += len(runs)
+    return queued
+
+
+def queue_runs(
+    session: Session, configuration: Configuration, wanted: Sequence[WantedRun], now: datetime, *, position: int
+) -> list[Run]:
+    """New runs of one row, the first of them at `position` in the study's order."""
+    runs = [
+        Run(
+            study_id=configuration.study_id,
+            configuration_id=configuration.id,
+            purpose=purpose,
+            seed=seed,
+            learning_rate=rate,
+            position=place,
+            created_at=now,
+            updated_at=now,
+        )
+        for place, (purpose, seed, rate) in enumerate(wanted, start=position)
+    ]
+    session.add_all(runs)
+    return runs
 
 
 def count_runs(session: Session, study_ids: Sequence[int]) -> dict[int, RunCounts]:
@@ -312,8 +338,12 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
         write_lock(session)
         read_study(session, study_id)
         now = database_now(session)
-        for run in session.scalars(select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))):
+        unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
+        runs = session.scalars(unfinished).all()
+        for run in runs:
             cancel(run, now)
+        for configuration_id in sorted({run.configuration_id for run in runs}):
+            choose_learning_rate(session, configuration_id)
 
 
 def cancel(run: Run, now: datetime) -> None:
@@ -336,7 +366,8 @@ def delete_study(engine: Engine, settings: Settings, caller: Caller, study_id: i
         of_study = select(Run.id).where(Run.study_id == study_id)
         run_ids = list(session.scalars(of_study))
         hashes = list(session.scalars(select(ArtifactRow.sha256).where(ArtifactRow.run_id.in_(of_study))))
-        session.delete(study)
+        # Not session.delete: of a chain of retries it would delete the older run first, which the newer refers to.
+        session.execute(delete(Study).where(Study.id == study.id))
     free_files(engine, settings.store_folder, run_ids, hashes)
 
 
