@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,14 @@ class Settings(BaseSettings):
     """For gated and private repositories; None: HF_TOKEN or `hf auth login`."""
     hub_token_file: FilePath | None = None
     """A file that holds the token instead, as container secrets are."""
+    executor: Literal["local", "ray"] = "local"
+    """What a worker's runs are carried out by: processes on its machine, or tasks of a Ray cluster."""
+    ray_address: str | None = Field(default=None, validation_alias="RAY_ADDRESS")
+    """The cluster, in Ray's own variable (host:port); None: the one that runs on this machine."""
+    ray_cpus: int = Field(default=1, ge=1)
+    """The cores that a quality run asks of the cluster, and the threads it has."""
+    ray_gpus: float | None = Field(default=None, ge=0)
+    """The GPUs that a run asks of the cluster, 0.5 for two on one; None: one, on a worker of CUDA devices."""
     lease_seconds: float = Field(default=30.0, gt=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""

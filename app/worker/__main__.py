@@ -1,5 +1,11 @@
 """The worker's process: `python -m app.worker`. Its imports stay inside, for forked runs import this module again."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.worker.executors.executor import Executor
+
 
 def main() -> None:
     """Work until SIGTERM or SIGINT, then give running runs back and end."""
@@ -11,7 +17,6 @@ def main() -> None:
     from app.db.session import make_engine
     from app.processes import die_with_parent
     from app.settings import Settings
-    from app.worker.executors.local import LocalExecutor
     from app.worker.loop import Worker
 
     parser = argparse.ArgumentParser(prog="python -m app.worker")
@@ -24,13 +29,32 @@ def main() -> None:
     logging.getLogger("app").setLevel(logging.INFO)
     settings = Settings()
     migrate(settings.database)
-    executor = LocalExecutor(environment=settings.hub_environment())
+    executor = make_executor(settings, arguments.device)
     worker = Worker(make_engine(settings.database), settings, executor, arguments.device)
     # Inherited by the processes of runs: one that is asked for a checkpoint before it listens goes on.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.work()
+
+
+def make_executor(settings: "Settings", device: str) -> "Executor":
+    """The one that the settings name. Ends the process with a sentence where it cannot work."""
+    import sys
+
+    from app.worker.executors.local import LocalExecutor
+    from app.worker.executors.ray import ClusterUnusable, RayExecutor, Request
+
+    if settings.executor == "local":
+        return LocalExecutor(environment=settings.hub_environment())
+    if ":" in device:
+        sys.exit(f"Ray chooses the device of each run: say --device cuda instead of {device}.")
+    gpus = settings.ray_gpus if settings.ray_gpus is not None else float(device == "cuda")
+    try:
+        request = Request(settings.ray_cpus, gpus)
+        return RayExecutor(settings.ray_address, request, environment=settings.hub_environment())
+    except ClusterUnusable as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
 from app.settings import Settings
 from app.worker.device import describe_device, worker_name
-from app.worker.executors.local import LocalExecutor, Outcome, RunningProcess, Share
+from app.worker.executors.executor import Executor, Outcome, Running, Share
 from peft_core.spec import Event, Log, RunResult
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,10 @@ SWEEP_SECONDS = 600.0
 
 @dataclass
 class ActiveRun:
-    """A claimed run, its process, and the events not yet written."""
+    """A claimed run, what carries it out, and the events not yet written."""
 
     claim: ClaimedRun
-    process: RunningProcess
+    running: Running
     unwritten: list[Event] = field(default_factory=list)
     written_at: float = 0.0
     cancelled: bool = False
@@ -44,19 +44,20 @@ class ActiveRun:
 class Worker:
     """One worker on one device. `slots` quality runs train side by side; a cost probe has the device alone."""
 
-    def __init__(self, engine: Engine, settings: Settings, executor: LocalExecutor, device: str = "cpu") -> None:
+    def __init__(self, engine: Engine, settings: Settings, executor: Executor, device: str = "cpu") -> None:
         self._engine = engine
         self._settings = settings
         self._executor = executor
         self._device = device
         self._cores = os.cpu_count() or 1
-        self._slots = settings.slots or (self._cores if device == "cpu" else 1)
+        self._slots = settings.slots or executor.slots(device)
         self._active: list[ActiveRun] = []
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._asked_at = 0.0
         self._swept_at = -SWEEP_SECONDS
         self._rescues_from = 0.0
+        self._shortage: str | None = None
 
     def stop(self) -> None:
         """Claim no more, give the running runs back to the queue at a checkpoint, and return from `work`."""
@@ -83,7 +84,7 @@ class Worker:
         """One round of the loop. A database that is locked or away is waited for; runs go on meanwhile."""
         try:
             self._follow_all()
-            while len(self._active) < self._slots and self._claim():
+            while len(self._active) < self._slots and self._can_start() and self._claim():
                 pass
             self._sweep()
         except OperationalError as error:
@@ -132,13 +133,21 @@ class Worker:
         for active in self._active:
             if active.claim.lease.run_id in asked and not active.cancelled:
                 active.cancelled = True
-                active.process.stop()
+                active.running.stop()
         self._asked_at = time.monotonic()
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             retention.sweep(self._engine, self._settings.store_folder)
             self._swept_at = time.monotonic()
+
+    def _can_start(self) -> bool:
+        """Whether a run could start now; what is short is said once."""
+        shortage = self._executor.shortage()
+        if shortage is not None and shortage != self._shortage:
+            logger.warning("waiting with the queue: %s", shortage)
+        self._shortage = shortage
+        return shortage is None
 
     def _claim(self) -> bool:
         """Claim and start one run; whether there was one."""
@@ -167,10 +176,8 @@ class Worker:
         if active.lost:
             self._abandon(active)
             return
-        outcome = active.process.ended()
-        active.unwritten += active.process.read_events()
-        if outcome is not None and active.process.outcome is not None:
-            outcome = active.process.outcome
+        events, outcome = active.running.poll()
+        active.unwritten += events
         due = time.monotonic() - active.written_at >= RECORD_SECONDS
         try:
             if active.unwritten and (due or outcome is not None):
@@ -189,6 +196,9 @@ class Worker:
         claim = active.claim
         if outcome.paused:
             self._give_back(active)
+            return
+        if outcome.lost and not active.cancelled:
+            self._lose(active, outcome)
             return
         if outcome.result is not None:
             self._finish(claim, outcome.result)
@@ -214,11 +224,20 @@ class Worker:
                 run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
             run_queue.fail_run(session, active.claim, outcome.reason)
 
+    def _lose(self, active: ActiveRun, outcome: Outcome) -> None:
+        """Back to the queue as a lost attempt; its folder stays, for its checkpoint is what the next begins with."""
+        assert outcome.reason is not None
+        logger.warning("run %s was lost: %s", active.claim.lease.run_id, outcome.reason)
+        with system_session(self._engine) as session:
+            if outcome.details:
+                run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
+            run_queue.lose_run(session, active.claim, outcome.reason)
+        self._active.remove(active)
+
     def _abandon(self, active: ActiveRun) -> None:
         """Another attempt owns the run now: stop working on it and write nothing more."""
         logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
-        active.process.process.kill()
-        active.process.process.join()
+        active.running.kill()
         self._active.remove(active)
 
     def _forget(self, active: ActiveRun) -> None:
@@ -229,7 +248,7 @@ class Worker:
         """Let the running runs end or stop at a checkpoint, as far as the time allows. A probe starts again anyway."""
         deadline = time.monotonic() + self._settings.drain_seconds
         for active in self._active:
-            active.process.pause()
+            active.running.pause()
         while any(active.claim.spec.purpose != "probe" for active in self._active) and time.monotonic() < deadline:
             try:
                 self._follow_all()
@@ -239,8 +258,7 @@ class Worker:
 
     def _give_everything_back(self) -> None:
         for active in list(self._active):
-            active.process.process.kill()
-            active.process.process.join()
+            active.running.kill()
             self._give_back(active)
         with system_session(self._engine) as session:
             run_queue.sign_off(session, self._id)

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -23,6 +23,7 @@ import psutil
 from pydantic import TypeAdapter
 
 from app.services.store import empty_scratch
+from app.worker.executors.executor import Outcome, Share
 from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
 from peft_core.errors import PeftCoreError, RunPaused
 from peft_core.spec import Event, OnEvent, Pause, RunResult, RunSpec
@@ -35,62 +36,28 @@ CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "
 """A run asks no hub unless the settings say so, and forked tokenizers must not start threads of their own."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run's process ended: a result, a reason with the log lines that explain it, or paused at a checkpoint."""
-
-    result: RunResult | None
-    reason: str | None
-    details: str | None = None
-    paused: bool = False
-
-
-@dataclass(frozen=True)
-class Share:
-    """What of the machine a run's process may use. `device`: cpu, cuda or cuda:N."""
-
-    threads: int
-    device: str = "cpu"
-    memory_bytes: int | None = None
-
-
 @dataclass
 class RunningProcess:
     """A run's process and the pipe its events come through."""
 
     process: ForkServerProcess
     pipe: Connection
-    started: float = field(default_factory=time.monotonic)
-    outcome: Outcome | None = None
+    told: Outcome | None = None
     told_to_stop_at: float | None = None
 
-    def read_events(self) -> list[Event]:
-        """The events that have arrived; the last message is the outcome and is kept."""
-        events: list[Event] = []
-        try:
-            while self.pipe.poll():
-                message = json.loads(self.pipe.recv_bytes())
-                if "event" in message:
-                    events.append(EVENTS.validate_python(message))
-                else:
-                    self.outcome = _outcome(message)
-        except (EOFError, OSError):
-            # The process is gone; `ended` says how.
-            pass
-        return events
-
-    def ended(self) -> Outcome | None:
-        """How the run ended, None while it runs. Read the events first."""
-        if self.process.is_alive():
+    def poll(self) -> tuple[list[Event], Outcome | None]:
+        """The events that have arrived since the last call, and how the run ended; None while it runs."""
+        alive = self.process.is_alive()
+        # Read after that: of a process that has ended, nothing more can come.
+        events = self._read_events()
+        if alive:
             self._insist()
-            return None
+            return events, None
         self.process.join()
-        if self.outcome is not None:
-            return self.outcome
-        return Outcome(None, _killed(self.process.exitcode))
+        return events, self.told or Outcome(None, _killed(self.process.exitcode))
 
     def stop(self) -> None:
-        """Ask the process to end; `ended` makes sure of it."""
+        """Ask the process to end; `poll` makes sure of it."""
         if self.told_to_stop_at is None and self.process.is_alive():
             self.told_to_stop_at = time.monotonic()
             self.process.terminate()
@@ -99,6 +66,26 @@ class RunningProcess:
         """Ask the run for a checkpoint, and to stop for now."""
         if self.process.pid is not None and self.process.is_alive():
             os.kill(self.process.pid, signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """End the process now."""
+        self.process.kill()
+        self.process.join()
+
+    def _read_events(self) -> list[Event]:
+        """The events that have arrived; the last message is the outcome and is kept."""
+        events: list[Event] = []
+        try:
+            while self.pipe.poll():
+                message = json.loads(self.pipe.recv_bytes())
+                if "event" in message:
+                    events.append(EVENTS.validate_python(message))
+                else:
+                    self.told = outcome_of(message)
+        except (EOFError, OSError):
+            # The process is gone; its exit code says how.
+            pass
+        return events
 
     def _insist(self) -> None:
         if self.told_to_stop_at is not None and time.monotonic() - self.told_to_stop_at > KILL_AFTER_SECONDS:
@@ -109,10 +96,18 @@ class LocalExecutor:
     """Starts runs as forked processes. `run_function` is what they do: `peft_core.run.run` but in tests."""
 
     def __init__(self, run_function: str = "peft_core.run:run", environment: dict[str, str] | None = None) -> None:
-        os.environ.update(CHILD_ENVIRONMENT | (environment or {}))
+        set_for_runs(environment or {})
         self._run_function = run_function
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
+
+    def slots(self, device: str) -> int:
+        """One for each core; a GPU trains one run at a time."""
+        return (os.cpu_count() or 1) if device == "cpu" else 1
+
+    def shortage(self) -> str | None:
+        """None: this machine is there, or the worker would not be."""
+        return None
 
     def warm_up(self) -> None:
         """Start the process that runs are forked from, so that the first run need not wait for its imports."""
@@ -132,6 +127,11 @@ class LocalExecutor:
         return RunningProcess(process, receiving)
 
 
+def set_for_runs(environment: dict[str, str]) -> None:
+    """Set what every run needs, and these variables, for this process and those that it forks."""
+    os.environ.update(CHILD_ENVIRONMENT | environment)
+
+
 def _nothing() -> None:
     """The first fork's work."""
 
@@ -142,25 +142,38 @@ def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connect
     signal.signal(signal.SIGUSR1, lambda *_: asked_to_pause.set())
     threading.Thread(target=_end_with_worker, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
-    _keep_to(share)
 
     def tell(message: dict[str, Any]) -> None:
         pipe.send_bytes(json.dumps(message).encode())
 
+    def tell_event(event: Event) -> None:
+        tell(event.model_dump(mode="json"))
+
+    try:
+        tell(do_run(run_function, spec_json, share, tell_event, asked_to_pause.is_set))
+    except BrokenPipeError:
+        sys.exit(1)  # The worker is gone and nobody listens; another attempt will be made.
+
+
+def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, pause: Pause) -> dict[str, Any]:
+    """Do a run in this process, which must be its own; how it ended, as `outcome_of` reads it.
+
+    Raises BrokenPipeError where `on_event` does, for then nobody listens.
+    """
+    _keep_to(share)
     try:
         module, name = run_function.split(":")
         run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
         spec = RunSpec.model_validate_json(spec_json)
         adopt_checkpoint(earlier_attempts(spec), spec.folder / CHECKPOINT)
-        result = run(spec, lambda event: tell(event.model_dump(mode="json")), asked_to_pause.is_set)
-        tell({"result": result.model_dump(mode="json")})
+        return {"result": run(spec, on_event, pause).model_dump(mode="json")}
     except RunPaused:
-        tell({"paused": True})
+        return {"paused": True}
     except BrokenPipeError:
-        sys.exit(1)  # The worker is gone and nobody listens; another attempt will be made.
+        raise
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
-        tell({"reason": _reason(error), "details": traceback.format_exc()})
+        return {"reason": _reason(error), "details": traceback.format_exc()}
 
 
 def _keep_to(share: Share) -> None:
@@ -220,7 +233,8 @@ def _killed(exit_code: int | None) -> str:
     return f"The run's process ended by itself with code {exit_code} and said nothing."
 
 
-def _outcome(message: dict[str, Any]) -> Outcome:
+def outcome_of(message: dict[str, Any]) -> Outcome:
+    """The last message of a run, read."""
     if "paused" in message:
         return Outcome(None, None, paused=True)
     if "result" in message:

@@ -6,7 +6,7 @@ import signal
 import time
 
 from peft_core.errors import RunFailed, RunPaused
-from peft_core.spec import Artifact, Log, OnEvent, Pause, RunResult, RunSpec
+from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, RunResult, RunSpec
 
 DONE = RunResult(validation_score=0.5, train_seconds=0.0, artifacts=(), environment={})
 
@@ -67,3 +67,13 @@ def fill_memory(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
 
     held = [torch.ones(2**26) for _ in range(64)]  # 16 GiB
     return DONE.model_copy(update={"train_seconds": float(len(held))})
+
+
+def measure_itself(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """Tells a point for each of many steps, and where and with what it ran."""
+    import torch
+
+    for step in range(1, 1001):
+        on_event(Point(key="loss", step=step, value=1 / step))
+    on_event(Log(message=f"pid {os.getpid()} threads {torch.get_num_threads()} token {os.environ.get('HF_TOKEN')}"))
+    return DONE.model_copy(update={"validation_score": spec.seed + 0.25})
