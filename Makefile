@@ -18,10 +18,10 @@ export PLAYWRIGHT_BROWSERS_PATH := 0
 # The default model and data are on this machine; no run or test asks a model hub unless it is told to.
 export HF_HUB_OFFLINE := $(if $(filter 1 true,$(PEFT_ATLAS_HUB_ENABLED)),0,1)
 
-.PHONY: help setup assets run test check test-slow results browser lint
+.PHONY: help setup assets run test check test-slow test-faults results browser lint
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## install everything into .venv, with the default model and data; instant when done
 
@@ -52,6 +52,9 @@ check: setup lint ## the same without the browser tests
 
 test-slow: setup browser ## the tests that take longer than ten seconds each
 	@$(BIN)/python -m pytest -m slow
+
+test-faults: setup ## every process killed, database locked and disk filled on purpose: half an hour
+	@$(BIN)/python -m pytest -m faults
 
 results: setup ## the documented studies in full size, into docs/results: hours
 	@$(BIN)/python benchmarks/documented_runs.py --full-size

@@ -1,6 +1,7 @@
 """One run from its spec to its result: load, attach, train, evaluate, save, measure."""
 
 import hashlib
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,6 +195,8 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
     state.test_items = items
     state.test_answers = state.answers_to(items)
     state.test_scores = task.scores(items, state.test_answers)
+    if not all(map(math.isfinite, state.test_scores)):
+        raise RunFailed("The trained model answers with what is no number. Lower the learning rate.")
     on_event(
         Predictions(
             items=tuple(item.index for item in items),

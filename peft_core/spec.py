@@ -3,16 +3,25 @@
 Everything here is plain data (JSON in, JSON out) and imports nothing that trains.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 Purpose = Literal["tune", "report", "probe"]
 """tune: validation quality at one learning rate. report: test quality at the chosen one. probe: cost, alone."""
 
 Precision = Literal["fp32", "bf16"]
+
+
+def _finite_or_missing(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FiniteOrMissing = Annotated[float | None, BeforeValidator(_finite_or_missing)]
+"""A measured value: what is no number was not measured."""
 
 
 class Frozen(BaseModel):
@@ -171,7 +180,7 @@ class Point(Frozen):
     event: Literal["point"] = "point"
     key: str
     step: int
-    value: float | None
+    value: FiniteOrMissing
 
 
 class Resumed(Frozen):
@@ -204,7 +213,7 @@ class Measurement(Frozen):
 
     event: Literal["measurement"] = "measurement"
     metric: str
-    value: float | None
+    value: FiniteOrMissing
     detail: dict[str, JsonValue] = {}
 
 
@@ -236,7 +245,7 @@ class Artifact(Frozen):
 class RunResult(Frozen):
     """How a run ended well. `validation_score` is the task's headline metric on the validation split."""
 
-    validation_score: float | None
-    train_seconds: float | None
+    validation_score: FiniteOrMissing
+    train_seconds: FiniteOrMissing
     artifacts: tuple[Artifact, ...]
     environment: dict[str, JsonValue]

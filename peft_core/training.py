@@ -103,8 +103,9 @@ class Training:
         self.loop.method.after_backward(self.model)
         norm = torch.nn.utils.clip_grad_norm_(self._trained, CLIP_NORM)
         rate = float(self.optimizer.param_groups[0]["lr"])
-        if not math.isfinite(loss):
-            raise RunFailed(_not_finite(loss, step, self.plan.learning_rate))
+        for what, value in (("loss", loss), ("gradient norm", norm.item())):
+            if not math.isfinite(value):
+                raise RunFailed(_not_finite(what, value, step, self.plan.learning_rate))
         self.optimizer.step()
         self.schedule.step()
         self.loop.method.after_step(self.model, step)
@@ -142,8 +143,8 @@ def _rate(done: int, total: int) -> float:
     return max(0.0, (total - done) / max(1, total - warm_up))
 
 
-def _not_finite(value: float, step: int, learning_rate: float) -> str:
-    return f"The loss was {value} at step {step}. Lower the learning rate (it was {learning_rate:g})."
+def _not_finite(what: str, value: float, step: int, learning_rate: float) -> str:
+    return f"The {what} was {value} at step {step}. Lower the learning rate (it was {learning_rate:g})."
 
 
 def answer_all(model: "nn.Module", loop: Loop, items: Sequence[Item]) -> list[Any]:

@@ -1,15 +1,18 @@
 """Errors as RFC 9457 problem+json, each with a sentence that tells a person what to do."""
 
 import logging
+import time
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
-from app.errors import AtlasError, NotFound
+from app.db.session import is_disk_full
+from app.errors import AtlasError, DiskFull, NotFound
 from peft_core.errors import MissingAsset, PeftCoreError
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(NoConnectionFree, _database)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -89,9 +93,15 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, title, f"{request.method} {request.url.path}: {error.detail}.")
 
 
-async def _database(_request: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> JSONResponse:
     logger.warning("the database did not answer: %s", error)
-    answer = problem(503, "Not available", "The database did not answer. Nothing was changed; try again in a moment.")
+    if isinstance(error, OperationalError) and is_disk_full(error):
+        request.app.state.disk_full_at = time.monotonic()
+        full = DiskFull("The database's disk is full. Nothing was changed; free some room, then try again.")
+        answer = await _atlas(request, full)
+    else:
+        detail = "The database did not answer. Nothing was changed; try again in a moment."
+        answer = problem(503, "Not available", detail)
     answer.headers["retry-after"] = "5"
     return answer
 

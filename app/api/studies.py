@@ -23,7 +23,7 @@ def create_study(here: Here, document: StudyDocument, response: Response, key: K
         here.caller,
         key,
         document.model_dump_json(),
-        lambda: studies.create_study(here.engine, here.settings, here.caller, document),
+        lambda remember: studies.create_study(here.engine, here.settings, here.caller, document, remember),
     )
     response.headers["location"] = f"/api/v1/studies/{study_id}"
     return results.study_view(here.engine, here.caller, study_id)

@@ -1,18 +1,26 @@
 """Connections and sessions. A session belongs to a team; only the worker's and the migration's belong to none."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.db.tables import Owned
 
-BUSY_SECONDS = 10
+BUSY_SECONDS = 8
+"""How long a statement waits for a lock, and a request for a connection: what gives up then is answered in ten."""
+POOL = {"pool_size": 5, "max_overflow": 35, "pool_timeout": BUSY_SECONDS}
+"""As many connections as the web process has threads: requests that wait for a lock must not keep readers out."""
+DISK_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, "53100"})
+"""By SQLite's error codes (a quota that is used up is an I/O error) and PostgreSQL's."""
 TEAM = "team_id"
 EVERY_TEAM = "every team"
 
@@ -22,16 +30,32 @@ class UnscopedQueryError(RuntimeError):
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for SQLite (WAL, foreign keys, writers wait) or PostgreSQL."""
+    """An engine for SQLite (WAL, foreign keys, writers wait) or PostgreSQL.
+
+    Either gives a lock up after BUSY_SECONDS and raises OperationalError; PostgreSQL a server that hangs as well.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return _postgres_engine(url)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_serializer=strict_json, **POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    from app.db.postgres import connect
+
+    engine = create_engine(url, pool_pre_ping=True, json_serializer=strict_json, **POOL)
+    event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(BUSY_SECONDS, *words, **named))
+    return engine
+
+
+def strict_json(value: Any) -> str:
+    """JSON as PostgreSQL and browsers read it: a number that is not finite is null."""
+    return to_json(value, inf_nan_mode="null").decode()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -74,6 +98,12 @@ def _own_new_rows(session: Session, _context: Any, _instances: Any) -> None:
     for row in session.new:
         if isinstance(row, Owned) and team_id != EVERY_TEAM:
             row.team_id = team_id  # type: ignore[assignment]
+
+
+def is_disk_full(error: DBAPIError) -> bool:
+    """Whether the database refused a write because its disk takes no more."""
+    codes = {getattr(error.orig, name, None) for name in ("sqlite_errorcode", "sqlstate")}
+    return not codes.isdisjoint(DISK_FULL)
 
 
 def write_lock(session: Session) -> None:

@@ -14,6 +14,7 @@ from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyPatch, Study
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.disk import check_room
+from app.services.idempotency import Remember, nothing_to_remember
 from app.services.retention import free_files
 from app.services.run_queue import choose_learning_rate
 from app.services.tasks import find_task, pinned
@@ -65,10 +66,17 @@ def quickstart_document() -> StudyDocument:
     )
 
 
-def create_study(engine: Engine, settings: Settings, caller: Caller, document: StudyDocument) -> int:
+def create_study(
+    engine: Engine,
+    settings: Settings,
+    caller: Caller,
+    document: StudyDocument,
+    remember: Remember = nothing_to_remember,
+) -> int:
     """Check a study document whole, then write the study and queue all its runs in one transaction.
 
-    Returns the study's id. Raises Invalid naming the first wrong field; nothing is written then.
+    Returns the study's id, which `remember` is told in that transaction. Raises Invalid naming the first wrong field;
+    nothing is written then.
     """
     _refuse_unprintable(document.name)
     seeds = chosen_seeds(document.seeds)
@@ -102,6 +110,7 @@ def create_study(engine: Engine, settings: Settings, caller: Caller, document: S
         session.flush()
         labels = distinct_labels([row.method for row in planned])
         queue_rows(session, study, planned, seeds, now, labels=labels)
+        remember(session, study.id)
         return study.id
 
 
@@ -326,6 +335,7 @@ def change_study(engine: Engine, caller: Caller, study_id: int, patch: StudyPatc
     if patch.name is not None:
         _refuse_unprintable(patch.name)
     with team_session(engine, caller.team_id) as session:
+        write_lock(session)
         study = read_study(session, study_id)
         for field, value in changes.items():
             setattr(study, field, value)

@@ -68,10 +68,10 @@ class Worker:
         with system_session(self._engine) as session:
             info = describe_device(self._device, self._slots)
             self._id = run_queue.register_worker(session, worker_name(), self._device, info)
-        self._executor.warm_up()
         beating = threading.Thread(target=self._beat_regularly, name="heartbeat")
         beating.start()
         try:
+            self._executor.warm_up()
             while not self._stopping.wait(POLL_SECONDS):
                 self._turn()
             self._drain()
@@ -81,7 +81,8 @@ class Worker:
             self._give_everything_back()
 
     def _turn(self) -> None:
-        """One round of the loop. A database that is locked or away is waited for; runs go on meanwhile."""
+        """One round of the loop. A database that is locked or away is waited for, and so is a store whose disk is full;
+        runs go on meanwhile."""
         try:
             self._follow_all()
             while len(self._active) < self._slots and self._can_start() and self._claim():
@@ -89,6 +90,8 @@ class Worker:
             self._sweep()
         except OperationalError as error:
             logger.warning("the database did not answer, trying again: %s", error.orig)
+        except OSError as error:
+            logger.warning("the store did not take a file, trying again: %s", error)
 
     def _follow_all(self) -> None:
         self._pass_on_cancel_requests()

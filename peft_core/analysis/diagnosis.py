@@ -47,7 +47,7 @@ THROUGHPUT_FACTOR = 0.5
 RAN_OUT = re.compile(r"out of memory|memory runs out", re.IGNORECASE)
 """In the reason of a run that torch or the system ended for want of memory."""
 
-NOT_FINITE = re.compile(r"^The loss was (nan|-?inf)")
+NOT_FINITE = re.compile(r"^The (loss|gradient norm) was (nan|-?inf)")
 """In the reason of a run whose loss could not be computed any more."""
 
 
