@@ -503,6 +503,7 @@ class ArtifactView(Document):
 
 
 class RunDetail(RunView):
+    task_kind: str
     spec: dict[str, Any] | None
     """The RunSpec the worker was given, None before the first claim."""
     validation_score: float | None

@@ -156,6 +156,7 @@ def run_detail(engine: Engine, caller: Caller, run_id: int) -> RunDetail:
         run = read_run(session, run_id)
         return RunDetail(
             **_view_fields(run, database_now(session)),
+            task_kind=run.study.task["kind"],
             spec=run.spec,
             validation_score=run.validation_score,
             train_seconds=run.train_seconds,

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def die_evaluating(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
 
 def die_measuring(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     return _dying(spec, on_event, pause, lambda event: _is(event, "measuring"))
+
+
+def take_time(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """Lives, and takes long enough over each step to be stopped between two of them."""
+
+    def tell(event: Event) -> None:
+        on_event(event)
+        if _is(event, "training"):
+            time.sleep(0.4)
+
+    return run(spec, tell, pause=pause)
 
 
 def die_in_a_checkpoint(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:

@@ -102,7 +102,7 @@ def test_a_study_is_there_with_all_its_runs_or_not_at_all(
         there = {study.id: study.name for study in session.scalars(select(Study))}
         runs = Counter(session.scalars(select(Run.study_id)))
     print(f"{failed} {kind}: {len(names)} acknowledged, {len(there) - len(names)} doubled")
-    assert failed > 2
+    assert failed >= 2
     assert {study: there[study] for study in names.values()} == {study: name for name, study in names.items()}
     assert runs == dict.fromkeys(there, RUNS_OF_A_STUDY)
 

@@ -217,7 +217,7 @@ def test_sigterm_leaves_a_checkpoint_that_the_next_worker_goes_on_from(
     engine: Engine, settings: Settings, study: int
 ) -> None:
     expected = uninterrupted(engine, settings)
-    with worker(settings, WHOLE) as pid:
+    with worker(settings, f"{RUNS}:take_time") as pid:
         wait_until(lambda: len(steps_told(engine)) > 0)
         os.kill(pid, signal.SIGTERM)
         asked_at = time.monotonic()

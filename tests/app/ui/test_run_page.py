@@ -37,6 +37,7 @@ def run(**changes: Any) -> RunDetail:
         "id": 41,
         "study_id": 1,
         "study_name": "Quickstart",
+        "task_kind": "classification",
         "configuration": 4,
         "method": "lora",
         "label": "LoRA r8",
@@ -142,7 +143,7 @@ def test_every_symptom_has_a_title() -> None:
 )
 def test_scores_are_shown_in_the_quantity_of_the_runs_task(kind: str, score: float, shown: str) -> None:
     measured = MeasurementView(metric=QUALITY, value=score, detail={})
-    found = run(spec={"task": {"kind": kind}}, validation_score=score, measurements=[measured])
+    found = run(task_kind=kind, validation_score=score, measurements=[measured])
     panel = measured_panel(found, {card.key: card for card in list_metrics()})
     rows = [element for element in elements(panel) if type(element).__name__ == "Tr"]
     assert [shown in text_of(row) for row in rows] == [True, True]
