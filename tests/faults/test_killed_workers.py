@@ -187,7 +187,7 @@ PLACES = [
     ("loading", f"{RUNS}:die_loading", "", None),
     ("training", f"{RUNS}:die_training", "", DIES_AT_STEP - 1),
     ("checkpoint", f"{RUNS}:die_in_a_checkpoint", "", DIES_AT_STEP - 1),
-    ("evaluating", f"{RUNS}:die_evaluating", "", STEPS - 1),
+    ("evaluating", f"{RUNS}:die_evaluating", "", min(DOCUMENT.budget.evaluation_steps(STEPS)) - 1),
     ("measuring", f"{RUNS}:die_measuring", "", STEPS),
     ("artifact", WHOLE, "artifact", None),
     ("commit", WHOLE, "commit", None),
