@@ -416,19 +416,22 @@ def _go_at(session: Session, run: Run, rate: float | None, now: datetime) -> Non
     if run.status == "queued":
         run.status, run.ended_at, run.updated_at = "cancelled", now, now
         run.reason = "began at a learning rate that is no longer the chosen one"
-    session.add(
-        Run(
-            team_id=run.team_id,
-            study_id=run.study_id,
-            configuration_id=run.configuration_id,
-            purpose=run.purpose,
-            seed=run.seed,
-            learning_rate=rate,
-            position=run.position,
-            retry_of=run.id,
-            created_at=now,
-            updated_at=now,
-        )
+    session.add(in_place_of(run, rate, now))
+
+
+def in_place_of(run: Run, rate: float | None, now: datetime) -> Run:
+    """A new run of the same configuration, purpose and seed, where `run` stood in the queue, at a learning rate."""
+    return Run(
+        team_id=run.team_id,
+        study_id=run.study_id,
+        configuration_id=run.configuration_id,
+        purpose=run.purpose,
+        seed=run.seed,
+        learning_rate=rate,
+        position=run.position,
+        retry_of=run.id,
+        created_at=now,
+        updated_at=now,
     )
 
 

@@ -34,7 +34,7 @@ from app.schemas import (
     SeriesPoint,
 )
 from app.services.callers import Caller
-from app.services.run_queue import choose_learning_rate
+from app.services.run_queue import choose_learning_rate, in_place_of
 from app.services.studies import cancel
 from peft_core.metric import metrics
 
@@ -274,18 +274,7 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
             raise Conflict(f"Run {run_id} is {run.status}; only a failed or cancelled run is tried again.")
         if session.scalar(select(func.count()).where(Run.retry_of == run_id)):
             raise Conflict(f"Run {run_id} was already tried again; look at the newer run.")
-        now = database_now(session)
-        again = Run(
-            study_id=run.study_id,
-            configuration_id=run.configuration_id,
-            purpose=run.purpose,
-            seed=run.seed,
-            learning_rate=run.learning_rate,
-            position=run.position,
-            retry_of=run.id,
-            created_at=now,
-            updated_at=now,
-        )
+        again = in_place_of(run, run.learning_rate, database_now(session))
         session.add(again)
         session.flush()
         # It goes at the rate that is the chosen one now.
