@@ -90,6 +90,8 @@ class Study(Owned, Base):
     """The kind of device its runs need, cpu or cuda; NULL: whichever a worker has."""
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a run of it was last claimed: of studies with equal priority, the one that has waited longest is next."""
+    origin: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Where its results were imported from; NULL where it was launched here."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(200))
 
@@ -158,6 +160,10 @@ class Run(Owned, Base):
     validation_score: Mapped[float | None]
     train_seconds: Mapped[float | None]
     environment: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    source: Mapped[str] = mapped_column(String(10), default="measured")
+    """measured: by a worker of this installation; imported: taken over from elsewhere, as `origin` says."""
+    origin: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What an imported run was made from, with all it said that has no place of its own; NULL where it was measured."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -239,6 +245,29 @@ class ArtifactRow(Owned, Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
+class Job(Owned, Base):
+    """Something short that somebody waits for and only a worker can do: an answer of a run's model, a merge.
+
+    queued -> running -> succeeded | failed. Nobody waits past a time, so a job that is old is not begun any more.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_queue", "status", "id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String(10), default="queued")
+    worker_id: Mapped[int | None] = mapped_column(Id, ForeignKey("workers.id"))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it failed, with what to do."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class Worker(Base):
     """A process that claims runs on one device. Serves every team."""
 
@@ -251,6 +280,8 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when it claims nothing more, because somebody asked; NULL while it claims."""
 
 
 class IdempotencyKey(Owned, Base):

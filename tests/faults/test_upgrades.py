@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, func, insert, make_url, select, text
 
 from app.db.migrate import alembic_config, is_current, migrate
-from app.db.session import make_engine, system_session
-from app.db.tables import Run, SeriesPointRow, Study
+from app.db.session import database_now, make_engine, system_session
+from app.db.tables import Job, Run, SeriesPointRow, Study
 from app.services import idempotency, run_queue, runs, studies
 from app.services.callers import LOCAL
 from app.services.run_queue import ClaimedRun
@@ -56,8 +56,10 @@ def empty_database(request: pytest.FixtureRequest, database: str | None, tmp_pat
 @contextmanager
 def opened(url: str) -> Iterator[Engine]:
     engine = make_engine(url)
-    yield engine
-    engine.dispose()
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 # -- what a database holds --------------------------------------------------------------------------------------------
@@ -79,6 +81,8 @@ def fill(engine: Engine, settings: Settings) -> None:
         run_queue.renew_lease(session, is_lost.lease, -60)
         run_queue.release_expired_leases(session)
         run_queue.renew_lease(session, goes_on.lease, 600)
+        now = database_now(session)
+        session.add(Job(team_id=1, run_id=1, kind="predict", request={"texts": ["ü"]}, created_at=now))
     runs.retry_run(engine, LOCAL, fails.lease.run_id)
     runs.request_cancel(engine, LOCAL, 7)
 

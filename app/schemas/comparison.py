@@ -1,0 +1,99 @@
+"""What a study's page shows: configurations, cells and differences."""
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from app.schemas.catalogue import MetricCard
+from app.schemas.document import Document, RunStatus, SourceKind, StudyStatus
+from app.schemas.numbers import Sentence
+from peft_core.method import Family
+from peft_core.metric import Quantity
+
+
+class ConfigurationView(Document):
+    """One row of a comparison: a method with its hyper-parameters and how its learning rate was chosen."""
+
+    id: int
+    method: str
+    label: str
+    family: Family
+    reference: bool
+    hyperparameters: dict[str, JsonValue]
+    learning_rates: list[float]
+    tuning: list["TuningPoint"]
+    learning_rate: float | None
+    """The chosen one; None before tuning has ended or where nothing is trained."""
+    grid_edge: bool
+    """The best learning rate lies at the edge of its grid: "grid too narrow"."""
+    learned: bool | None
+    """False: the whole grid stays within one standard error of untuned on validation. None: not known yet."""
+    tuning_ease: float | None = None
+    """Decades of learning rates around the best one that score within a point of it: a part of simplicity. None: the
+    grid is not complete, or has fewer than five points."""
+
+
+class TuningPoint(Document):
+    learning_rate: float
+    run_id: int
+    status: RunStatus
+    validation_score: float | None
+
+
+class Cell(Document):
+    """One metric of one configuration over seeds.
+
+    interval: 95% t-interval over seeds, None at n < 2 and where the metric is exact. normalised: fixed-anchor score
+    0..1 or None where undefined. missing: why there is no value. at_least: what a missing mean is known to be larger
+    than, from `run_ids` (a target that some run did not reach). source None only where neither is known.
+    """
+
+    configuration: int
+    method: str
+    metric: str
+    unit: str
+    better: Literal["higher", "lower"]
+    mean: float | None
+    interval: tuple[float, float] | None
+    n: int
+    values: list[float]
+    normalised: float | None
+    source: SourceKind | None
+    failures: int
+    run_ids: list[int]
+    missing: str | None = None
+    at_least: float | None = None
+
+
+class Difference(Document):
+    """A configuration's quality minus full fine-tuning's. interval: 95%. corrected: at the level Holm used for this
+    pair. verdict "tie" exactly when `corrected` covers 0: no difference shown, not equality."""
+
+    configuration: int
+    value: float
+    quantity: Quantity | Literal["points"] = "points"
+    """Percentage points where the score is a share, else the score's own unit."""
+    interval: tuple[float, float]
+    corrected: tuple[float, float]
+    p_value: float
+    verdict: Literal["better", "tie", "worse"]
+    covers: str
+    """What the interval covers: "seeds and test items" or "test items of these two trained models"."""
+    run_ids: list[int]
+    reference_run_ids: list[int]
+
+
+class Comparison(Document):
+    """GET studies/{id}/comparison."""
+
+    study: int
+    status: StudyStatus
+    anchors_version: str
+    reference: int | None
+    """The configuration the scores and differences refer to: full fine-tuning where it was measured."""
+    flags: list[str]
+    verdict: Sentence
+    configurations: list[ConfigurationView]
+    metrics: list[MetricCard]
+    cells: list[Cell]
+    differences: list[Difference]
