@@ -58,6 +58,7 @@ def test_every_table_of_results_is_owned() -> None:
         "studies",
         "configurations",
         "runs",
+        "jobs",
         "attempts",
         "measurements",
         "series_points",
