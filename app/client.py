@@ -16,10 +16,13 @@ from app.schemas import (
     EstimateView,
     ExtensionView,
     LogLine,
+    MergedView,
     MethodCard,
     MetricCard,
     Page,
     PredictionsView,
+    PredictionView,
+    PredictRequest,
     PresetCard,
     Recommendation,
     RecommendationRequest,
@@ -202,6 +205,14 @@ class AtlasClient:
     async def estimate(self, request: EstimateRequest) -> EstimateView:
         """What a run will cost, before it is launched."""
         return await self._send("POST", "/estimates", EstimateView, request.model_dump(mode="json", by_alias=True))
+
+    async def predict(self, run_id: int, request: PredictRequest) -> PredictionView:
+        """What a run's model and its base answer; waits for a worker."""
+        return await self._send("POST", f"/runs/{run_id}/predict", PredictionView, request.model_dump(mode="json"))
+
+    async def merge(self, run_id: int) -> MergedView:
+        """Merge a run's adapter into its base; waits for a worker."""
+        return await self._send("POST", f"/runs/{run_id}/merge", MergedView)
 
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""

@@ -44,7 +44,7 @@ def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None, pause: Pause =
     asked after every step of training. Raises PeftCoreError where the spec cannot be done, RunFailed where training
     broke down or memory ran out, RunPaused where it stopped at a checkpoint because `pause` said so.
     """
-    _hush_libraries()
+    hush_libraries()
     try:
         return _run(spec, on_event, hub or Hub(), pause)
     except (MemoryError, RuntimeError) as error:
@@ -87,12 +87,12 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub, pause: Pause) -> RunResult:
     return RunResult(
         validation_score=validation_score,
         train_seconds=train_seconds,
-        artifacts=_artifacts(spec.folder),
+        artifacts=artifacts_of(spec.folder),
         environment=seen,
     )
 
 
-def _hush_libraries() -> None:
+def hush_libraries() -> None:
     """No progress bars and load reports: a run speaks through its events."""
     from transformers.utils import logging
 
@@ -206,7 +206,8 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
     )
 
 
-def _artifacts(folder: Path) -> tuple[Artifact, ...]:
+def artifacts_of(folder: Path) -> tuple[Artifact, ...]:
+    """Every file in a folder, with its size and the hash of its content."""
     return tuple(
         Artifact(
             path=path.relative_to(folder).as_posix(),

@@ -19,6 +19,15 @@ from app.schemas.catalogue import (
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.jobs import (
+    AnsweredView,
+    AnswerView,
+    Asked,
+    JobKind,
+    MergedView,
+    PredictionView,
+    PredictRequest,
+)
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
 from app.schemas.runs import (
@@ -59,7 +68,10 @@ __all__ = [
     "MOST_LEARNING_RATES",
     "MOST_ROWS",
     "Added",
+    "AnswerView",
+    "AnsweredView",
     "ArtifactView",
+    "Asked",
     "AttemptView",
     "BaseModelCard",
     "ByteCount",
@@ -74,9 +86,11 @@ __all__ = [
     "EstimateView",
     "ExtensionView",
     "HyperparameterField",
+    "JobKind",
     "LayerSpectrum",
     "LogLine",
     "MeasurementView",
+    "MergedView",
     "MethodCard",
     "MethodEntry",
     "MetricCard",
@@ -85,6 +99,8 @@ __all__ = [
     "NumberQuantity",
     "Page",
     "Part",
+    "PredictRequest",
+    "PredictionView",
     "PredictionsView",
     "PresetCard",
     "PresetEntry",

@@ -10,13 +10,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import system_session
-from app.errors import LeaseLost
-from app.services import retention, run_queue
+from app.errors import AtlasError, LeaseLost
+from app.services import jobs, retention, run_queue
+from app.services.jobs import ClaimedJob
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
 from app.settings import Settings
 from app.worker.device import describe_device, worker_name
 from app.worker.executors.executor import Executor, Outcome, Running, Share
+from app.worker.interactive import Done, Interactive
 from peft_core.spec import Event, Log, RunResult
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ BEATS_PER_LEASE = 6
 CANCEL_SECONDS = 1.0
 RECORD_SECONDS = 0.5
 SWEEP_SECONDS = 600.0
+TOLD_NOTHING = "The job ended and said nothing. The worker's log has the details."
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Worker:
         self._cores = os.cpu_count() or 1
         self._slots = settings.slots or executor.slots(device)
         self._active: list[ActiveRun] = []
+        self._interactive = Interactive(settings.store_folder, Share(self._threads, device))
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._asked_at = 0.0
@@ -78,6 +82,7 @@ class Worker:
         finally:
             self._ended.set()
             beating.join()
+            self._stop_answering()
             self._give_everything_back()
 
     def _turn(self) -> None:
@@ -85,6 +90,7 @@ class Worker:
         runs go on meanwhile."""
         try:
             self._follow_all()
+            self._serve()
             while len(self._active) < self._slots and self._can_start() and self._claim():
                 pass
             self._sweep()
@@ -142,6 +148,8 @@ class Worker:
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             retention.sweep(self._engine, self._settings.store_folder)
+            with system_session(self._engine) as session:
+                jobs.forget_old_jobs(session)
             self._swept_at = time.monotonic()
 
     def _can_start(self) -> bool:
@@ -152,9 +160,57 @@ class Worker:
         self._shortage = shortage
         return shortage is None
 
+    @property
+    def _threads(self) -> int:
+        """Side by side each run has its share of the cores."""
+        return max(1, self._cores // self._slots)
+
+    @property
+    def _probing(self) -> bool:
+        return any(active.claim.spec.purpose == "probe" for active in self._active)
+
+    def _serve(self) -> None:
+        """Interactive jobs go before runs, and beside them; a cost probe has the device alone and is waited for."""
+        done = self._interactive.poll()
+        if done is not None:
+            self._conclude_job(done)
+        if self._interactive.busy or self._probing:
+            return
+        with system_session(self._engine) as session:
+            if not jobs.any_waiting(session):
+                return
+        with system_session(self._engine) as session:
+            job = jobs.claim_next_job(session, self._id)
+        if job is not None:
+            logger.info("job %s: %s run %s", job.id, job.kind, job.run_id)
+            self._begin_job(job)
+
+    def _begin_job(self, job: ClaimedJob) -> None:
+        try:
+            self._interactive.begin(job)
+        except AtlasError as error:
+            with system_session(self._engine) as session:
+                jobs.fail_job(session, job, str(error))
+
+    def _conclude_job(self, done: Done) -> None:
+        keep(self._settings.store_folder, done.folder, done.files)
+        with system_session(self._engine) as session:
+            if done.result is not None:
+                jobs.finish_job(session, done.job, done.result, done.files)
+            else:
+                jobs.fail_job(session, done.job, done.reason or TOLD_NOTHING)
+        self._interactive.forget(done)
+
+    def _stop_answering(self) -> None:
+        """Whoever waits asks again, and another worker answers."""
+        job = self._interactive.end()
+        if job is not None:
+            with system_session(self._engine) as session:
+                jobs.fail_job(session, job, "Its worker was stopped. Ask again.")
+
     def _claim(self) -> bool:
         """Claim and start one run; whether there was one."""
-        if any(active.claim.spec.purpose == "probe" for active in self._active):
+        if self._probing:
             return False
         with system_session(self._engine) as session:
             claim = run_queue.claim_next_run(
@@ -162,13 +218,13 @@ class Worker:
                 self._id,
                 store=self._settings.store_folder,
                 lease_seconds=self._settings.lease_seconds,
-                alone=not self._active,
+                alone=not self._active and not self._interactive.busy,
                 checkpoint_seconds=self._settings.checkpoint_seconds,
             )
         if claim is None:
             return False
-        # Side by side each run has its share of the cores; alone, a probe has them all, as a deployment would.
-        threads = self._cores if claim.spec.purpose == "probe" else max(1, self._cores // self._slots)
+        # Alone, a probe has all cores, as a deployment would.
+        threads = self._cores if claim.spec.purpose == "probe" else self._threads
         logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
         share = Share(threads, self._device, self._settings.run_memory_bytes)
         self._active.append(ActiveRun(claim, self._executor.start(claim.spec, share)))

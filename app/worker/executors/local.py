@@ -54,7 +54,7 @@ class RunningProcess:
             self._insist()
             return events, None
         self.process.join()
-        return events, self.told or Outcome(None, _killed(self.process.exitcode))
+        return events, self.told or Outcome(None, how_it_was_ended(self.process.exitcode))
 
     def stop(self) -> None:
         """Ask the process to end; `poll` makes sure of it."""
@@ -140,7 +140,7 @@ def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connect
     """The run's process: do the run, tell its events and its outcome through the pipe."""
     asked_to_pause = threading.Event()
     signal.signal(signal.SIGUSR1, lambda *_: asked_to_pause.set())
-    threading.Thread(target=_end_with_worker, daemon=True).start()
+    threading.Thread(target=end_with_worker, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
 
     def tell(message: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, p
 
     Raises BrokenPipeError where `on_event` does, for then nobody listens.
     """
-    _keep_to(share)
+    keep_to(share)
     try:
         module, name = run_function.split(":")
         run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
@@ -173,11 +173,11 @@ def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, p
         raise
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
-        return {"reason": _reason(error), "details": traceback.format_exc()}
+        return {"reason": reason_of(error), "details": traceback.format_exc()}
 
 
-def _keep_to(share: Share) -> None:
-    """Set before anything touches the devices: CUDA looks once, at its first call."""
+def keep_to(share: Share) -> None:
+    """Keep this process to its share. Set before anything touches the devices: CUDA looks once, at its first call."""
     import torch
 
     torch.set_num_threads(share.threads)
@@ -206,7 +206,7 @@ def earlier_attempts(spec: RunSpec) -> list[Path]:
     return [folder / CHECKPOINT for folder in spec.folder.parent.iterdir() if folder != spec.folder]
 
 
-def _end_with_worker() -> None:
+def end_with_worker() -> None:
     """A killed worker leaves no orphan: its end of the sentinel closes with it. The fork server, whose child this is,
     lives as long as any of its children, so its death would tell nothing."""
     worker = multiprocessing.parent_process()
@@ -215,7 +215,8 @@ def _end_with_worker() -> None:
     os._exit(1)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What a person reads of an error that ended a run."""
     if isinstance(error, PeftCoreError):
         return str(error)
     text = str(error).strip().splitlines()
@@ -225,7 +226,8 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {said}. The run's log has the details."
 
 
-def _killed(exit_code: int | None) -> str:
+def how_it_was_ended(exit_code: int | None) -> str:
+    """What a person reads of a run whose process is gone without a word."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = " The system does this when memory runs out: use a smaller batch." if name == "SIGKILL" else ""

@@ -77,3 +77,9 @@ def measure_itself(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
         on_event(Point(key="loss", step=step, value=1 / step))
     on_event(Log(message=f"pid {os.getpid()} threads {torch.get_num_threads()} token {os.environ.get('HF_TOKEN')}"))
     return DONE.model_copy(update={"validation_score": spec.seed + 0.25})
+
+
+def probe_a_while(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    on_event(Log(message=f"pid {os.getpid()}"))
+    time.sleep(4)
+    return DONE
