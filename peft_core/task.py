@@ -125,9 +125,10 @@ class Task:
     ) -> "tuple[type[Task], list[Item]]":
         """What a person asks, whose right answer nobody knows, as items; and the kind of task that answers them: this
         one, unless it only scores texts. Raises NotOffered where the rows lack what this kind reads."""
-        # Tokenising asks for a label, which answering does not read.
+        # Tokenising asks for labels, which answering does not read.
         label = spec.labels[0] if spec.labels else "0"
-        return cls, cls.tokenise([replace(row, label=label) for row in rows], spec, tokenizer, max_length)
+        labelled = [replace(row, label=label, tags=(label,) * len(row.words)) for row in rows]
+        return cls, cls.tokenise(labelled, spec, tokenizer, max_length)
 
     @classmethod
     def facts(
