@@ -111,11 +111,13 @@ def claim_next_run(
     The highest priority goes first; of studies with equal priority, the one that has waited longest since its last
     claim. `alone`: nothing else runs on the device, so a cost probe may start. A probe at the head of the queue waits
     for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a study's
-    precision is unknown, one run of it at a time: the first measures it.
+    precision is unknown, one run of it at a time: the first measures it. A paused worker claims nothing.
     """
     write_lock(session)
     now = database_now(session)
     worker = session.get_one(Worker, worker_id)
+    if worker.paused_at is not None:
+        return None
     # The study's row too, so that of two claims at once only one sees that its precision is unknown. Not its key:
     # what is written about its other runs refers to that.
     locked = {"skip_locked": True, "key_share": True, "of": [Run, Study]}
