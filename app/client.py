@@ -110,6 +110,14 @@ class AtlasClient:
         """The workers and their devices, the newest first."""
         return (await self._get("/devices", Page[WorkerView])).items
 
+    async def pause_worker(self, worker_id: int) -> WorkerView:
+        """Have a worker claim nothing more; what it runs, it finishes."""
+        return await self._send("POST", f"/workers/{worker_id}/pause", WorkerView)
+
+    async def resume_worker(self, worker_id: int) -> WorkerView:
+        """Have a paused worker claim again."""
+        return await self._send("POST", f"/workers/{worker_id}/resume", WorkerView)
+
     async def quickstart(self) -> StudyDocument:
         """The quickstart's study document."""
         return await self._get("/quickstart", StudyDocument)

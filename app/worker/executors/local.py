@@ -4,6 +4,7 @@ A run's peak memory is then its own, and a run that crashes takes nothing with i
 checkpoint and to stop for now; SIGTERM ends it.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -20,17 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from app.services.store import empty_scratch
 from app.worker.executors.executor import Outcome, Share
 from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
 from peft_core.errors import PeftCoreError, RunPaused
-from peft_core.spec import Event, OnEvent, Pause, RunResult, RunSpec
+from peft_core.spec import Event, Log, OnEvent, Pause, RunResult, RunSpec, storable
 
 RunFunction = Callable[[RunSpec, OnEvent, Pause], RunResult]
 PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
+FORK_SERVER_GONE = 255
+"""The exit code of a run whose fork server, which alone hears of its end, is no more."""
+MOST_QUOTED = 300
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """A run asks no hub unless the settings say so, and forked tokenizers must not start threads of their own."""
@@ -54,6 +58,9 @@ class RunningProcess:
             self._insist()
             return events, None
         self.process.join()
+        if self.told is None and self.process.exitcode == FORK_SERVER_GONE:
+            self._end_orphan()
+            return events, Outcome(None, "the process that runs are forked from was ended", lost=True)
         return events, self.told or Outcome(None, how_it_was_ended(self.process.exitcode))
 
     def stop(self) -> None:
@@ -65,7 +72,8 @@ class RunningProcess:
     def pause(self) -> None:
         """Ask the run for a checkpoint, and to stop for now."""
         if self.process.pid is not None and self.process.is_alive():
-            os.kill(self.process.pid, signal.SIGUSR1)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """End the process now."""
@@ -79,13 +87,19 @@ class RunningProcess:
             while self.pipe.poll():
                 message = json.loads(self.pipe.recv_bytes())
                 if "event" in message:
-                    events.append(EVENTS.validate_python(message))
+                    events.append(read_event(message))
                 else:
                     self.told = outcome_of(message)
         except (EOFError, OSError):
             # The process is gone; its exit code says how.
             pass
         return events
+
+    def _end_orphan(self) -> None:
+        """Nobody tells any more when it ends, so it ends now: another attempt must not find it at work."""
+        if self.process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
 
     def _insist(self) -> None:
         if self.told_to_stop_at is not None and time.monotonic() - self.told_to_stop_at > KILL_AFTER_SECONDS:
@@ -235,10 +249,23 @@ def how_it_was_ended(exit_code: int | None) -> str:
     return f"The run's process ended by itself with code {exit_code} and said nothing."
 
 
+def read_event(message: Any) -> Event:
+    """An event as a run's process tells it. What is none is told in the run's log, and costs no other event."""
+    try:
+        return EVENTS.validate_python(message)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        return Log(message=f"left out of the record ({where}: {problem['msg']}): {str(message)[:MOST_QUOTED]}")
+
+
 def outcome_of(message: dict[str, Any]) -> Outcome:
     """The last message of a run, read."""
     if "paused" in message:
         return Outcome(None, None, paused=True)
-    if "result" in message:
+    if "result" not in message:
+        return Outcome(None, str(storable(message["reason"])), str(storable(message["details"])))
+    try:
         return Outcome(RunResult.model_validate(message["result"]), None)
-    return Outcome(None, message["reason"], message["details"])
+    except ValidationError as error:
+        return Outcome(None, "The run's result could not be read. The run's log has the details.", str(error))
