@@ -75,6 +75,8 @@ class ClaimedRun:
     configuration_id: int
     first_seed: bool
     """Whether its seed is the first of those that report."""
+    last_line: int = 0
+    """The id of the last line in its log when it was claimed."""
 
 
 def register_worker(session: Session, name: str, device: str, device_info: dict[str, Any]) -> int:
@@ -142,7 +144,7 @@ def claim_next_run(
     run.phase, run.step, run.total_steps, run.training_started_at = "loading", 0, None, None
     run.spec = spec.model_dump(mode="json")
     session.add(Attempt(team_id=run.team_id, run_id=run.id, attempt=lease.attempt, worker=worker.name, started_at=now))
-    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, first_seed)
+    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, first_seed, last_line(session, run.id))
 
 
 def _refuse(session: Session, run: Run, error: Exception, now: datetime) -> None:
@@ -237,8 +239,18 @@ def cancel_requests(session: Session, run_ids: Sequence[int]) -> set[int]:
     return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids), Run.cancel_requested)))
 
 
-def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bool:
-    """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run."""
+def last_line(session: Session, run_id: int) -> int:
+    """The id of the last line in a run's log; 0 where it has none."""
+    return session.scalar(select(func.max(LogLineRow.id)).where(LogLineRow.run_id == run_id)) or 0
+
+
+def record_events(session: Session, lease: Lease, events: Sequence[Event], *, after_line: int | None = None) -> bool:
+    """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run.
+
+    A batch whose answer was lost may be sent again, with more behind it, and changes nothing twice, if `after_line` is
+    the last line of the run's log that the sender knows of: the lines behind it are the batch's own, for nobody else
+    writes there. None: its log lines are new.
+    """
     write_lock(session)
     now = database_now(session)
     values: dict[str, Any] = {"last_event_at": now, "updated_at": now}
@@ -259,9 +271,17 @@ def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bo
             for (key, step), value in points.items()
         ],
     )
-    for event in events:
+    for event in _not_yet_told(session, lease, events, after_line):
         _record(session, lease, event, now)
     return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
+
+
+def _not_yet_told(session: Session, lease: Lease, events: Sequence[Event], after_line: int | None) -> list[Event]:
+    """All but the log lines that are there already; whatever else is sent again replaces itself."""
+    behind = (LogLineRow.run_id == lease.run_id, LogLineRow.id > (after_line or 0))
+    told = session.scalar(select(func.count()).where(*behind)) if after_line is not None else 0
+    lines = [event for event in events if isinstance(event, Log)][told:]
+    return [*(event for event in events if not isinstance(event, Log)), *lines]
 
 
 def _go_on_from(session: Session, lease: Lease, step: int) -> None:

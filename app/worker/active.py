@@ -23,6 +23,8 @@ class ActiveRun:
     cancelled: bool = False
     lost: bool = False
     """Its lease is another attempt's now."""
+    last_line: int = 0
+    """The last one of its log that is known to be written."""
     again_at: float = 0.0
     """When it is looked at again, after what could not be written."""
     broken: Outcome | None = None

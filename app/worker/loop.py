@@ -194,7 +194,7 @@ class Worker:
         threads = self._cores if claim.spec.purpose == "probe" else self._threads
         logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
         share = Share(threads, self._device, self._settings.run_memory_bytes)
-        self._active.append(ActiveRun(claim, self._start(claim, share)))
+        self._active.append(ActiveRun(claim, self._start(claim, share), last_line=claim.last_line))
         return True
 
     def _start(self, claim: ClaimedRun, share: Share) -> Running:
@@ -247,7 +247,9 @@ class Worker:
 
     def _record(self, active: ActiveRun, events: list[Event]) -> None:
         with system_session(self._engine) as session:
-            run_queue.record_events(session, active.claim.lease, events)
+            run_queue.record_events(session, active.claim.lease, events, after_line=active.last_line)
+            last_line = run_queue.last_line(session, active.claim.lease.run_id)
+        active.last_line = last_line
 
     def _record_or_tell(self, active: ActiveRun, event: Event) -> None:
         try:
