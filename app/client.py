@@ -19,6 +19,7 @@ from app.schemas import (
     MethodCard,
     MetricCard,
     Page,
+    Pareto,
     PredictionsView,
     PresetCard,
     Recommendation,
@@ -156,6 +157,17 @@ class AtlasClient:
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
+
+    async def pareto(
+        self,
+        study_id: int,
+        x: str = "trainable_parameters",
+        y: str = "task_performance",
+        z: str | None = None,
+        floor: float | None = None,
+    ) -> Pareto:
+        """The configurations of a study against two or three metrics, and who is on the front."""
+        return await self._get(f"/studies/{study_id}/pareto", Pareto, {"x": x, "y": y, "z": z, "floor": floor})
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""

@@ -20,6 +20,7 @@ from app.schemas.comparison import Cell, Comparison, ConfigurationView, Differen
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
+from app.schemas.pareto import Axis, OffTheFront, Pareto, ParetoAxis, ParetoPoint
 from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
 from app.schemas.runs import (
     ArtifactView,
@@ -61,6 +62,7 @@ __all__ = [
     "Added",
     "ArtifactView",
     "AttemptView",
+    "Axis",
     "BaseModelCard",
     "ByteCount",
     "Cell",
@@ -83,7 +85,11 @@ __all__ = [
     "Name",
     "Number",
     "NumberQuantity",
+    "OffTheFront",
     "Page",
+    "Pareto",
+    "ParetoAxis",
+    "ParetoPoint",
     "Part",
     "PredictionsView",
     "PresetCard",
