@@ -32,6 +32,7 @@ from app.schemas import (
     StudyDocument,
     StudyExtension,
     StudyView,
+    Sweeps,
     TaskCard,
     TaskKindCard,
     WorkerView,
@@ -168,6 +169,10 @@ class AtlasClient:
     ) -> Pareto:
         """The configurations of a study against two or three metrics, and who is on the front."""
         return await self._get(f"/studies/{study_id}/pareto", Pareto, {"x": x, "y": y, "z": z, "floor": floor})
+
+    async def sweeps(self, study_id: int) -> Sweeps:
+        """A study's methods against one of their hyper-parameters."""
+        return await self._get(f"/studies/{study_id}/sweep", Sweeps)
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.context import Here, RowId
-from app.schemas import Axis, Pareto
-from app.services import pareto
+from app.schemas import Axis, Pareto, Sweeps
+from app.services import pareto, sweeps
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 MetricName = Annotated[str, Query(max_length=200)]
@@ -25,3 +25,10 @@ def read_pareto(
     out and why. `floor`: the share of full fine-tuning's gain that a point must keep; none unless given."""
     names: dict[Axis, str] = {"x": x, "y": y} if z is None else {"x": x, "y": y, "z": z}
     return pareto.pareto(here.engine, here.caller, study_id, names, floor)
+
+
+@router.get("/{study_id}/sweep")
+def read_sweeps(here: Here, study_id: RowId) -> Sweeps:
+    """Quality, parameters and speed against a hyper-parameter, for every method of the study that has several values of
+    one, with the best of them and whether its neighbours can be told from it; else the presets that make a sweep."""
+    return sweeps.sweeps(here.engine, here.caller, study_id)

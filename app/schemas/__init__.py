@@ -55,6 +55,7 @@ from app.schemas.studies import (
     TaskChoice,
     TaskEntry,
 )
+from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
 
 __all__ = [
     "MOST_LEARNING_RATES",
@@ -83,6 +84,7 @@ __all__ = [
     "MethodEntry",
     "MetricCard",
     "Name",
+    "NeighbourView",
     "Number",
     "NumberQuantity",
     "OffTheFront",
@@ -117,6 +119,10 @@ __all__ = [
     "StudyPatch",
     "StudyStatus",
     "StudyView",
+    "SweepPoint",
+    "SweepPreset",
+    "SweepView",
+    "Sweeps",
     "T",
     "TaskCard",
     "TaskChoice",

@@ -149,8 +149,9 @@ class _Front:
         return self._by_formula(sign(self._evidence.task) * least, "least_quality", quantity, "measured", [])
 
     def _by_formula(self, value: float, statistic: str, quantity: str, source: str, runs: list[int]) -> Number:
-        asked = {"study": self._evidence.study.id, **self._names, "floor": self._floor, "draws": DRAWS, "seed": SEED}
-        given = ", ".join(f"{name} {worth}" for name, worth in asked.items() if worth is not None)
+        asked = [f"study {self._evidence.study.id}", *(f"{axis} {name}" for axis, name in self._names.items())]
+        asked += [] if self._floor is None else [f"floor {self._floor}"]
+        given = ", ".join([*asked, f"draws {DRAWS}", f"seed {SEED}"])
         return Number(
             value=value,
             quantity=quantity,
