@@ -27,6 +27,7 @@ from app.schemas import (
     RunDetail,
     RunView,
     ScenarioCard,
+    SelectionGuide,
     Series,
     SpectrumView,
     StudyDocument,
@@ -223,6 +224,10 @@ class AtlasClient:
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""
         return await self._send("POST", "/recommendations", Recommendation, request.model_dump(mode="json"))
+
+    async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
+        """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
+        return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

@@ -35,4 +35,5 @@ def front_shares(drawn: Array) -> Array:
     for start in range(0, draws, block):
         beaten = dominance(drawn[start : start + block]).any(axis=1)
         counted += np.logical_not(beaten).sum(axis=0)
-    return counted / draws
+    shares: Array = counted / draws
+    return shares

@@ -86,8 +86,8 @@ def _traded(rows: Sequence[Candidate], names: Sequence[str], draws: int, seed: i
             values=tuple(float(value) for value in means[i]),
             on_front=bool(front[i]),
             front_share=float(shares[i]),
-            dominated_by=tuple(rows[j].key for j in np.flatnonzero(beats[:, i] & front)),
-            equal_to=tuple(rows[j].key for j in np.flatnonzero(same[i]) if j != i),
+            dominated_by=tuple(rows[j].key for j in np.flatnonzero(beats[:, i] & front).tolist()),
+            equal_to=tuple(rows[j].key for j in np.flatnonzero(same[i]).tolist() if j != i),
         )
         for i, row in enumerate(rows)
     )
