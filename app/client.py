@@ -16,6 +16,8 @@ from app.schemas import (
     EstimateView,
     ExtensionView,
     LogLine,
+    Lookup,
+    LookupRequest,
     MethodCard,
     MetricCard,
     Page,
@@ -224,6 +226,10 @@ class AtlasClient:
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""
         return await self._send("POST", "/recommendations", Recommendation, request.model_dump(mode="json"))
+
+    async def look_up(self, request: LookupRequest) -> Lookup:
+        """Which method fits a case that may not have been measured."""
+        return await self._send("POST", "/lookups", Lookup, request.model_dump(mode="json", by_alias=True))
 
     async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
         """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""

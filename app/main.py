@@ -10,7 +10,18 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.api import catalogue, estimates, evidence, health, problems, recommendations, runs, selection_guide, studies
+from app.api import (
+    catalogue,
+    estimates,
+    evidence,
+    health,
+    lookups,
+    problems,
+    recommendations,
+    runs,
+    selection_guide,
+    studies,
+)
 from app.api.guard import LARGEST_BODY_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -26,6 +37,7 @@ ROUTERS = (
     runs.router,
     recommendations.router,
     selection_guide.router,
+    lookups.router,
     estimates.router,
 )
 

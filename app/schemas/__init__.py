@@ -19,6 +19,18 @@ from app.schemas.catalogue import (
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.lookups import (
+    Device,
+    Lookup,
+    LookupCase,
+    LookupFigure,
+    LookupRequest,
+    LookupRow,
+    NearStudy,
+    OutsideView,
+    RunNext,
+    UnusedStudy,
+)
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.pareto import Axis, OffTheFront, Pareto, ParetoAxis, ParetoPoint
 from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
@@ -79,6 +91,7 @@ __all__ = [
     "Change",
     "Comparison",
     "ConfigurationView",
+    "Device",
     "DiagnosisView",
     "Difference",
     "Document",
@@ -91,15 +104,22 @@ __all__ = [
     "LayerSpectrum",
     "LeafView",
     "LogLine",
+    "Lookup",
+    "LookupCase",
+    "LookupFigure",
+    "LookupRequest",
+    "LookupRow",
     "MeasurementView",
     "MethodCard",
     "MethodEntry",
     "MetricCard",
     "Name",
+    "NearStudy",
     "NeighbourView",
     "Number",
     "NumberQuantity",
     "OffTheFront",
+    "OutsideView",
     "Page",
     "Pareto",
     "ParetoAxis",
@@ -117,6 +137,7 @@ __all__ = [
     "Reused",
     "RunCounts",
     "RunDetail",
+    "RunNext",
     "RunStatus",
     "RunView",
     "ScenarioCard",
@@ -145,6 +166,7 @@ __all__ = [
     "TaskKindCard",
     "TextbookLeaf",
     "TuningPoint",
+    "UnusedStudy",
     "Vetoed",
     "WorkerView",
 ]
