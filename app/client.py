@@ -17,9 +17,12 @@ from app.schemas import (
     ExtensionView,
     LogLine,
     MergedView,
+    Lookup,
+    LookupRequest,
     MethodCard,
     MetricCard,
     Page,
+    Pareto,
     PredictionsView,
     PredictionView,
     PredictRequest,
@@ -29,11 +32,13 @@ from app.schemas import (
     RunDetail,
     RunView,
     ScenarioCard,
+    SelectionGuide,
     Series,
     SpectrumView,
     StudyDocument,
     StudyExtension,
     StudyView,
+    Sweeps,
     TaskCard,
     TaskKindCard,
     WorkerView,
@@ -168,6 +173,21 @@ class AtlasClient:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
 
+    async def pareto(
+        self,
+        study_id: int,
+        x: str = "trainable_parameters",
+        y: str = "task_performance",
+        z: str | None = None,
+        floor: float | None = None,
+    ) -> Pareto:
+        """The configurations of a study against two or three metrics, and who is on the front."""
+        return await self._get(f"/studies/{study_id}/pareto", Pareto, {"x": x, "y": y, "z": z, "floor": floor})
+
+    async def sweeps(self, study_id: int) -> Sweeps:
+        """A study's methods against one of their hyper-parameters."""
+        return await self._get(f"/studies/{study_id}/sweep", Sweeps)
+
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""
         answer = await self._http.get(f"{PREFIX}/studies/{study_id}/export", params={"format": format})
@@ -225,6 +245,14 @@ class AtlasClient:
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""
         return await self._send("POST", "/recommendations", Recommendation, request.model_dump(mode="json"))
+
+    async def look_up(self, request: LookupRequest) -> Lookup:
+        """Which method fits a case that may not have been measured."""
+        return await self._send("POST", "/lookups", Lookup, request.model_dump(mode="json", by_alias=True))
+
+    async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
+        """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
+        return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

@@ -11,6 +11,18 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.api import catalogue, estimates, health, problems, recommendations, runs, studies, workers
+from app.api import (
+    catalogue,
+    estimates,
+    evidence,
+    health,
+    lookups,
+    problems,
+    recommendations,
+    runs,
+    selection_guide,
+    studies,
+)
 from app.api.guard import LARGEST_BODY_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -25,6 +37,12 @@ ROUTERS = (
     studies.router,
     runs.router,
     recommendations.router,
+    studies.router,
+    evidence.router,
+    runs.router,
+    recommendations.router,
+    selection_guide.router,
+    lookups.router,
     estimates.router,
 )
 
