@@ -10,7 +10,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.api import catalogue, estimates, health, problems, recommendations, runs, studies, workers
 from app.api import (
     catalogue,
     estimates,
@@ -22,6 +21,7 @@ from app.api import (
     runs,
     selection_guide,
     studies,
+    workers,
 )
 from app.api.guard import LARGEST_BODY_BYTES, Guard
 from app.db.migrate import migrate

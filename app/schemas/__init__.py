@@ -19,14 +19,7 @@ from app.schemas.catalogue import (
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
-from app.schemas.jobs import (
-    AnsweredView,
-    AnswerView,
-    Asked,
-    JobKind,
-    MergedView,
-    PredictionView,
-    PredictRequest,
+from app.schemas.jobs import AnsweredView, AnswerView, Asked, JobKind, MergedView, PredictionView, PredictRequest, Text
 from app.schemas.lookups import (
     Device,
     Lookup,
@@ -138,9 +131,9 @@ __all__ = [
     "ParetoAxis",
     "ParetoPoint",
     "Part",
+    "PathStep",
     "PredictRequest",
     "PredictionView",
-    "PathStep",
     "PredictionsView",
     "PresetCard",
     "PresetEntry",
@@ -179,6 +172,7 @@ __all__ = [
     "TaskChoice",
     "TaskEntry",
     "TaskKindCard",
+    "Text",
     "TextbookLeaf",
     "TuningPoint",
     "UnusedStudy",
