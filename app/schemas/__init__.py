@@ -16,9 +16,19 @@ from app.schemas.catalogue import (
     TaskKindCard,
     WorkerView,
 )
-from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
+from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.imports import (
+    GivenPoint,
+    GivenPoints,
+    ImportReport,
+    PointsWritten,
+    RefusedFile,
+    RunElsewhere,
+    RunsElsewhere,
+    StudyOrigin,
+)
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
 from app.schemas.runs import (
@@ -73,7 +83,11 @@ __all__ = [
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
+    "GivenPoint",
+    "GivenPoints",
     "HyperparameterField",
+    "ImportReport",
+    "IntervalCovers",
     "LayerSpectrum",
     "LogLine",
     "MeasurementView",
@@ -85,6 +99,7 @@ __all__ = [
     "NumberQuantity",
     "Page",
     "Part",
+    "PointsWritten",
     "PredictionsView",
     "PresetCard",
     "PresetEntry",
@@ -93,11 +108,14 @@ __all__ = [
     "Rate",
     "Recommendation",
     "RecommendationRequest",
+    "RefusedFile",
     "Reused",
     "RunCounts",
     "RunDetail",
+    "RunElsewhere",
     "RunStatus",
     "RunView",
+    "RunsElsewhere",
     "ScenarioCard",
     "Sentence",
     "Series",
@@ -108,6 +126,7 @@ __all__ = [
     "StreamedPoint",
     "StudyDocument",
     "StudyExtension",
+    "StudyOrigin",
     "StudyPatch",
     "StudyStatus",
     "StudyView",
