@@ -7,13 +7,14 @@ from app.services.evidence import StudyEvidence
 from peft_core.compare.normalise import linear_score, quality_score, ratio_score
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.statistics import t_interval, wilson
-from peft_core.metric import LinearAnchors, Metric, metrics
+from peft_core.metric import LinearAnchors, Metric
 from peft_core.task import sign
 
 
 def build_cells(evidence: StudyEvidence) -> list[Cell]:
     """Every metric of every configuration, missing ones included: they say why."""
-    return [_cell(evidence, row, metrics()[key]) for row in evidence.configurations for key in evidence.metric_keys]
+    catalogue = evidence.catalogue
+    return [_cell(evidence, row, catalogue[key]) for row in evidence.configurations for key in evidence.metric_keys]
 
 
 def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> Cell:
