@@ -3,6 +3,7 @@
 In process it runs over httpx's ASGI transport, so a page sees exactly what a program would.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -15,15 +16,19 @@ from app.schemas import (
     EstimateRequest,
     EstimateView,
     ExtensionView,
+    GivenPoints,
+    ImportReport,
     LogLine,
     MethodCard,
     MetricCard,
     Page,
+    PointsWritten,
     PredictionsView,
     PresetCard,
     Recommendation,
     RecommendationRequest,
     RunDetail,
+    RunsElsewhere,
     RunView,
     ScenarioCard,
     Series,
@@ -156,6 +161,25 @@ class AtlasClient:
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
+
+    async def add_runs(
+        self, study_id: int, runs: RunsElsewhere | dict[str, Any], key: str | None = None
+    ) -> Page[RunView]:
+        """Take runs that were trained elsewhere into a study; `key` makes sending them again harmless."""
+        body = runs.model_dump(mode="json") if isinstance(runs, RunsElsewhere) else runs
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._send("POST", f"/studies/{study_id}/runs", Page[RunView], body, headers)
+
+    async def add_points(self, run_id: int, points: GivenPoints | dict[str, Any]) -> PointsWritten:
+        """Write values of an imported run's series."""
+        body = points.model_dump(mode="json") if isinstance(points, GivenPoints) else points
+        return await self._send("POST", f"/runs/{run_id}/points", PointsWritten, body)
+
+    async def import_hf_peft(self, files: Mapping[str, bytes]) -> ImportReport:
+        """Import published result files: their bytes by their paths, e.g. MetaMathQA/results/lora--....json."""
+        parts = [("files", (path, content, "application/json")) for path, content in files.items()]
+        answer = await self._http.post(f"{PREFIX}/imports/hf-peft", files=parts)
+        return ImportReport.model_validate_json(self._checked(answer).content)
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""

@@ -10,8 +10,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.api import catalogue, estimates, health, problems, recommendations, runs, studies
-from app.api.guard import LARGEST_BODY_BYTES, Guard
+from app.api import catalogue, estimates, health, imports, problems, recommendations, runs, studies
+from app.api.guard import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.errors import NotFound
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
+    app.include_router(imports.router, prefix=PREFIX, max_body_size=LARGEST_UPLOAD_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)

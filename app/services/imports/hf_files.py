@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -61,7 +61,7 @@ def _read(root: Path, path: Path) -> bytes:
         raise RefusedResult("is no .json file")
     try:
         if not path.resolve(strict=True).is_relative_to(root):
-            raise RefusedResult("is a link to a file outside of the folder")
+            raise RefusedResult("is a link to something outside of the folder")
         # Looked at first, for opening a pipe waits until somebody writes to it.
         _check_file(path.stat())
         with path.open("rb") as file:
@@ -104,9 +104,3 @@ def _suite(parts: Sequence[str]) -> str | None:
     if above[-1:] == [RESULTS]:
         above = above[:-1]
     return above[-1] if above else None
-
-
-def batches(files: Sequence[ResultFile], size: int) -> Iterator[Sequence[ResultFile]]:
-    """The files, so many at a time."""
-    for start in range(0, len(files), size):
-        yield files[start : start + size]

@@ -47,7 +47,7 @@ def method_of(result: HfResult) -> NamedMethod:
         return NamedMethod("full", "reference", {})
     kind = config.get("peft_type")
     if not isinstance(kind, str) or not kind.strip() or len(kind) > 90 or not kind.isprintable():
-        raise RefusedResult("run_info.peft_config.peft_type does not name a method")
+        raise RefusedResult("names no method in run_info.peft_config.peft_type")
     key = _key(kind.strip().lower(), config, result.config.optimizer_type)
     known = methods().get(key)
     if known is None or known.family == "reference":

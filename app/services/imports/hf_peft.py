@@ -4,7 +4,7 @@ What a study has already is left alone. A file that tells an experiment otherwis
 of the old one, which stays as it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
@@ -14,13 +14,15 @@ from app.db.session import team_session, write_lock
 from app.db.tables import Team
 from app.schemas import ImportReport, RefusedFile
 from app.services.callers import Caller
-from app.services.imports.hf_files import ResultFile, batches
+from app.services.imports.hf_files import ResultFile
 from app.services.imports.hf_methods import method_of
 from app.services.imports.hf_result import HfResult, RefusedResult, parse_result
 from app.services.imports.hf_scores import folder_of, suite_of
 from app.services.imports.hf_study import SuiteStudy, find_study, new_study
 
 FILES_A_TRANSACTION = 50
+BYTES_A_TRANSACTION = 2_000_000
+ReadFile = tuple[ResultFile, HfResult | RefusedResult]
 LONGEST_NAME = 200
 
 
@@ -30,19 +32,28 @@ def import_results(engine: Engine, caller: Caller, files: Sequence[ResultFile]) 
     Some files at a time are read, held and written in one transaction; those written stay where a later one fails.
     """
     importing = _Importing()
-    for some in batches(files, FILES_A_TRANSACTION):
-        read = [(file, _read(file)) for file in some]
+    for read in _read_in_batches(files):
         with team_session(engine, caller.team_id) as session:
             _alone(session, caller)
             importing.take(session, caller, read)
     return importing.report()
 
 
-def _read(file: ResultFile) -> "HfResult | RefusedResult":
-    try:
-        return parse_result(file.read())
-    except RefusedResult as refused:
-        return refused
+def _read_in_batches(files: Sequence[ResultFile]) -> Iterator[Sequence[ReadFile]]:
+    """The files as they were read, only so many held at a time."""
+    held: list[ReadFile] = []
+    size = 0
+    for file in files:
+        try:
+            data = file.read()
+            size += len(data)
+            held.append((file, parse_result(data)))
+        except RefusedResult as refused:
+            held.append((file, refused))
+        if len(held) >= FILES_A_TRANSACTION or size >= BYTES_A_TRANSACTION:
+            yield held
+            held, size = [], 0
+    yield held
 
 
 def _alone(session: Session, caller: Caller) -> None:
@@ -63,9 +74,7 @@ class _Importing:
     told: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
     """(study, experiment) -> the file that told it in this import, and its content."""
 
-    def take(
-        self, session: Session, caller: Caller, read: "Sequence[tuple[ResultFile, HfResult | RefusedResult]]"
-    ) -> None:
+    def take(self, session: Session, caller: Caller, read: Sequence[ReadFile]) -> None:
         """Write what was read of some files, in the session's transaction."""
         studies: dict[str, SuiteStudy] = {}
         for file, result in read:
@@ -74,7 +83,7 @@ class _Importing:
                     raise result
                 self._take_one(session, caller, studies, file, result)
             except RefusedResult as refused:
-                self.refused.append(RefusedFile(file=file.name, reason=f"{refused}."))
+                self.refused.append(RefusedFile(file=file.name, reason=f"It {refused}."))
         for study in studies.values():
             study.describe()
 
@@ -114,7 +123,7 @@ def _study(
         studies[folder] = found
     if folder not in studies:
         if scored is None:
-            raise RefusedResult("does not say by what it is scored: neither an accuracy nor a similarity is in it")
+            raise RefusedResult("does not say what it is scored by: it has neither an accuracy nor a similarity")
         studies[folder] = new_study(session, caller.user, folder, scored)
     if scored is not None and scored.score != studies[folder].suite.score:
         raise RefusedResult(f"is scored by {scored.score.headline}, unlike the other results of {folder}")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-LARGEST_FILE_BYTES = 2_000_000
+LARGEST_FILE_BYTES = 1_000_000
 """The largest published file has 78 kB."""
 DEEPEST = 40
 LARGEST_INTEGER = 2**63
@@ -29,7 +29,7 @@ Text = Annotated[str, Field(max_length=4_096)]
 
 
 class RefusedResult(Exception):
-    """Why a file is not imported, as the end of a sentence that begins with the file."""
+    """Why a file is not imported, as the end of a sentence that begins with "It"."""
 
 
 class Section(BaseModel):
@@ -159,7 +159,7 @@ def parse_result(data: bytes) -> HfResult:
     except ValidationError as error:
         raise RefusedResult(_first_wrong(error)) from None
     if not read.run_info.experiment_name.strip() or not read.run_info.experiment_name.isprintable():
-        raise RefusedResult("run_info.experiment_name is empty or holds control characters")
+        raise RefusedResult("has a run_info.experiment_name that is empty or holds control characters")
     text = json.dumps(document, sort_keys=True)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     return HfResult(read.run_info, read.train_info, read.meta_info or MetaInfo(), document, sha256)
@@ -233,4 +233,4 @@ def _first_wrong(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"]
-    return f"{place}: {message[:1].lower()}{message[1:]}"[:500]
+    return f"has no right {place}: {message[:1].lower()}{message[1:]}"[:500]
