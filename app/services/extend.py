@@ -203,7 +203,7 @@ class _Growing:
 
     def _reported_seeds(self) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {row.id: set() for row in self.rows}
-        reports = select(Run.configuration_id, Run.seed).where(Run.study_id == self.study.id, Run.purpose == "report")
+        reports = select(Run.configuration_id, Run.seed).where(Run.configuration_id.in_(found), Run.purpose == "report")
         for row_id, seed in self.session.execute(reports.distinct()):
             found[row_id].add(seed)
         return found

@@ -257,8 +257,10 @@ def read_log(engine: Engine, caller: Caller, run_id: int, *, after: int) -> Page
 def read_predictions(engine: Engine, caller: Caller, run_id: int) -> PredictionsView:
     """The test split item by item; NotFound where the run read no test split."""
     with team_session(engine, caller.team_id) as session:
-        read_run(session, run_id)
+        imported = read_run(session, run_id).source == "imported"
         row = session.scalar(select(PredictionSet).where(PredictionSet.run_id == run_id))
+        if row is None and imported:
+            raise NotFound(f"Run {run_id} has no predictions: it was imported without its answers to single items.")
         if row is None:
             raise NotFound(f"Run {run_id} has no predictions: only reporting runs that ended well read the test split.")
         return PredictionsView(items=row.items, predicted=row.predicted, scores=row.scores)

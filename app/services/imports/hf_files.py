@@ -32,7 +32,7 @@ def files_of_folder(folder: Path) -> list[ResultFile]:
     if not root.is_dir():
         raise Invalid(f"There is no folder {folder}.", field="folder")
     try:
-        found = sorted(path for results in _results_of(root) for path in results.iterdir() if path.name[:1] != ".")
+        found = sorted(path for results in _results_of(root) for path in results.iterdir() if _is_meant(path))
     except OSError as error:
         raise Invalid(f"{folder} cannot be read: {error.strerror}.", field="folder") from None
     if not any(path.suffix == ".json" for path in found):
@@ -42,6 +42,11 @@ def files_of_folder(folder: Path) -> list[ResultFile]:
             field="folder",
         )
     return [_file(root, path) for path in found]
+
+
+def _is_meant(path: Path) -> bool:
+    """All that lies among results is accounted for; of another folder only what is named as a result would be."""
+    return path.suffix == ".json" or (path.parent.name == RESULTS and not path.name.startswith("."))
 
 
 def _results_of(root: Path) -> list[Path]:
