@@ -16,9 +16,23 @@ from app.schemas.catalogue import (
     TaskKindCard,
     WorkerView,
 )
-from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
+from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.imports import (
+    LARGEST_RESULT_BYTES,
+    LARGEST_STEP,
+    MOST_POINTS_A_BATCH,
+    MOST_RUNS_A_BATCH,
+    GivenPoint,
+    GivenPoints,
+    ImportReport,
+    PointsWritten,
+    RefusedFile,
+    RunElsewhere,
+    RunsElsewhere,
+    StudyOrigin,
+)
 from app.schemas.jobs import AnsweredView, AnswerView, Asked, JobKind, MergedView, PredictionView, PredictRequest, Text
 from app.schemas.lookups import (
     Device,
@@ -80,8 +94,12 @@ from app.schemas.studies import (
 from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
 
 __all__ = [
+    "LARGEST_RESULT_BYTES",
+    "LARGEST_STEP",
     "MOST_LEARNING_RATES",
+    "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
+    "MOST_RUNS_A_BATCH",
     "Added",
     "AnswerView",
     "AnsweredView",
@@ -102,9 +120,13 @@ __all__ = [
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
+    "GivenPoint",
+    "GivenPoints",
     "GuideQuestionView",
     "GuideRegret",
     "HyperparameterField",
+    "ImportReport",
+    "IntervalCovers",
     "JobKind",
     "LayerSpectrum",
     "LeafView",
@@ -132,6 +154,7 @@ __all__ = [
     "ParetoPoint",
     "Part",
     "PathStep",
+    "PointsWritten",
     "PredictRequest",
     "PredictionView",
     "PredictionsView",
@@ -142,12 +165,15 @@ __all__ = [
     "Rate",
     "Recommendation",
     "RecommendationRequest",
+    "RefusedFile",
     "Reused",
     "RunCounts",
     "RunDetail",
+    "RunElsewhere",
     "RunNext",
     "RunStatus",
     "RunView",
+    "RunsElsewhere",
     "ScenarioCard",
     "SelectionGuide",
     "Sentence",
@@ -159,6 +185,7 @@ __all__ = [
     "StreamedPoint",
     "StudyDocument",
     "StudyExtension",
+    "StudyOrigin",
     "StudyPatch",
     "StudyPick",
     "StudyStatus",
