@@ -1,0 +1,93 @@
+"""A study as the recommendation sees it: its candidates, its reference rows, and what may be true of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from peft_core.compare.candidates import Candidate
+from peft_core.compare.draws import Array, draw_values
+from peft_core.compare.normalise import QUALITY, QualityScale, score_values
+from peft_core.compare.significance import significance
+from peft_core.metric import RatioAnchors, metrics
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One metric of some rows: expected scores (rows,), drawn scores and drawn raw values (draws, rows)."""
+
+    expected: Array
+    drawn: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study's candidates with its two reference rows.
+
+    `full` is what scores refer to: full fine-tuning, or what stands in for it. `untuned` is the floor and never a
+    candidate; without one `assumed_floor` is. `unranked`: rows that are compared and can never be recommended, because
+    they did not learn.
+    """
+
+    candidates: Sequence[Candidate]
+    full: Candidate | None
+    untuned: Candidate | None
+    assumed_floor: float | None = None
+    unranked: Sequence[Candidate] = ()
+    _scored: dict[tuple[str, int, int, int], Scored] = field(default_factory=dict, compare=False, repr=False)
+    _differs: dict[tuple[int, int], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def compared(self) -> tuple[Candidate, ...]:
+        """Every row that is a method, each once: candidates, what did not learn, and the reference."""
+        rows = [*self.candidates, *self.unranked, *([self.full] if self.full else [])]
+        return tuple({row.key: row for row in reversed(rows)}[key] for key in sorted({row.key for row in rows}))
+
+    @property
+    def floor(self) -> float | None:
+        """Where gains are measured from: what untuned scores, or what is assumed."""
+        measured = self.untuned.mean(QUALITY) if self.untuned is not None else None
+        return self.assumed_floor if measured is None else measured
+
+    def quality_scale(self) -> QualityScale | None:
+        """Floor and the reference's gain, None where one of them has no value."""
+        floor, full = self.floor, self.full.mean(QUALITY) if self.full is not None else None
+        if self.full is None or floor is None or full is None:
+            return None
+        return QualityScale(floor, full, self.full.quality_error)
+
+    def has_scale(self, metric: str) -> bool:
+        """Whether a metric can be scored: anchors of its own, or a reference with a value above 0 to take ratios to."""
+        anchors = metrics()[metric].anchors
+        if metric == QUALITY or not isinstance(anchors, RatioAnchors):
+            return metric == QUALITY or anchors is not None
+        reference = self.full.mean(metric) if self.full else None
+        return reference is not None and reference > 0
+
+    def scored(self, metric: str, draws: int, seed: int, more_seeds: int = 0) -> Scored:
+        """Scores of one metric for each of `compared`, expected and over seeded draws, on anchors that stand still: the
+        reference's own noise moves no scale. Kept: every edit of a question is answered from the same draws."""
+        asked = (metric, draws, seed, more_seeds)
+        if asked not in self._scored:
+            drawn = draw_values(self.compared, metric, draws, seed, more_seeds)
+            self._scored[asked] = Scored(self._u(metric, drawn.means), self._u(metric, drawn.values), drawn.values)
+        return self._scored[asked]
+
+    def _u(self, metric: str, values: Array) -> Array:
+        scale = self.quality_scale()
+        if metric == QUALITY:
+            assert scale is not None, "quality is scored where both ends of its scale are measured"
+            return scale.scores(values)
+        return score_values(metrics()[metric], values, self.full.mean(metric) if self.full else None)
+
+    def place(self, key: int) -> int:
+        """The column of a row in what `scored` gives."""
+        return next(i for i, row in enumerate(self.compared) if row.key == key)
+
+    def differs(self, key: int, other: int) -> bool:
+        """Whether the quality of `key` is shown to be better than that of `other`, corrected with the comparisons that
+        every row has with the best and with the reference."""
+        if (key, other) not in self._differs:
+            found = significance(self.compared, self.full.key if self.full else None, [(key, other)]).between(key, other)
+            self._differs[key, other] = found is not None and found.outcome == "better"
+        return self._differs[key, other]
