@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from peft_core.compare.candidates import Candidate
 from peft_core.compare.draws import Array, draw_values
 from peft_core.compare.normalise import QUALITY, QualityScale, score_values
 from peft_core.compare.significance import significance
-from peft_core.metric import RatioAnchors, metrics
+from peft_core.metric import Metric, RatioAnchors, metrics
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One metric of some rows: expected scores (rows,), drawn scores and drawn raw values (draws, rows)."""
+    """One metric of some rows: expected scores (rows,), drawn scores and drawn raw values (draws, rows), or (1, rows)
+    where nothing varies."""
 
     expected: Array
     drawn: Array
@@ -43,6 +46,10 @@ class Evidence:
         rows = [*self.candidates, *self.unranked, *([self.full] if self.full else [])]
         return tuple({row.key: row for row in reversed(rows)}[key] for key in sorted({row.key for row in rows}))
 
+    @cached_property
+    def _cards(self) -> dict[str, type[Metric]]:
+        return metrics()
+
     @property
     def floor(self) -> float | None:
         """Where gains are measured from: what untuned scores, or what is assumed."""
@@ -58,7 +65,7 @@ class Evidence:
 
     def has_scale(self, metric: str) -> bool:
         """Whether a metric can be scored: anchors of its own, or a reference with a value above 0 to take ratios to."""
-        anchors = metrics()[metric].anchors
+        anchors = self._cards[metric].anchors
         if metric == QUALITY or not isinstance(anchors, RatioAnchors):
             return metric == QUALITY or anchors is not None
         reference = self.full.mean(metric) if self.full else None
@@ -69,8 +76,9 @@ class Evidence:
         reference's own noise moves no scale. Kept: every edit of a question is answered from the same draws."""
         asked = (metric, draws, seed, more_seeds)
         if asked not in self._scored:
-            drawn = draw_values(self.compared, metric, draws, seed, more_seeds)
-            self._scored[asked] = Scored(self._u(metric, drawn.means), self._u(metric, drawn.values), drawn.values)
+            values = draw_values(self.compared, metric, draws, seed, more_seeds)
+            means = np.array([np.nan if (mean := row.mean(metric)) is None else mean for row in self.compared])
+            self._scored[asked] = Scored(self._u(metric, means), self._u(metric, values), values)
         return self._scored[asked]
 
     def _u(self, metric: str, values: Array) -> Array:
@@ -78,7 +86,15 @@ class Evidence:
         if metric == QUALITY:
             assert scale is not None, "quality is scored where both ends of its scale are measured"
             return scale.scores(values)
-        return score_values(metrics()[metric], values, self.full.mean(metric) if self.full else None)
+        return score_values(self._cards[metric], values, self.full.mean(metric) if self.full else None)
+
+    def chance(self, draws: int, seed: int) -> Array:
+        """A number from 0 to 1 for each row in each draw, (draws, rows): who goes first among equals."""
+        asked = ("chance", draws, seed, 0)
+        if asked not in self._scored:
+            columns = [np.random.default_rng([seed, abs(row.key)]).random(draws) for row in self.compared]
+            self._scored[asked] = Scored(np.empty(0), np.stack(columns, axis=1), np.empty(0))
+        return self._scored[asked].drawn
 
     def place(self, key: int) -> int:
         """The column of a row in what `scored` gives."""

@@ -5,6 +5,7 @@ Pure: numbers in, numbers out. Sentences are made where the numbers' sources are
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -108,13 +109,19 @@ class _Race:
     def rows(self) -> tuple[Candidate, ...]:
         return self.standing.kept + self.standing.challengers
 
-    @property
+    @cached_property
     def order(self) -> list[int]:
         """Places of the kept candidates, the best expected score first. What another one beats everywhere never leads:
         it can at most have the same score, and then the one on the front goes first."""
-        front = _on_front(self.standing)
         kept = range(len(self.standing.kept))
-        return sorted(kept, key=lambda i: (-self.expected[i], not front[i], self.rows[i].key))
+        return sorted(kept, key=lambda i: (-self.expected[i], not self.front[i], self.rows[i].key))
+
+    @cached_property
+    def front(self) -> npt.NDArray[np.bool_]:
+        """Which kept candidates nothing else beats in everything that has a weight."""
+        used = [metric for keys in self.standing.metrics.values() for metric in keys]
+        signs = np.array([1.0 if card.better == "higher" else -1.0 for card in map(metrics().__getitem__, used)])
+        return on_front(signs * np.array([[row.mean(metric) for metric in used] for row in self.standing.kept]))
 
 
 def recommend(evidence: Evidence, question: Question) -> Answer:
@@ -165,20 +172,20 @@ def outlook(evidence: Evidence, question: Question) -> Outlook | None:
 
 def _race(evidence: Evidence, found: Standing, question: Question) -> _Race:
     places = [evidence.place(row.key) for row in found.kept + found.challengers]
-    expected = np.zeros(len(places))
-    drawn = np.zeros((question.draws, len(places)))
+    expected = np.zeros(len(evidence.compared))
+    # Equal scores are shared out evenly, whatever the order of the rows.
+    drawn = TIE * evidence.chance(question.draws, question.seed)
     for criterion, keys in found.metrics.items():
         share = found.weights[criterion] / len(keys)
         for metric in keys:
             scored = evidence.scored(metric, question.draws, question.seed, question.more_seeds)
-            expected += share * scored.expected[places]
-            drawn += share * scored.drawn[:, places]
-    for column, row in enumerate(found.kept + found.challengers):
-        # Equal scores are shared out evenly, whatever the order of the rows.
-        drawn[:, column] += TIE * np.random.default_rng([question.seed, abs(row.key)]).random(question.draws)
-    kept = len(found.kept)
-    drawn[:, kept:][~_good_enough(evidence, question, found, places)[:, kept:]] = -np.inf
-    return _Race(found, expected, drawn)
+            expected += share * scored.expected
+            drawn += share * scored.drawn
+    drawn = drawn[:, places]
+    if found.challengers:
+        kept = len(found.kept)
+        drawn[:, kept:][~_good_enough(evidence, question, found, places)[:, kept:]] = -np.inf
+    return _Race(found, expected[places], drawn)
 
 
 def _good_enough(
@@ -204,7 +211,6 @@ def _shares_of_best(drawn: Array) -> Array:
 def _ranked(race: _Race, order: Sequence[int], best: Array) -> tuple[Ranked, ...]:
     places = (-race.drawn).argsort(axis=1).argsort(axis=1) + 1
     low, high = np.quantile(places, [0.05, 0.95], axis=0)
-    front = _on_front(race.standing)
     return tuple(
         Ranked(
             key=race.rows[i].key,
@@ -212,20 +218,10 @@ def _ranked(race: _Race, order: Sequence[int], best: Array) -> tuple[Ranked, ...
             p_best=float(best[i]),
             p_top2=float((places[:, i] <= 2).mean()),
             rank_interval=(int(low[i]), int(np.ceil(high[i]))),
-            on_front=bool(front[i]),
+            on_front=bool(race.front[i]),
         )
         for i in order
     )
-
-
-def _on_front(found: Standing) -> npt.NDArray[np.bool_]:
-    used = [metric for keys in found.metrics.values() for metric in keys]
-    return on_front(np.array([[_signed(row, metric) for metric in used] for row in found.kept]))
-
-
-def _signed(candidate: Candidate, metric: str) -> float:
-    mean = candidate.mean(metric) or 0.0
-    return mean if metrics()[metric].better == "higher" else -mean
 
 
 def _with_chances(vetoed: Sequence[Veto], chances: Mapping[int, float]) -> tuple[Veto, ...]:
@@ -245,10 +241,8 @@ def _judge(
         return None, None, "clear"
     others = sorted({rival, *range(len(race.standing.kept), len(race.rows))})
     beats = float((race.drawn[:, [pick]] > race.drawn[:, others]).all(axis=1).mean())
-    separated = not _quality_decides(evidence, race, pick, rival) or evidence.differs(
-        race.rows[pick].key, race.rows[rival].key
-    )
-    if beats >= CLEAR and separated:
+    by_quality = _quality_decides(evidence, race, pick, rival)
+    if beats >= CLEAR and (not by_quality or evidence.differs(race.rows[pick].key, race.rows[rival].key)):
         return rival, beats, "clear"
     return rival, beats, "lean" if best[pick] >= LEAN else "no clear winner"
 
