@@ -30,6 +30,11 @@ class Candidate:
         return float(np.mean(values)) if values else None
 
     @property
+    def quality(self) -> float:
+        """Mean quality; only of a candidate that has one."""
+        return float(np.mean(self.values[QUALITY]))
+
+    @property
     def quality_error(self) -> float:
         """Standard error of its quality over seeds; with one seed over test items, 0 where nothing is known of them."""
         values = self.values[QUALITY]

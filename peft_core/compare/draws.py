@@ -16,14 +16,15 @@ PRIOR_SPREAD = 1.5
 QUALITY_FACTOR = float(np.sqrt(1 + 1 / PRIOR_SPREAD**2))
 """What the noise of quality is multiplied by. Flat priors call a difference of z standard errors right with probability
 Phi(z), as if a difference of any size were as likely as none; where true differences come from N(0, (1.5 standard
-errors)^2) it is Phi(z / 1.2). Without this, answers given with .85 were right in .81 of simulated studies where the noise
-of many items prevailed, and those given with .75 in .74 where that of five seeds did. With three seeds or more than two
-methods the answers are then less sure than they could be."""
+errors)^2) it is Phi(z / 1.2). Without this, answers given with .85 were right in .81 of simulated studies where the
+noise of many items prevailed, and those given with .75 in .74 where that of five seeds did. With three seeds, or more
+than two methods, the answers are then less sure than they could be."""
 
 
 def draw_values(rows: Sequence[Candidate], metric: str, draws: int, seed: int, more_seeds: int = 0) -> Array:
-    """The rows' means of `metric` with what is drawn around them, (draws, rows); (1, rows) where nothing varies. NaN for
-    a row without a value. A row's draws depend on its key, not on its place or its neighbours.
+    """The rows' means of `metric` with what is drawn around them, (draws, rows); (1, rows) where nothing varies.
+
+    NaN for a row without a value. A row's draws depend on its key, not on its place.
 
     Over seeds the posterior of a mean: t with n - 1 degrees of freedom, never a bootstrap of three
     values. Quality varies over test items besides, which all rows share. With one seed nothing is known of seeds and

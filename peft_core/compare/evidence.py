@@ -9,7 +9,7 @@ import numpy as np
 from peft_core.compare.candidates import Candidate
 from peft_core.compare.draws import Array, draw_values
 from peft_core.compare.normalise import QUALITY, QualityScale, score_values
-from peft_core.compare.significance import significance
+from peft_core.compare.significance import Significance, significance
 from peft_core.metric import Metric, RatioAnchors, metrics
 
 
@@ -38,7 +38,6 @@ class Evidence:
     assumed_floor: float | None = None
     unranked: Sequence[Candidate] = ()
     _scored: dict[tuple[str, int, int, int], Scored] = field(default_factory=dict, compare=False, repr=False)
-    _differs: dict[tuple[int, int], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def compared(self) -> tuple[Candidate, ...]:
@@ -100,10 +99,16 @@ class Evidence:
         """The column of a row in what `scored` gives."""
         return next(i for i, row in enumerate(self.compared) if row.key == key)
 
+    @cached_property
+    def significance(self) -> Significance:
+        """Which rows differ: every comparison with the best and with the reference, corrected together."""
+        return significance(self.compared, self.full.key if self.full else None)
+
     def differs(self, key: int, other: int) -> bool:
-        """Whether the quality of `key` is shown to be better than that of `other`, corrected with the comparisons that
-        every row has with the best and with the reference."""
-        if (key, other) not in self._differs:
-            found = significance(self.compared, self.full.key if self.full else None, [(key, other)]).between(key, other)
-            self._differs[key, other] = found is not None and found.outcome == "better"
-        return self._differs[key, other]
+        """Whether the quality of `key` is shown to be better than that of `other`; a pair that `significance` does not
+        hold is corrected together with all that it does."""
+        found = self.significance.between(key, other)
+        if found is None:
+            wider = significance(self.compared, self.full.key if self.full else None, [(key, other)])
+            found = wider.between(key, other)
+        return found is not None and found.outcome == "better"

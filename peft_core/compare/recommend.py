@@ -34,6 +34,7 @@ __all__ = [
     "Ranked",
     "Verdict",
     "Veto",
+    "leader",
     "outlook",
     "recommend",
 ]
@@ -170,36 +171,55 @@ def outlook(evidence: Evidence, question: Question) -> Outlook | None:
     return Outlook(race.rows[order[0]].key, float(best[order[0]]), verdict)
 
 
-def _race(evidence: Evidence, found: Standing, question: Question) -> _Race:
-    places = [evidence.place(row.key) for row in found.kept + found.challengers]
+def leader(evidence: Evidence, question: Question) -> int | None:
+    """The pick of a question, found without weighing how sure it is; None where there is no answer."""
+    found = standing(evidence, question)
+    if found.cause is not None:
+        return None
+    race = _Race(found, _expected(evidence, found, question), np.empty((0, 0)))
+    return race.rows[race.order[0]].key
+
+
+def _expected(evidence: Evidence, found: Standing, question: Question) -> Array:
+    """The scores of the kept candidates and then of the challengers, at the means."""
     expected = np.zeros(len(evidence.compared))
+    for metric, share in _shares(found):
+        expected += share * evidence.scored(metric, question.draws, question.seed, question.more_seeds).expected
+    return expected[_places(evidence, found)]
+
+
+def _places(evidence: Evidence, found: Standing) -> list[int]:
+    return [evidence.place(row.key) for row in found.kept + found.challengers]
+
+
+def _shares(found: Standing) -> list[tuple[str, float]]:
+    """Each metric with its weight: a criterion's, shared evenly among those behind it."""
+    return [(metric, found.weights[name] / len(keys)) for name, keys in found.metrics.items() for metric in keys]
+
+
+def _race(evidence: Evidence, found: Standing, question: Question) -> _Race:
     # Equal scores are shared out evenly, whatever the order of the rows.
     drawn = TIE * evidence.chance(question.draws, question.seed)
-    for criterion, keys in found.metrics.items():
-        share = found.weights[criterion] / len(keys)
-        for metric in keys:
-            scored = evidence.scored(metric, question.draws, question.seed, question.more_seeds)
-            expected += share * scored.expected
-            drawn += share * scored.drawn
-    drawn = drawn[:, places]
+    for metric, share in _shares(found):
+        drawn += share * evidence.scored(metric, question.draws, question.seed, question.more_seeds).drawn
+    drawn = drawn[:, _places(evidence, found)]
     if found.challengers:
         kept = len(found.kept)
-        drawn[:, kept:][~_good_enough(evidence, question, found, places)[:, kept:]] = -np.inf
-    return _Race(found, expected[places], drawn)
+        drawn[:, kept:][~_good_enough(evidence, question, found)[:, kept:]] = -np.inf
+    return _Race(found, _expected(evidence, found, question), drawn)
 
 
-def _good_enough(
-    evidence: Evidence, question: Question, found: Standing, places: list[int]
-) -> npt.NDArray[np.bool_]:
+def _good_enough(evidence: Evidence, question: Question, found: Standing) -> npt.NDArray[np.bool_]:
     """Whether each row's quality meets what is asked of it in each draw, (draws, rows)."""
     assert evidence.full is not None, "a standing without a cause has a reference"
     assert evidence.floor is not None, "and a floor"
     values = evidence.scored(QUALITY, question.draws, question.seed, question.more_seeds).values
     full = values[:, evidence.place(evidence.full.key)]
+    own = values[:, _places(evidence, found)]
     least = evidence.floor + question.quality_floor * (full - evidence.floor)
     if found.least_below_best is not None:
-        least = np.maximum(least, values[:, places].max(axis=1) - found.least_below_best)
-    enough: npt.NDArray[np.bool_] = values[:, places] >= least[:, None]
+        least = np.maximum(least, own.max(axis=1) - found.least_below_best)
+    enough: npt.NDArray[np.bool_] = own >= least[:, None]
     return enough
 
 
