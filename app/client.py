@@ -27,6 +27,7 @@ from app.schemas import (
     RunView,
     ScenarioCard,
     Series,
+    SignificanceView,
     SpectrumView,
     StudyDocument,
     StudyExtension,
@@ -156,6 +157,10 @@ class AtlasClient:
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
+
+    async def significance(self, study_id: int) -> SignificanceView:
+        """Which methods of a study differ in quality, and which are tied with the best."""
+        return await self._get(f"/studies/{study_id}/significance", SignificanceView)
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""

@@ -6,8 +6,17 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from app.api.context import Here, RowId
-from app.schemas import Comparison, ExtensionView, Page, StudyDocument, StudyExtension, StudyPatch, StudyView
-from app.services import exports, extend, idempotency, results, studies
+from app.schemas import (
+    Comparison,
+    ExtensionView,
+    Page,
+    SignificanceView,
+    StudyDocument,
+    StudyExtension,
+    StudyPatch,
+    StudyView,
+)
+from app.services import differences, exports, extend, idempotency, results, studies
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
@@ -78,6 +87,12 @@ def extend_study(here: Here, study_id: RowId, extension: StudyExtension, key: Ke
 def read_comparison(here: Here, study_id: RowId) -> Comparison:
     """Methods by metrics: cells, differences to full fine-tuning, tuning, and what they show in a sentence."""
     return results.comparison(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/significance")
+def read_significance(here: Here, study_id: RowId) -> SignificanceView:
+    """Every method against the best and against the reference: differences, tests, and which are tied."""
+    return differences.significance(here.engine, here.caller, study_id)
 
 
 @router.get("/{study_id}/export")

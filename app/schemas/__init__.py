@@ -47,6 +47,13 @@ from app.schemas.runs import (
     SpectrumView,
     StreamedPoint,
 )
+from app.schemas.significance import (
+    AcrossStudies,
+    QualityDifference,
+    SignificanceRow,
+    SignificanceView,
+    UntestedPair,
+)
 from app.schemas.studies import (
     MOST_LEARNING_RATES,
     MOST_ROWS,
@@ -68,6 +75,7 @@ from app.schemas.studies import (
 __all__ = [
     "MOST_LEARNING_RATES",
     "MOST_ROWS",
+    "AcrossStudies",
     "Added",
     "ArtifactView",
     "AttemptView",
@@ -104,6 +112,7 @@ __all__ = [
     "PresetCard",
     "PresetEntry",
     "Priority",
+    "QualityDifference",
     "RankedCandidate",
     "Rate",
     "Recommendation",
@@ -120,6 +129,8 @@ __all__ = [
     "Sentence",
     "Series",
     "SeriesPoint",
+    "SignificanceRow",
+    "SignificanceView",
     "SourceKind",
     "SpectrumLayer",
     "SpectrumView",
@@ -136,6 +147,7 @@ __all__ = [
     "TaskEntry",
     "TaskKindCard",
     "TuningPoint",
+    "UntestedPair",
     "Vetoed",
     "WorkerView",
 ]

@@ -39,8 +39,8 @@ class QualityScale:
 
     def scores(self, values: Array) -> Array:
         """u = clip((a - floor) / (a_full - floor), 0, 1.1) / 1.1 for values of any shape; the scale is defined."""
-        gain = (values - self.floor) / (self.full - self.floor)
-        return np.clip(gain, 0, QUALITY_CEILING) / QUALITY_CEILING
+        gain: Array = (values - self.floor) / (self.full - self.floor)
+        return gain.clip(0, QUALITY_CEILING) / QUALITY_CEILING
 
 
 def quality_score(value: float, scale: QualityScale) -> float | None:
@@ -70,9 +70,10 @@ def score_values(metric: type[Metric], values: Array, reference: float | None) -
     """u of values of any shape for a metric with anchors; `reference` is above 0 where those are ratios to it."""
     anchors = metric.anchors
     if isinstance(anchors, LinearAnchors):
-        return np.clip((values - anchors.worst) / (anchors.best - anchors.worst), 0, 1)
+        share: Array = (values - anchors.worst) / (anchors.best - anchors.worst)
+        return share.clip(0, 1)
     assert anchors is not None, "a metric without anchors has no score"
     assert reference is not None, "a ratio is taken to a reference"
     ratio = values / reference if metric.better == "higher" else reference / np.maximum(values, TINY)
-    logarithm = np.log(np.maximum(ratio, TINY) / anchors.lo)
-    return np.clip(logarithm / np.log(anchors.hi / anchors.lo), 0, 1)
+    share = np.log(np.maximum(ratio, TINY) / anchors.lo) / np.log(anchors.hi / anchors.lo)
+    return share.clip(0, 1)

@@ -46,7 +46,8 @@ CLEAR = 0.975
 LEAN = 0.8
 """The least share of draws in which the pick of a leaning answer is the best."""
 
-TIE = 1e-12
+SCORE_DIGITS = 12
+TIE = 10.0**-SCORE_DIGITS
 """Scores closer than this are equal, and chance decides between them in each draw."""
 
 
@@ -112,10 +113,9 @@ class _Race:
 
     @cached_property
     def order(self) -> list[int]:
-        """Places of the kept candidates, the best expected score first. What another one beats everywhere never leads:
-        it can at most have the same score, and then the one on the front goes first."""
-        kept = range(len(self.standing.kept))
-        return sorted(kept, key=lambda i: (-self.expected[i], not self.front[i], self.rows[i].key))
+        """Places of the kept candidates, the best expected score first; of equal ones those on the front."""
+        scores = [round(float(score), SCORE_DIGITS) for score in self.expected]
+        return sorted(range(len(self.standing.kept)), key=lambda i: (-scores[i], not self.front[i], self.rows[i].key))
 
     @cached_property
     def front(self) -> npt.NDArray[np.bool_]:
@@ -126,11 +126,12 @@ class _Race:
 
 
 def recommend(evidence: Evidence, question: Question) -> Answer:
-    """Constraints, then the quality veto, then the weighted score of what is left, over seeded draws.
+    """Constraints, quality veto, Pareto filter, then the weighted score of what is left, over seeded draws.
 
-    The veto is taken on means, and a method that only quality rules out still runs in every draw in which it is good
-    enough: else noise would rule out one of two equal methods and the other would look sure. Its wins count against
-    the pick.
+    Veto and filter are taken on means, and means are noisy: noise would rule out one of two equal methods and the other
+    would look sure. So a method that only quality rules out still runs in every draw in which it is good enough, and
+    its wins count against the pick; and a method that another one beats everywhere is never the pick (the other's score
+    is at least as high), but keeps its place and its chances.
     """
     found = standing(evidence, question)
     shared = Answer(

@@ -37,11 +37,21 @@ COVERS: dict[RuleName, Covers] = {
 }
 """What an interval of each test covers."""
 
+RULE = (
+    "Two rows differ where the 95 % interval of the mean difference over seeds and test items excludes 0. Its variance"
+    " is that of the per-seed means over the seeds plus that of the per-item means over the items, with"
+    " Welch-Satterthwaite degrees of freedom, and Holm's correction over the comparisons with the best row and with the"
+    " reference. With one seed only test items vary: McNemar's test, a paired t test where items have more than two"
+    " scores, or two proportions where only a count is known. Those speak of these two trained models, not of the"
+    " methods."
+)
+"""The one definition of "different", in words."""
+
 LEAST_STUDIES = 8
 """Comparable studies from which a Bayesian signed-rank test and a critical-difference diagram mean something."""
 
 
-class TestedDifference(Protocol):
+class MeanDifference(Protocol):
     """A difference with its test; the interval excludes 0 exactly when p_value < alpha."""
 
     @property
@@ -60,7 +70,7 @@ class Pair:
     key: int
     reference: int
     rule: RuleName
-    difference: TestedDifference
+    difference: MeanDifference
     seeds: tuple[int, ...] = ()
 
 
@@ -90,7 +100,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class _Turned:
-    other: TestedDifference
+    other: MeanDifference
 
     @property
     def value(self) -> float:
