@@ -71,7 +71,7 @@ class Recommendation(Document):
     pick: int | None
     """The highest expected score; there is one unless there is not enough evidence."""
     picks: list[int]
-    """One configuration, or the two of "no clear winner"."""
+    """One configuration, or the two of "no clear winner"; the second may be one that only quality ruled out."""
     headline: str
     reason: Sentence
     ranked: list[RankedCandidate]

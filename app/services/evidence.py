@@ -27,7 +27,7 @@ from app.services.scores import score_of
 from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
-from peft_core.metric import metrics
+from peft_core.metric import Metric, metrics
 from peft_core.task import Score, sign
 
 TRAIN_SECONDS = "train_seconds"
@@ -53,7 +53,12 @@ class StudyEvidence:
     @cached_property
     def metric_keys(self) -> list[str]:
         """The study's metrics that the catalogue still has, in its order."""
-        return [key for key in metrics() if key in self.study.document["metrics"]]
+        return [key for key in self.catalogue if key in self.study.document["metrics"]]
+
+    @cached_property
+    def catalogue(self) -> dict[str, type[Metric]]:
+        """Every metric by key, looked up once: a study asks for them thousands of times."""
+        return metrics()
 
     @cached_property
     def task(self) -> Score:
@@ -117,7 +122,7 @@ class StudyEvidence:
 
     def purpose_of(self, metric: str) -> str:
         """The runs that give a metric's cells."""
-        return "probe" if "probe" in metrics()[metric].purposes else "report"
+        return "probe" if "probe" in self.catalogue[metric].purposes else "report"
 
     def measuring(self, configuration_id: int, metric: str) -> list[Run]:
         """The runs that give a metric's cell. An imported run has all its results, costs among them."""
@@ -237,7 +242,7 @@ class StudyEvidence:
 
     def candidate(self, row: Configuration) -> Candidate:
         """The configuration as the recommendation sees it: quality always better when higher."""
-        keys = [key for key in self.metric_keys if metrics()[key].purposes]
+        keys = [key for key in self.metric_keys if self.catalogue[key].purposes]
         values = {key: tuple(self.values(row.id, key).values()) for key in keys}
         if QUALITY in values:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])

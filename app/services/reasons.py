@@ -88,12 +88,14 @@ class Reasons:
         if found.cause is not None:
             return self._no_scale() if found.cause == "references" else [text(CAUSES[found.cause])]
         first = self._rows[found.ranked[0].key]
+        if found.verdict == "no clear winner" and found.rival is not None:
+            second = self._rows[found.rival]
+            bought = [*self._bought(first, second), text("; "), *self._bought(second, first), text(".")]
+            return bought + self._challenger()
         if len(found.ranked) == 1:
             alone: Sentence = [text(" is the only method that meets what must hold: "), *self._raw(first), text(".")]
             return [label(first), *alone, *self._challenger()]
         second = self._rows[found.ranked[1].key]
-        if found.verdict == "no clear winner":
-            return [*self._bought(first, second), text("; "), *self._bought(second, first), text(".")]
         words: Sentence = [label(first), text(" has "), *self._raw(first), text("; "), label(second), text(" has ")]
         words += [*self._raw(second), text(".")]
         return words + self._against_reference(first)
@@ -184,7 +186,7 @@ class Reasons:
             return []
         chance = Part(number=self.number(likeliest.p_best, "p_best", "probability"))
         row = self._rows[likeliest.key]
-        return [text(" "), label(row), text(" misses the floor by less than the noise: best in "), chance, text(".")]
+        return [text(" "), label(row), text(" misses what is asked of quality by less than the noise: best in "), chance, text(".")]
 
     # -- why others are out -------------------------------------------------------------------------------------------
 

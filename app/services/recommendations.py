@@ -68,7 +68,9 @@ def _told(
     """An answer put into words."""
     reasons = Reasons(evidence, question, found)
     rows = {row.id: row for row in evidence.configurations}
-    picks = [row.key for row in found.ranked[: 2 if found.verdict == "no clear winner" else 1]]
+    picks = [row.key for row in found.ranked[:1]]
+    if found.verdict == "no clear winner" and found.rival is not None:
+        picks.append(found.rival)
     dropped_criteria, dropped_metrics = dropped(found)
     beats = found.beats_rival
     return Recommendation(
