@@ -27,12 +27,12 @@ class Candidate:
 
     def mean(self, metric: str) -> float | None:
         values = self.values.get(metric)
-        return float(np.mean(values)) if values else None
+        return sum(values) / len(values) if values else None
 
     @property
     def quality(self) -> float:
         """Mean quality; only of a candidate that has one."""
-        return float(np.mean(self.values[QUALITY]))
+        return sum(self.values[QUALITY]) / len(self.values[QUALITY])
 
     @property
     def quality_error(self) -> float:

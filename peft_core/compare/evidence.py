@@ -37,7 +37,9 @@ class Evidence:
     untuned: Candidate | None
     assumed_floor: float | None = None
     unranked: Sequence[Candidate] = ()
-    _scored: dict[tuple[str, int, int, int], Scored] = field(default_factory=dict, compare=False, repr=False)
+    _scored: dict[tuple[str, int, int, int], Scored] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @cached_property
     def compared(self) -> tuple[Candidate, ...]:
