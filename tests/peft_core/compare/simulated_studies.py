@@ -27,7 +27,7 @@ class Design:
     shared: float = 0.5
     own: float = 0.2
 
-    def scores(self, effects: Array, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    def scores(self, effects: Array, random: np.random.Generator) -> Array:
         """0/1 of one study, (methods, seeds, items)."""
         rows = len(effects)
         share = QUALITY_OF_FULL + effects[:, None] + self.seed_spread * random.standard_normal((rows, self.seeds))
@@ -36,7 +36,8 @@ class Design:
         luck = luck + np.sqrt(self.own) * random.standard_normal((rows, 1, self.items))
         rest = np.sqrt(1 - self.shared - self.own)
         luck = luck + rest * random.standard_normal((rows, self.seeds, self.items))
-        return (luck < bar[:, :, None]).astype(np.float64)
+        scores: Array = (luck < bar[:, :, None]).astype(np.float64)
+        return scores
 
     def standard_error(self, random: np.random.Generator) -> float:
         """True standard error of the difference of two methods' means."""

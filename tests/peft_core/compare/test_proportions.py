@@ -45,9 +45,8 @@ def test_tangos_variance_is_that_of_the_likeliest_shares(table: tuple[int, int, 
     for end in found.interval():
 
         def unlikely(share: float, end: float = end) -> float:
-            return -(
-                first * np.log(share + end) + second * np.log(share) + (both + neither) * np.log(1 - 2 * share - end)
-            )
+            rest = 1 - 2 * share - end
+            return -float(first * np.log(share + end) + second * np.log(share) + (both + neither) * np.log(rest))
 
         bounds = (max(0.0, -end) + 1e-9, (1 - end) / 2 - 1e-9)
         share = optimize.minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-10}).x
