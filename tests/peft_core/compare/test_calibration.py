@@ -44,12 +44,12 @@ def check_calibrated(found: list[Found], what: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed_spread", SEED_SPREADS)
 @pytest.mark.parametrize("seeds", [3, 5])
-@pytest.mark.parametrize(
-    "kind", [{"methods": 2}, {"methods": 2, "items": 1319, "own": 0.45}, {"methods": 4}], ids=["two", "items", "four"]
-)
-def test_answers_are_no_surer_than_right(seed_spread: float, seeds: int, kind: dict[str, float]) -> None:
-    design = Design(seed_spread, seeds, **kind)  # type: ignore[arg-type]
-    check_calibrated(list(answers(design, 2_000, 11)), f"spread {seed_spread}, {seeds} seeds, {kind}")
+@pytest.mark.parametrize("many_items", [False, True])
+def test_answers_are_no_surer_than_right(seed_spread: float, seeds: int, many_items: bool) -> None:
+    """With many items of which each is right for a method in every seed or in none, the noise is known best: there flat
+    priors would claim most."""
+    design = Design(seed_spread, seeds, items=1319, own=0.45) if many_items else Design(seed_spread, seeds)
+    check_calibrated(list(answers(design, 2_000, 11)), f"{design}")
 
 
 def test_answers_are_no_surer_than_right_over_all_spreads() -> None:
