@@ -16,22 +16,30 @@ from app.schemas import (
     EstimateView,
     ExtensionView,
     LogLine,
+    Lookup,
+    LookupRequest,
+    MergedView,
     MethodCard,
     MetricCard,
     Page,
+    Pareto,
     PredictionsView,
+    PredictionView,
+    PredictRequest,
     PresetCard,
     Recommendation,
     RecommendationRequest,
     RunDetail,
     RunView,
     ScenarioCard,
+    SelectionGuide,
     Series,
     SignificanceView,
     SpectrumView,
     StudyDocument,
     StudyExtension,
     StudyView,
+    Sweeps,
     TaskCard,
     TaskKindCard,
     WorkerView,
@@ -108,6 +116,14 @@ class AtlasClient:
         """The workers and their devices, the newest first."""
         return (await self._get("/devices", Page[WorkerView])).items
 
+    async def pause_worker(self, worker_id: int) -> WorkerView:
+        """Have a worker claim nothing more; what it runs, it finishes."""
+        return await self._send("POST", f"/workers/{worker_id}/pause", WorkerView)
+
+    async def resume_worker(self, worker_id: int) -> WorkerView:
+        """Have a paused worker claim again."""
+        return await self._send("POST", f"/workers/{worker_id}/resume", WorkerView)
+
     async def quickstart(self) -> StudyDocument:
         """The quickstart's study document."""
         return await self._get("/quickstart", StudyDocument)
@@ -162,6 +178,21 @@ class AtlasClient:
         """Which methods of a study differ in quality, and which are tied with the best."""
         return await self._get(f"/studies/{study_id}/significance", SignificanceView)
 
+    async def pareto(
+        self,
+        study_id: int,
+        x: str = "trainable_parameters",
+        y: str = "task_performance",
+        z: str | None = None,
+        floor: float | None = None,
+    ) -> Pareto:
+        """The configurations of a study against two or three metrics, and who is on the front."""
+        return await self._get(f"/studies/{study_id}/pareto", Pareto, {"x": x, "y": y, "z": z, "floor": floor})
+
+    async def sweeps(self, study_id: int) -> Sweeps:
+        """A study's methods against one of their hyper-parameters."""
+        return await self._get(f"/studies/{study_id}/sweep", Sweeps)
+
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (its document), csv or md (its cells)."""
         answer = await self._http.get(f"{PREFIX}/studies/{study_id}/export", params={"format": format})
@@ -208,9 +239,25 @@ class AtlasClient:
         """What a run will cost, before it is launched."""
         return await self._send("POST", "/estimates", EstimateView, request.model_dump(mode="json", by_alias=True))
 
+    async def predict(self, run_id: int, request: PredictRequest) -> PredictionView:
+        """What a run's model and its base answer; waits for a worker."""
+        return await self._send("POST", f"/runs/{run_id}/predict", PredictionView, request.model_dump(mode="json"))
+
+    async def merge(self, run_id: int) -> MergedView:
+        """Merge a run's adapter into its base; waits for a worker."""
+        return await self._send("POST", f"/runs/{run_id}/merge", MergedView)
+
     async def recommend(self, request: RecommendationRequest) -> Recommendation:
         """Which method fits."""
         return await self._send("POST", "/recommendations", Recommendation, request.model_dump(mode="json"))
+
+    async def look_up(self, request: LookupRequest) -> Lookup:
+        """Which method fits a case that may not have been measured."""
+        return await self._send("POST", "/lookups", Lookup, request.model_dump(mode="json", by_alias=True))
+
+    async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
+        """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
+        return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

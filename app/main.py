@@ -10,7 +10,19 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.api import catalogue, estimates, health, problems, recommendations, runs, studies
+from app.api import (
+    catalogue,
+    estimates,
+    evidence,
+    health,
+    lookups,
+    problems,
+    recommendations,
+    runs,
+    selection_guide,
+    studies,
+    workers,
+)
 from app.api.guard import LARGEST_BODY_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -18,7 +30,21 @@ from app.errors import NotFound
 from app.settings import Settings
 
 PREFIX = "/api/v1"
-ROUTERS = (health.router, catalogue.router, studies.router, runs.router, recommendations.router, estimates.router)
+ROUTERS = (
+    health.router,
+    catalogue.router,
+    workers.router,
+    studies.router,
+    runs.router,
+    recommendations.router,
+    studies.router,
+    evidence.router,
+    runs.router,
+    recommendations.router,
+    selection_guide.router,
+    lookups.router,
+    estimates.router,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

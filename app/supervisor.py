@@ -10,7 +10,10 @@ import urllib.request
 from collections.abc import Callable
 from types import FrameType
 
-RESTART_AFTER_SECONDS = 0.5
+HASTY_SECONDS = 5.0
+"""What ends sooner after its start has a lasting reason to."""
+BREAK_SECONDS = 0.5
+"""Before that is started again."""
 STOP_SECONDS = 35.0
 """Longer than a worker takes to have its runs write their checkpoints."""
 READY_SECONDS = 60.0
@@ -25,7 +28,9 @@ class Supervisor:
         worker = [sys.executable, "-m", "app.worker", "--with-parent"]
         self._commands = {"web": web, "worker": worker}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._started_at: dict[str, float] = {}
         self._stopping = threading.Event()
+        self._something_ended = threading.Event()
 
     def run(self, when_ready: Callable[[str], None]) -> int:
         """Until SIGINT or SIGTERM; 0, or 1 where the web process never answered."""
@@ -37,7 +42,9 @@ class Supervisor:
             if not self._wait_until_ready():
                 return 0 if self._stopping.is_set() else 1
             when_ready(self.url)
-            while not self._stopping.wait(RESTART_AFTER_SECONDS):
+            while not self._stopping.is_set():
+                self._something_ended.wait()
+                self._something_ended.clear()
                 self._restart_dead()
             return 0
         finally:
@@ -45,10 +52,17 @@ class Supervisor:
 
     def _stop_requested(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()
+        self._something_ended.set()
 
     def _start(self, name: str) -> None:
         # In a session of its own, Ctrl-C reaches only this process, which then stops its children in order.
-        self._processes[name] = subprocess.Popen(self._commands[name], start_new_session=True)
+        process = subprocess.Popen(self._commands[name], start_new_session=True)
+        self._processes[name], self._started_at[name] = process, time.monotonic()
+        threading.Thread(target=self._tell_of_its_end, args=(process,), daemon=True).start()
+
+    def _tell_of_its_end(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        self._something_ended.set()
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + READY_SECONDS
@@ -70,6 +84,9 @@ class Supervisor:
     def _restart_dead(self) -> None:
         for name, process in list(self._processes.items()):
             if process.poll() is not None:
+                hasty = time.monotonic() - self._started_at[name] < HASTY_SECONDS
+                if self._stopping.wait(BREAK_SECONDS if hasty else 0):
+                    return
                 print(f"The {name} process ended with code {process.returncode}; starting it again.", flush=True)
                 self._start(name)
 

@@ -103,9 +103,12 @@ def adopt_checkpoint(earlier: Sequence[Path], folder: Path) -> None:
     found = sorted((path for old in earlier for path in old.glob("step-*")), key=lambda path: path.name, reverse=True)
     for checkpoint in found:
         try:
-            shutil.copytree(checkpoint, folder / checkpoint.name)
+            # Under its name only when it is whole: who is killed on the way leaves nothing that looks like one.
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+            shutil.copytree(checkpoint, folder / UNFINISHED)
+            (folder / UNFINISHED).rename(folder / checkpoint.name)
         except (OSError, shutil.Error):
-            shutil.rmtree(folder / checkpoint.name, ignore_errors=True)
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
             continue
         return
 

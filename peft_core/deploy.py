@@ -6,10 +6,11 @@ peft library is a folder that `peft.PeftModel.from_pretrained` loads; ours are d
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peft_core.data import Row
+from peft_core.data import Item, Row
 from peft_core.device import pick_device
 from peft_core.errors import NotOffered, PeftCoreError
 from peft_core.method import Method, build_method
@@ -53,8 +54,8 @@ class Served:
     """
 
     def __init__(self, folder: Path | str, base_model: Path | None = None) -> None:
-        self._spec = read_run(Path(folder), base_model)
-        self._method = _method(self._spec)
+        self.spec = read_run(Path(folder), base_model)
+        self.method = _method(self.spec)
         self.model = self._load(self._fresh_base())
 
     def switch(self, folder: Path | str) -> None:
@@ -62,41 +63,30 @@ class Served:
 
         Raises NotOffered where that run was trained on another base model or kind of task.
         """
-        asked = read_run(Path(folder), self._spec.base_model)
-        if (asked.base_model_sha256, asked.task.kind) != (self._spec.base_model_sha256, self._spec.task.kind):
+        asked = read_run(Path(folder), self.spec.base_model)
+        if (asked.base_model_sha256, asked.task.kind) != (self.spec.base_model_sha256, self.spec.task.kind):
             raise NotOffered(
                 f"The run in {asked.folder.name!r} has another base model or kind of task. Load it by itself."
             )
-        same_head = len(asked.task.labels) == len(self._spec.task.labels)
-        base = self._method.unload(self.model) if same_head else None
-        self._spec, self._method = asked, _method(asked)
+        same_head = len(asked.task.labels) == len(self.spec.task.labels)
+        base = self.method.unload(self.model) if same_head else None
+        self.spec, self.method = asked, _method(asked)
         self.model = self._load(base if base is not None else self._fresh_base())
 
     def answer(self, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[str]:
         """What the adapted model answers to each text (with its second text where the task has two)."""
-        from transformers import AutoTokenizer
-
-        spec, task = self._spec, self._task
-        tokenizer = AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True, trust_remote_code=False)
-        # Tokenising asks for a label, which answering does not read.
-        label = spec.task.labels[0] if spec.task.labels else "0"
-        rows = [
-            Row(index, text, label=label, pair=pairs[index] if pairs else "", words=tuple(text.split()))
-            for index, text in enumerate(texts)
-        ]
-        items = task.tokenise(rows, spec.task, tokenizer, spec.budget.max_length)
-        loop = Loop(self._method, task, pick_device(), spec.precision or "fp32", tokenizer.pad_token_id or 0)
-        return [task.show(answer, spec.task) for answer in answer_all(self.model, loop, items)]
+        asked = [as_row(index, text, pairs[index] if pairs else "") for index, text in enumerate(texts)]
+        return answers(self.model, self.spec, self.method, asked)
 
     @property
     def _task(self) -> type[Task]:
-        return task_kind(self._spec.task.kind)
+        return task_kind(self.spec.task.kind)
 
     def _fresh_base(self) -> "nn.Module":
-        return load_base(self._spec, self._task, self._method, pick_device())
+        return load_base(self.spec, self._task, self.method, pick_device())
 
     def _load(self, base: "nn.Module") -> "nn.Module":
-        loaded = self._method.load(base, self._spec.folder / "adapter", task_kind=self._spec.task.kind)
+        loaded = self.method.load(base, self.spec.folder / "adapter", task_kind=self.spec.task.kind)
         return loaded.to(pick_device()).eval()
 
 
@@ -105,16 +95,44 @@ def merge_into(folder: Path | str, target: Path | str, base_model: Path | None =
 
     transformers loads `target` without peft and without this package. Raises NotOffered where the method cannot merge.
     """
-    from transformers import AutoTokenizer
-
     spec = read_run(Path(folder), base_model)
     method = _method(spec)
     merged: Any = method.merge(Served(folder, base_model).model)
     if merged is None:
         raise NotOffered(f"{method.title} cannot be merged: no weight of the base model can hold what it learned.")
     merged.save_pretrained(str(target))
-    AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True).save_pretrained(str(target))
+    _tokenizer(spec.base_model).save_pretrained(str(target))
     return Path(target)
+
+
+def as_row(index: int, text: str, pair: str = "", choices: Sequence[str] = ()) -> Row:
+    """What a person asks, as any kind of task reads it."""
+    return Row(index, text, pair=pair, choices=tuple(choices), words=tuple(text.split()))
+
+
+def answers(model: "nn.Module", spec: RunSpec, method: Method, rows: Sequence[Row]) -> list[str]:
+    """What a model of the run's kind of task answers to each row, as a person reads it."""
+    kind, items = as_items(spec, rows)
+    loop = Loop(method, kind, pick_device(), spec.precision or "fp32", _tokenizer(spec.base_model).pad_token_id or 0)
+    return [kind.show(answer, spec.task) for answer in answer_all(model, loop, items)]
+
+
+def as_items(spec: RunSpec, rows: Sequence[Row], *, labelled: bool = False) -> tuple[type[Task], list[Item]]:
+    """Rows as items of the kind of task that answers them; `labelled`: of the run's own, with their right answers.
+
+    Raises NotOffered where the rows lack what the kind of task reads.
+    """
+    kind, tokenizer, length = task_kind(spec.task.kind), _tokenizer(spec.base_model), spec.budget.max_length
+    if labelled:
+        return kind, kind.tokenise(rows, spec.task, tokenizer, length)
+    return kind.ask(rows, spec.task, tokenizer, length)
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(base_model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(base_model), local_files_only=True, trust_remote_code=False)
 
 
 def _method(spec: RunSpec) -> Method:

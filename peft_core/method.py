@@ -76,6 +76,16 @@ class LearningRate(Frozen):
         factors = {1: (1.0,), 3: (1 / 3, 1.0, 3.0), 5: (1 / 5, 1 / 2, 1.0, 2.0, 5.0)}[points]
         return tuple(float(f"{centre * factor:.3g}") for factor in factors)
 
+    @staticmethod
+    def beyond(rates: Sequence[float], best: float) -> tuple[float, float] | None:
+        """Two more learning rates past the end of a grid that `best` lies at, in the grid's own step there, to 3
+        significant digits, the nearer one first; None where `best` lies within or is alone."""
+        ordered = sorted(rates)
+        if len(ordered) < 2 or best not in (ordered[0], ordered[-1]):
+            return None
+        step = ordered[-1] / ordered[-2] if best == ordered[-1] else ordered[0] / ordered[1]
+        return float(f"{best * step:.3g}"), float(f"{best * step**2:.3g}")
+
 
 def _place(value: float, low: float, high: float) -> float:
     """Where `value` lies between `low` (0) and `high` (1) on a log scale, clamped."""

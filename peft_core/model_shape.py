@@ -20,6 +20,11 @@ CAUSAL_TYPES = frozenset(
 )
 """Decoders: models whose every position sees only what stands before it."""
 
+ENCODER_DECODER_TYPES = frozenset({"t5", "mt5"})
+"""Models with a second stack, which attends to the first."""
+
+Architecture = Literal["encoder", "decoder", "encoder-decoder"]
+
 Role = Literal["query", "key", "value", "qkv", "attention_output", "ffn_gate", "ffn_up", "ffn_down"]
 """What a linear layer does inside a transformer layer. `qkv`: one layer that makes all three projections."""
 
@@ -97,6 +102,13 @@ class ModelShape:
     @property
     def causal(self) -> bool:
         return self.model_type in CAUSAL_TYPES
+
+    @property
+    def architecture(self) -> Architecture:
+        """The family that results may be carried over within."""
+        if self.model_type in ENCODER_DECODER_TYPES:
+            return "encoder-decoder"
+        return "decoder" if self.causal else "encoder"
 
     @cached_property
     def linears(self) -> dict[str, tuple[int, int]]:

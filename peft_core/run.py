@@ -3,6 +3,7 @@
 import hashlib
 import math
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None, pause: Pause =
     asked after every step of training. Raises PeftCoreError where the spec cannot be done, RunFailed where training
     broke down or memory ran out, RunPaused where it stopped at a checkpoint because `pause` said so.
     """
-    _hush_libraries()
+    hush_libraries()
     try:
         return _run(spec, on_event, hub or Hub(), pause)
     except (MemoryError, RuntimeError) as error:
@@ -87,17 +88,19 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub, pause: Pause) -> RunResult:
     return RunResult(
         validation_score=validation_score,
         train_seconds=train_seconds,
-        artifacts=_artifacts(spec.folder),
+        artifacts=artifacts_of(spec.folder),
         environment=seen,
     )
 
 
-def _hush_libraries() -> None:
+def hush_libraries() -> None:
     """No progress bars and load reports: a run speaks through its events."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # The peft library asks transformers by a name that goes in its version 6.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,8 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
     )
 
 
-def _artifacts(folder: Path) -> tuple[Artifact, ...]:
+def artifacts_of(folder: Path) -> tuple[Artifact, ...]:
+    """Every file in a folder, with its size and the hash of its content."""
     return tuple(
         Artifact(
             path=path.relative_to(folder).as_posix(),

@@ -4,6 +4,7 @@ Everything here is plain data (JSON in, JSON out) and imports nothing that train
 """
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,31 @@ def _finite_or_missing(value: object) -> object:
 
 FiniteOrMissing = Annotated[float | None, BeforeValidator(_finite_or_missing)]
 """A measured value: what is no number was not measured."""
+
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(value: object) -> object:
+    """Plain data in which U+FFFD stands for each character that a database refuses: NUL, half of a surrogate pair.
+
+    A run's words come from anywhere: a library's message, a label, a file's name.
+    """
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+Storable = BeforeValidator(storable)
+Text = Annotated[str, Storable]
+Key = Annotated[str, Storable, Field(max_length=100)]
+Step = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""As large as a column holds: what is larger is refused where it is told, in the run's own process."""
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Frozen(BaseModel):
@@ -170,16 +196,16 @@ class Progress(Frozen):
 
     event: Literal["progress"] = "progress"
     phase: Literal["downloading", "loading", "training", "evaluating", "measuring"]
-    step: int
-    total_steps: int
+    step: Count
+    total_steps: Count
 
 
 class Point(Frozen):
     """One value of a series, e.g. `train_loss` at a step. A value that is not finite is None."""
 
     event: Literal["point"] = "point"
-    key: str
-    step: int
+    key: Key
+    step: Step
     value: FiniteOrMissing
 
 
@@ -188,14 +214,14 @@ class Resumed(Frozen):
     was reached before is told again."""
 
     event: Literal["resumed"] = "resumed"
-    step: int
+    step: Step
 
 
 class Log(Frozen):
     """One line for the run's log."""
 
     event: Literal["log"] = "log"
-    message: str
+    message: Text
 
 
 class PrecisionChosen(Frozen):
@@ -212,9 +238,9 @@ class Measurement(Frozen):
     """One metric's value in one run. `value` None is missing; `detail` says how or why."""
 
     event: Literal["measurement"] = "measurement"
-    metric: str
+    metric: Key
     value: FiniteOrMissing
-    detail: dict[str, JsonValue] = {}
+    detail: Annotated[dict[str, JsonValue], Storable] = {}
 
 
 class Predictions(Frozen):
@@ -222,7 +248,7 @@ class Predictions(Frozen):
 
     event: Literal["predictions"] = "predictions"
     items: tuple[int, ...]
-    predicted: tuple[str, ...]
+    predicted: tuple[Text, ...]
     scores: tuple[float, ...]
 
 
@@ -237,8 +263,8 @@ Pause = Callable[[], bool]
 class Artifact(Frozen):
     """A file the run leaves in its folder. `path` is relative to the folder."""
 
-    path: str
-    size_bytes: int
+    path: Annotated[str, Field(max_length=500)]
+    size_bytes: Count
     sha256: str
 
 
@@ -248,4 +274,4 @@ class RunResult(Frozen):
     validation_score: FiniteOrMissing
     train_seconds: FiniteOrMissing
     artifacts: tuple[Artifact, ...]
-    environment: dict[str, JsonValue]
+    environment: Annotated[dict[str, JsonValue], Storable]

@@ -1,6 +1,7 @@
 """The contract of a kind of task: one file in `peft_core/tasks`, found by its file name, which is its key."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from peft_core.catalogue import discover, pick
@@ -145,6 +146,17 @@ class Task:
     ) -> list[Item]:
         """Each row as an item of at most `max_length` tokens."""
         raise NotImplementedError
+
+    @classmethod
+    def ask(
+        cls, rows: Sequence[Row], spec: TaskSpec, tokenizer: "PreTrainedTokenizerBase", max_length: int
+    ) -> "tuple[type[Task], list[Item]]":
+        """What a person asks, whose right answer nobody knows, as items; and the kind of task that answers them: this
+        one, unless it only scores texts. Raises NotOffered where the rows lack what this kind reads."""
+        # Tokenising asks for labels, which answering does not read.
+        label = spec.labels[0] if spec.labels else "0"
+        labelled = [replace(row, label=label, tags=(label,) * len(row.words)) for row in rows]
+        return cls, cls.tokenise(labelled, spec, tokenizer, max_length)
 
     @classmethod
     def facts(

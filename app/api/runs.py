@@ -15,14 +15,17 @@ from app.schemas import (
     ArtifactView,
     DiagnosisView,
     LogLine,
+    MergedView,
     Page,
     PredictionsView,
+    PredictionView,
+    PredictRequest,
     RunDetail,
     RunView,
     Series,
     SpectrumView,
 )
-from app.services import diagnoses, runs, spectra
+from app.services import diagnoses, jobs, runs, spectra, try_out
 from app.services.run_events import News, read_cursor, read_news
 from app.services.runs import RunFilter
 from app.services.store import stored_file
@@ -142,6 +145,24 @@ def read_spectrum(
 ) -> SpectrumView:
     """The singular values of what the run has learned, of one layer; the most changed one unless asked."""
     return spectra.read_spectrum(here.engine, here.caller, here.settings.store_folder, run_id, layer=layer)
+
+
+@router.post("/{run_id}/predict")
+async def predict(here: Here, run_id: RowId, request: PredictRequest) -> PredictionView:
+    """What the run's model answers, beside its base. A worker answers within 30 s, also while it trains; a cost probe
+    is waited for, a minute at most."""
+    job = await run_in_threadpool(try_out.ask_for_answers, here.engine, here.caller, run_id, request)
+    return try_out.as_answers(run_id, request, await jobs.answer(here.engine, here.caller, job))
+
+
+@router.post("/{run_id}/merge")
+async def merge(here: Here, run_id: RowId) -> MergedView:
+    """Merge the run's adapter into its base, as files of the run that transformers loads without peft. Asked again, the
+    same files."""
+    job = await run_in_threadpool(try_out.ask_for_merging, here.engine, here.settings, here.caller, run_id)
+    if job is not None:
+        await jobs.answer(here.engine, here.caller, job)
+    return await run_in_threadpool(try_out.merged, here.engine, here.caller, run_id)
 
 
 @router.get("/{run_id}/artifacts")

@@ -142,13 +142,15 @@ class BaseModelCard(Document):
 
 
 class WorkerView(Document):
-    """A worker process and its device. alive: its heartbeat is younger than 15 s on the database's clock."""
+    """A worker process and its device. alive: its heartbeat is younger than 15 s on the database's clock. paused: it
+    claims nothing more until it is resumed, and finishes what it runs."""
 
     id: int
     name: str
     device: str
     device_info: dict[str, JsonValue]
     alive: bool
+    paused: bool
     started_at: datetime
     heartbeat_at: datetime
     seconds_since_heartbeat: float

@@ -73,11 +73,11 @@ def _row(evidence: StudyEvidence, row: Configuration, best: Configuration | None
 
 def _with(evidence: StudyEvidence, row: Configuration, other: Configuration | None) -> QualityDifference | None:
     found = evidence.as_evidence.significance.between(row.id, other.id) if other is not None else None
-    return _document(evidence, found) if found is not None else None
+    return difference_view(evidence, found) if found is not None else None
 
 
-def _document(evidence: StudyEvidence, found: Compared) -> QualityDifference:
-    """In the score's own direction: inside the comparison, quality is always better when higher."""
+def difference_view(evidence: StudyEvidence, found: Compared) -> QualityDifference:
+    """A comparison in the score's own direction: inside the comparison, quality is always better when higher."""
     pair, direction = found.pair, sign(evidence.task)
     return QualityDifference(
         configuration=pair.key,

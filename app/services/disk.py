@@ -17,13 +17,23 @@ BYTES_CHECKPOINTED = 12
 
 def check_room(store: Path, methods: Sequence[Method], shape: ModelShape, seeds: int) -> None:
     """Raises DiskFull where the study's files would leave less than a tenth of the store's disk free."""
+    check_room_for(store, "This study", bytes_kept(methods, shape, seeds), " or ask for fewer methods or seeds")
+
+
+def check_room_for_model(store: Path, shape: ModelShape) -> None:
+    """Raises DiskFull where a whole model would leave less than a tenth of the store's disk free."""
+    check_room_for(store, "The merged model", BYTES_STORED * shape.parameters, "")
+
+
+def check_room_for(store: Path, what: str, needed: int, otherwise: str) -> None:
+    """Raises DiskFull where so many bytes would leave less than a tenth of the store's disk free."""
     disk = shutil.disk_usage(_existing(store))
-    needed, kept_free = bytes_kept(methods, shape, seeds), SHARE_LEFT_FREE * disk.total
+    kept_free = SHARE_LEFT_FREE * disk.total
     if disk.free - needed < kept_free:
         raise DiskFull(
-            f"This study keeps about {_gigabytes(needed)} of files. {_gigabytes(disk.free)} of the store's disk"
+            f"{what} keeps about {_gigabytes(needed)} of files. {_gigabytes(disk.free)} of the store's disk"
             f" ({_gigabytes(disk.total)}) are free, and {_gigabytes(kept_free)} of them stay free. Delete studies that"
-            " are no longer needed, or ask for fewer methods or seeds."
+            f" are no longer needed{otherwise and ','}{otherwise}."
         )
 
 

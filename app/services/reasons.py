@@ -55,6 +55,10 @@ LEAST_BOUGHT = 1.05
 """Ratios below this are not worth a word."""
 
 CAUSES = {
+    "references": (
+        "Quality has no scale: full fine-tuning, or a LoRA row that can stand in for it, and an untuned row must both"
+        " be measured. Run them and ask again."
+    ),
     "gain": (
         "The reference does not clearly beat the untuned floor here, so there is no gain to share out. "
         "Train longer or on more data, then ask again."
@@ -103,13 +107,7 @@ class Reasons:
     def _no_scale(self) -> Sentence:
         if any(run.status in ("queued", "running") for run in self._evidence.all_runs):
             return [text("The runs that give quality its scale are not in yet. Ask again when the study has ended.")]
-        untuned = "the untuned row" if self._evidence.untuned is not None else "an untuned row"
-        return [
-            text(
-                "Quality has no scale: full fine-tuning, or a LoRA row that can stand in for it, and"
-                f" {untuned} must both be measured. Run them and ask again."
-            )
-        ]
+        return [text(CAUSES["references"])]
 
     def _heaviest(self) -> list[str]:
         """The metrics that weigh most, quality first: what a reason speaks of."""
@@ -186,7 +184,13 @@ class Reasons:
             return []
         chance = Part(number=self.number(likeliest.p_best, "p_best", "probability"))
         row = self._rows[likeliest.key]
-        return [text(" "), label(row), text(" misses what is asked of quality by less than the noise: best in "), chance, text(".")]
+        return [
+            text(" "),
+            label(row),
+            text(" misses what is asked of quality by less than the noise: best in "),
+            chance,
+            text("."),
+        ]
 
     # -- why others are out -------------------------------------------------------------------------------------------
 

@@ -50,6 +50,9 @@ def sweep(engine: Engine, store: Path) -> None:
     for folder in (store / "runs").glob("*"):
         if not (folder.name.isdigit() and int(folder.name) in waiting):
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in (store / "jobs").glob("*"):
+        if time.time() - folder.stat().st_mtime > UNREGISTERED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
     for sha256 in unknown:
         old[sha256].unlink(missing_ok=True)
 

@@ -50,6 +50,8 @@ from peft_core.task import sign, task_kind
 
 MOST_LOST = 3
 LOST_THRICE = f"lost its worker {MOST_LOST} times: look at the worker's log and the machine's memory, then retry"
+WORKER_STOPPED = "its worker stopped"
+CANCELLED = "cancelled while it ran"
 Outcome = Literal["succeeded", "failed", "cancelled", "lost", "returned"]
 
 
@@ -73,6 +75,8 @@ class ClaimedRun:
     configuration_id: int
     first_seed: bool
     """Whether its seed is the first of those that report."""
+    last_line: int = 0
+    """The id of the last line in its log when it was claimed."""
 
 
 def register_worker(session: Session, name: str, device: str, device_info: dict[str, Any]) -> int:
@@ -109,11 +113,13 @@ def claim_next_run(
     The highest priority goes first; of studies with equal priority, the one that has waited longest since its last
     claim. `alone`: nothing else runs on the device, so a cost probe may start. A probe at the head of the queue waits
     for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a study's
-    precision is unknown, one run of it at a time: the first measures it.
+    precision is unknown, one run of it at a time: the first measures it. A paused worker claims nothing.
     """
     write_lock(session)
     now = database_now(session)
     worker = session.get_one(Worker, worker_id)
+    if worker.paused_at is not None:
+        return None
     # The study's row too, so that of two claims at once only one sees that its precision is unknown. Not its key:
     # what is written about its other runs refers to that.
     locked = {"skip_locked": True, "key_share": True, "of": [Run, Study]}
@@ -124,7 +130,13 @@ def claim_next_run(
     if study.precision is None and _is_running(session, study):
         return None
     lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
-    spec = _spec(run, study, session.get_one(Configuration, run.configuration_id), store, lease, checkpoint_seconds)
+    configuration = session.get_one(Configuration, run.configuration_id)
+    try:
+        spec = _spec(run, study, configuration, store, lease, checkpoint_seconds)
+        first_seed = run.seed == study.document["seeds"][0]
+    except (ValueError, LookupError, TypeError) as error:
+        _refuse(session, run, error, now)
+        return None
     study.claimed_at = now
     run.status, run.attempt, run.lease_token = "running", lease.attempt, lease.token
     run.lease_expires_at = now + timedelta(seconds=lease_seconds)
@@ -132,7 +144,16 @@ def claim_next_run(
     run.phase, run.step, run.total_steps, run.training_started_at = "loading", 0, None, None
     run.spec = spec.model_dump(mode="json")
     session.add(Attempt(team_id=run.team_id, run_id=run.id, attempt=lease.attempt, worker=worker.name, started_at=now))
-    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, run.seed == study.document["seeds"][0])
+    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, first_seed, last_line(session, run.id))
+
+
+def _refuse(session: Session, run: Run, error: Exception, now: datetime) -> None:
+    """Its study's document makes no run: it fails, and what waits behind it does not wait for it."""
+    run.status, run.ended_at, run.updated_at = "failed", now, now
+    said = " ".join(str(error).split())[:300]
+    run.reason = f"The study's document makes no run ({type(error).__name__}: {said}). Make a new study of it."
+    session.flush()
+    choose_learning_rate(session, run.configuration_id)
 
 
 def _is_running(session: Session, study: Study) -> bool:
@@ -218,8 +239,18 @@ def cancel_requests(session: Session, run_ids: Sequence[int]) -> set[int]:
     return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids), Run.cancel_requested)))
 
 
-def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bool:
-    """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run."""
+def last_line(session: Session, run_id: int) -> int:
+    """The id of the last line in a run's log; 0 where it has none."""
+    return session.scalar(select(func.max(LogLineRow.id)).where(LogLineRow.run_id == run_id)) or 0
+
+
+def record_events(session: Session, lease: Lease, events: Sequence[Event], *, after_line: int | None = None) -> bool:
+    """Write a batch of events, whole or not at all; returns whether somebody asked to cancel the run.
+
+    A batch whose answer was lost may be sent again, with more behind it, and changes nothing twice, if `after_line` is
+    the last line of the run's log that the sender knows of: the lines behind it are the batch's own, for nobody else
+    writes there. None: its log lines are new.
+    """
     write_lock(session)
     now = database_now(session)
     values: dict[str, Any] = {"last_event_at": now, "updated_at": now}
@@ -240,9 +271,17 @@ def record_events(session: Session, lease: Lease, events: Sequence[Event]) -> bo
             for (key, step), value in points.items()
         ],
     )
-    for event in events:
+    for event in _not_yet_told(session, lease, events, after_line):
         _record(session, lease, event, now)
     return bool(session.scalar(select(Run.cancel_requested).where(Run.id == lease.run_id)))
+
+
+def _not_yet_told(session: Session, lease: Lease, events: Sequence[Event], after_line: int | None) -> list[Event]:
+    """All but the log lines that are there already; whatever else is sent again replaces itself."""
+    behind = (LogLineRow.run_id == lease.run_id, LogLineRow.id > (after_line or 0))
+    told = session.scalar(select(func.count()).where(*behind)) if after_line is not None else 0
+    lines = [event for event in events if isinstance(event, Log)][told:]
+    return [*(event for event in events if not isinstance(event, Log)), *lines]
 
 
 def _go_on_from(session: Session, lease: Lease, step: int) -> None:
@@ -314,29 +353,49 @@ def fail_run(session: Session, claim: ClaimedRun, reason: str) -> None:
 def cancel_run(session: Session, claim: ClaimedRun) -> None:
     """The run was stopped because somebody asked; what it measured stays."""
     write_lock(session)
-    reason = "cancelled while it ran"
-    _write(session, claim.lease, status="cancelled", **_ended(session, claim.lease, "cancelled", reason))
+    ended = _ended(session, claim.lease, "cancelled", CANCELLED)
+    _write(session, claim.lease, status="cancelled", **ended)
     choose_learning_rate(session, claim.configuration_id)
 
 
-def give_back(session: Session, lease: Lease) -> None:
-    """The worker stops: the run goes back to the queue, to go on from its checkpoint on another."""
+def give_back(session: Session, lease: Lease, reason: str = WORKER_STOPPED) -> bool:
+    """The run goes back to the queue, to go on from its checkpoint elsewhere; `reason` says why it could not stay.
+
+    Returns whether it waits: one that somebody asked to cancel is cancelled instead.
+    """
     write_lock(session)
-    ended = _ended(session, lease, "returned", "its worker stopped")
+    return _wait_again(session, lease, "returned", reason)
+
+
+def lose_run(session: Session, claim: ClaimedRun, reason: str) -> bool:
+    """What the run ran on was lost, its worker was not: back to the queue, or failed where it was lost too often.
+
+    Returns whether it waits: one that somebody asked to cancel is cancelled instead.
+    """
+    write_lock(session)
+    waits = _wait_again(session, claim.lease, "lost", reason)
+    choose_learning_rate(session, claim.configuration_id)
+    return waits
+
+
+def _wait_again(session: Session, lease: Lease, outcome: Outcome, reason: str) -> bool:
+    """End the attempt and put its run where it goes from here; whether that is the queue."""
+    # Held to the end, so that nobody asks to cancel between this answer and what is done upon it.
+    asked = session.execute(
+        select(Run.cancel_requested, Run.configuration_id).where(*_owned(lease)).with_for_update(key_share=True)
+    ).one_or_none()
+    if asked is not None and asked.cancel_requested:
+        ended = _ended(session, lease, "cancelled", reason)
+        _write(session, lease, **ended | {"status": "cancelled", "reason": CANCELLED})
+        choose_learning_rate(session, asked.configuration_id)
+        return False
+    ended = _ended(session, lease, outcome, reason)
+    if outcome == "lost" and _times_lost(session, lease.run_id) >= MOST_LOST:
+        _write(session, lease, **ended | {"status": "failed", "reason": LOST_THRICE})
+        return False
     waiting = {"status": "queued", "reason": None, "ended_at": None, "worker_id": None, "phase": None}
     _write(session, lease, **ended | waiting)
-
-
-def lose_run(session: Session, claim: ClaimedRun, reason: str) -> None:
-    """What the run ran on was lost, its worker was not: back to the queue, or failed where it was lost too often."""
-    write_lock(session)
-    ended = _ended(session, claim.lease, "lost", reason)
-    if _times_lost(session, claim.lease.run_id) < MOST_LOST:
-        waiting = {"status": "queued", "reason": None, "ended_at": None, "worker_id": None, "phase": None}
-        _write(session, claim.lease, **ended | waiting)
-    else:
-        _write(session, claim.lease, **ended | {"status": "failed", "reason": LOST_THRICE})
-    choose_learning_rate(session, claim.configuration_id)
+    return True
 
 
 def _ended(session: Session, lease: Lease, outcome: Outcome, reason: str | None) -> dict[str, Any]:

@@ -268,6 +268,8 @@ def request_cancel(engine: Engine, caller: Caller, run_id: int) -> None:
     """Cancel a queued run, ask a running one to stop; raises Conflict for one that has ended."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
+        # Held, so that its worker cannot put it back into the queue between this reading and the request.
+        session.execute(select(Run.id).where(Run.id == run_id).with_for_update(key_share=True))
         run = read_run(session, run_id)
         if run.status not in ("queued", "running"):
             raise Conflict(f"Run {run_id} has already {run.status}; a finished run never changes.")

@@ -39,6 +39,17 @@ def keep(store: Path, folder: Path, artifacts: Sequence[Artifact]) -> None:
             os.link(source, target)
 
 
+def link(store: Path, artifacts: Sequence[Artifact], folder: Path) -> None:
+    """Put a run's files back into a folder as they lay there. Raises NotFound where the store lacks one."""
+    for artifact in artifacts:
+        path = object_path(store, artifact.sha256)
+        if not path.is_file():
+            raise NotFound(f"The file {artifact.path} is registered but not in the store. Was the store moved?")
+        target = folder / artifact.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
+
+
 def objects(store: Path) -> Iterator[Path]:
     """Every file that the store keeps; its name is its hash."""
     yield from (store / "objects").glob("*/*")

@@ -349,7 +349,8 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
         read_study(session, study_id)
         now = database_now(session)
         unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
-        runs = session.scalars(unfinished).all()
+        # Held, so that no worker can put one back into the queue between this reading and the request.
+        runs = session.scalars(unfinished.order_by(Run.id).with_for_update(key_share=True)).all()
         for run in runs:
             cancel(run, now)
         for configuration_id in sorted({run.configuration_id for run in runs}):

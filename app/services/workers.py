@@ -1,4 +1,4 @@
-"""Who works: the workers and their devices, judged alive by the database's clock."""
+"""Who works: the workers and their devices, judged alive by the database's clock; and pausing one."""
 
 from datetime import datetime, timedelta
 
@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import database_now, system_session
 from app.db.tables import Run, Worker
+from app.errors import Conflict, NotFound
 from app.schemas import WorkerView
 
 ALIVE_SECONDS = 15.0
@@ -21,6 +22,35 @@ def list_workers(engine: Engine) -> list[WorkerView]:
         return [_view(session, worker, now) for worker in session.scalars(recent)]
 
 
+def pause_worker(engine: Engine, worker_id: int) -> WorkerView:
+    """Have it claim nothing more until it is resumed or its process ends; what it runs, it finishes.
+
+    Raises NotFound, and Conflict where it has stopped.
+    """
+    with system_session(engine) as session:
+        now = database_now(session)
+        worker = _working(session, worker_id)
+        worker.paused_at = worker.paused_at or now
+        return _view(session, worker, now)
+
+
+def resume_worker(engine: Engine, worker_id: int) -> WorkerView:
+    """Have it claim again. Raises NotFound, and Conflict where it has stopped."""
+    with system_session(engine) as session:
+        worker = _working(session, worker_id)
+        worker.paused_at = None
+        return _view(session, worker, database_now(session))
+
+
+def _working(session: Session, worker_id: int) -> Worker:
+    worker = session.get(Worker, worker_id)
+    if worker is None:
+        raise NotFound(f"There is no worker {worker_id}.")
+    if worker.stopped_at is not None:
+        raise Conflict(f"Worker {worker.name} has stopped. Start one with `peft-atlas worker`.")
+    return worker
+
+
 def _view(session: Session, worker: Worker, now: datetime) -> WorkerView:
     age = max(0.0, (now - worker.heartbeat_at).total_seconds())
     running = select(Run.id).where(Run.worker_id == worker.id, Run.status == "running").order_by(Run.id).limit(1)
@@ -30,6 +60,7 @@ def _view(session: Session, worker: Worker, now: datetime) -> WorkerView:
         device=worker.device,
         device_info=worker.device_info,
         alive=worker.stopped_at is None and age < ALIVE_SECONDS,
+        paused=worker.paused_at is not None,
         started_at=worker.started_at,
         heartbeat_at=worker.heartbeat_at,
         seconds_since_heartbeat=age,

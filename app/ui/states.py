@@ -39,9 +39,12 @@ def partial(title: str, text: Any) -> html.Div:
 
 
 def worker_is_down(workers: list[WorkerView], waiting: int) -> html.Div | None:
-    """Runs wait and no worker lives: what to start. None where all is well."""
-    if not waiting or any(worker.alive for worker in workers):
+    """Runs wait and no worker takes one: what to do. None where all is well."""
+    alive = [worker for worker in workers if worker.alive]
+    if not waiting or any(not worker.paused for worker in alive):
         return None
+    if alive:
+        return partial("Every worker is paused. ", "The queue waits until one is resumed. Results are safe.")
     command = html.Code("peft-atlas worker")
     return partial(
         "No worker is running. ", ["The queue waits until one is: start it with ", command, ". Results are safe."]

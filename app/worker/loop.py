@@ -4,41 +4,32 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+import traceback
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from app.db.session import system_session
 from app.errors import LeaseLost
-from app.services import retention, run_queue
+from app.services import jobs, retention, run_queue
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
 from app.settings import Settings
+from app.worker.active import AWAY, ActiveRun
+from app.worker.answering import Answering
 from app.worker.device import describe_device, worker_name
-from app.worker.executors.executor import Executor, Outcome, Running, Share
-from peft_core.spec import Event, Log, RunResult
+from app.worker.executors.executor import Executor, NotStarted, Outcome, Running, Share
+from app.worker.heartbeat import Heartbeat
+from peft_core.spec import Event, Log, RunResult, storable
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-BEATS_PER_LEASE = 6
 CANCEL_SECONDS = 1.0
 RECORD_SECONDS = 0.5
 SWEEP_SECONDS = 600.0
-
-
-@dataclass
-class ActiveRun:
-    """A claimed run, what carries it out, and the events not yet written."""
-
-    claim: ClaimedRun
-    running: Running
-    unwritten: list[Event] = field(default_factory=list)
-    written_at: float = 0.0
-    cancelled: bool = False
-    lost: bool = False
-    """Its lease is another attempt's now."""
+RETRY_SECONDS = 1.0
+MOST_QUOTED = 300
+LONGEST_BREAK_SECONDS = 60.0
 
 
 class Worker:
@@ -52,11 +43,12 @@ class Worker:
         self._cores = os.cpu_count() or 1
         self._slots = settings.slots or executor.slots(device)
         self._active: list[ActiveRun] = []
+        self._answering = Answering(engine, settings, Share(self._threads, device))
         self._stopping = threading.Event()
-        self._ended = threading.Event()
         self._asked_at = 0.0
         self._swept_at = -SWEEP_SECONDS
-        self._rescues_from = 0.0
+        self._claims_from = 0.0
+        self._break_seconds = RETRY_SECONDS
         self._shortage: str | None = None
 
     def stop(self) -> None:
@@ -68,16 +60,16 @@ class Worker:
         with system_session(self._engine) as session:
             info = describe_device(self._device, self._slots)
             self._id = run_queue.register_worker(session, worker_name(), self._device, info)
-        beating = threading.Thread(target=self._beat_regularly, name="heartbeat")
-        beating.start()
+        heartbeat = Heartbeat(self._engine, self._settings.lease_seconds, self._id, self._active)
+        heartbeat.start()
         try:
-            self._executor.warm_up()
+            self._warm_up()
             while not self._stopping.wait(POLL_SECONDS):
                 self._turn()
             self._drain()
         finally:
-            self._ended.set()
-            beating.join()
+            heartbeat.stop()
+            self._stop_answering()
             self._give_everything_back()
 
     def _turn(self) -> None:
@@ -85,47 +77,59 @@ class Worker:
         runs go on meanwhile."""
         try:
             self._follow_all()
+            self._answering.serve(self._id, probing=self._probing)
             while len(self._active) < self._slots and self._can_start() and self._claim():
                 pass
             self._sweep()
-        except OperationalError as error:
+        except AWAY as error:
             logger.warning("the database did not answer, trying again: %s", error.orig)
         except OSError as error:
             logger.warning("the store did not take a file, trying again: %s", error)
+        except Exception:
+            logger.exception("a turn of the worker failed, going on")
+            self._pause_claiming()
+
+    def _warm_up(self) -> None:
+        try:
+            self._executor.warm_up()
+        except (OSError, EOFError) as error:
+            logger.warning("the process that runs are forked from did not start, the first run tries again: %s", error)
 
     def _follow_all(self) -> None:
         self._pass_on_cancel_requests()
         for active in list(self._active):
-            self._follow(active)
+            if time.monotonic() >= active.again_at:
+                self._follow_by_itself(active)
 
-    def _beat_regularly(self) -> None:
-        """Every 5 s of a lease of 30, whatever the loop does: heartbeat, leases of the living, rescue of the lost."""
-        while not self._ended.wait(self._settings.lease_seconds / BEATS_PER_LEASE):
-            try:
-                self._beat()
-            except OperationalError as error:
-                # Others could renew as little as this worker: nobody is lost before they have had the time to.
-                self._rescues_from = time.monotonic() + self._settings.lease_seconds
-                logger.warning("the database did not answer, trying again: %s", error.orig)
-
-    def _beat(self) -> None:
-        with system_session(self._engine) as session:
-            run_queue.beat(session, self._id)
-        for active in list(self._active):
-            self._renew(active)
-        if time.monotonic() < self._rescues_from:
-            return
-        with system_session(self._engine) as session:
-            for run_id in run_queue.release_expired_leases(session):
-                logger.warning("run %s lost its worker", run_id)
-
-    def _renew(self, active: ActiveRun) -> None:
+    def _follow_by_itself(self, active: ActiveRun) -> None:
+        """Whatever happens to one run, worker and other runs go on. What passes is waited for."""
         try:
-            with system_session(self._engine) as session:
-                run_queue.renew_lease(session, active.claim.lease, self._settings.lease_seconds)
+            self._follow(active)
         except LeaseLost:
-            # The loop may have ended the run meanwhile; if it has not, it abandons it.
-            active.lost = True
+            self._abandon(active)
+        except AWAY as error:
+            self._wait(active, f"the database did not answer: {error.orig}")
+        except FileNotFoundError as error:
+            self._break_off(active, error)
+        except OSError as error:
+            self._wait(active, f"the store did not take a file: {error}")
+        except Exception as error:
+            self._break_off(active, error)
+
+    def _wait(self, active: ActiveRun, why: str) -> None:
+        logger.warning("run %s, trying again: %s", active.claim.lease.run_id, why)
+        active.again_at = time.monotonic() + RETRY_SECONDS
+
+    def _break_off(self, active: ActiveRun, error: Exception) -> None:
+        """End a run that the worker cannot go on with, with the reason; where not even that can be written, its lease
+        lapses and the queue counts it as lost."""
+        logger.error("run %s could not be recorded", active.claim.lease.run_id, exc_info=error)
+        if active.broken is not None:
+            self._abandon(active)
+            return
+        reason = f"What it told could not be recorded ({_in_short(error)}). Retry it; the worker's log has the details."
+        active.broken, active.unwritten = Outcome(None, reason), []
+        active.running.kill()
 
     def _pass_on_cancel_requests(self) -> None:
         """A run that is silent hears of it too."""
@@ -136,25 +140,44 @@ class Worker:
         for active in self._active:
             if active.claim.lease.run_id in asked and not active.cancelled:
                 active.cancelled = True
-                active.running.stop()
+                self._stop(active)
         self._asked_at = time.monotonic()
+
+    def _stop(self, active: ActiveRun) -> None:
+        try:
+            active.running.stop()
+        except Exception as error:
+            self._break_off(active, error)
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
-            retention.sweep(self._engine, self._settings.store_folder)
             self._swept_at = time.monotonic()
+            retention.sweep(self._engine, self._settings.store_folder)
+            with system_session(self._engine) as session:
+                jobs.forget_old_jobs(session)
 
     def _can_start(self) -> bool:
         """Whether a run could start now; what is short is said once."""
+        if time.monotonic() < self._claims_from:
+            return False
         shortage = self._executor.shortage()
         if shortage is not None and shortage != self._shortage:
             logger.warning("waiting with the queue: %s", shortage)
         self._shortage = shortage
         return shortage is None
 
+    @property
+    def _threads(self) -> int:
+        """Side by side each run has its share of the cores."""
+        return max(1, self._cores // self._slots)
+
+    @property
+    def _probing(self) -> bool:
+        return any(active.claim.spec.purpose == "probe" for active in self._active)
+
     def _claim(self) -> bool:
         """Claim and start one run; whether there was one."""
-        if any(active.claim.spec.purpose == "probe" for active in self._active):
+        if self._probing:
             return False
         with system_session(self._engine) as session:
             claim = run_queue.claim_next_run(
@@ -162,43 +185,86 @@ class Worker:
                 self._id,
                 store=self._settings.store_folder,
                 lease_seconds=self._settings.lease_seconds,
-                alone=not self._active,
+                alone=not self._active and not self._answering.busy,
                 checkpoint_seconds=self._settings.checkpoint_seconds,
             )
         if claim is None:
             return False
-        # Side by side each run has its share of the cores; alone, a probe has them all, as a deployment would.
-        threads = self._cores if claim.spec.purpose == "probe" else max(1, self._cores // self._slots)
+        # Alone, a probe has all cores, as a deployment would.
+        threads = self._cores if claim.spec.purpose == "probe" else self._threads
         logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
         share = Share(threads, self._device, self._settings.run_memory_bytes)
-        self._active.append(ActiveRun(claim, self._executor.start(claim.spec, share)))
+        self._active.append(ActiveRun(claim, self._start(claim, share), last_line=claim.last_line))
         return True
+
+    def _start(self, claim: ClaimedRun, share: Share) -> Running:
+        """Its process; where there is none, what ends its attempt: the machine may have room again later, but a run
+        that cannot be started for any other reason fails."""
+        try:
+            started = self._executor.start(claim.spec, share)
+        except (OSError, EOFError) as error:
+            self._pause_claiming()
+            logger.warning("run %s could not be started: %s", claim.lease.run_id, _in_short(error))
+            return NotStarted(Outcome(None, f"its process could not be started ({_in_short(error)})", paused=True))
+        except Exception as error:
+            self._pause_claiming()
+            logger.exception("run %s could not be started", claim.lease.run_id)
+            reason = f"The run could not be started ({_in_short(error)}). Retry it; the worker's log has the details."
+            return NotStarted(Outcome(None, reason, traceback.format_exc()))
+        self._break_seconds = RETRY_SECONDS
+        return started
+
+    def _pause_claiming(self) -> None:
+        """After each failure twice as long as before: what is broken is broken for the next run too."""
+        self._claims_from = time.monotonic() + self._break_seconds
+        self._break_seconds = min(2 * self._break_seconds, LONGEST_BREAK_SECONDS)
 
     def _follow(self, active: ActiveRun) -> None:
         """Write what the run told, and its end when it has ended."""
         if active.lost:
             self._abandon(active)
             return
-        events, outcome = active.running.poll()
+        events, outcome = ([], active.broken) if active.broken else active.running.poll()
         active.unwritten += events
         due = time.monotonic() - active.written_at >= RECORD_SECONDS
-        try:
-            if active.unwritten and (due or outcome is not None):
-                self._write(active)
-            if outcome is not None:
-                self._conclude(active, outcome)
-        except LeaseLost:
-            self._abandon(active)
+        if active.unwritten and (due or outcome is not None):
+            self._write(active)
+        if outcome is not None:
+            self._conclude(active, outcome)
 
     def _write(self, active: ActiveRun) -> None:
+        """As one batch. Where that is refused, event by event, so that one that cannot be kept costs no other."""
+        try:
+            self._record(active, active.unwritten)
+            active.unwritten = []
+        except (LeaseLost, OSError, *AWAY):
+            raise
+        except Exception:
+            while active.unwritten:
+                self._record_or_tell(active, active.unwritten[0])
+                del active.unwritten[0]
+        active.written_at = time.monotonic()
+
+    def _record(self, active: ActiveRun, events: list[Event]) -> None:
         with system_session(self._engine) as session:
-            run_queue.record_events(session, active.claim.lease, active.unwritten)
-        active.unwritten, active.written_at = [], time.monotonic()
+            run_queue.record_events(session, active.claim.lease, events, after_line=active.last_line)
+            last_line = run_queue.last_line(session, active.claim.lease.run_id)
+        active.last_line = last_line
+
+    def _record_or_tell(self, active: ActiveRun, event: Event) -> None:
+        try:
+            self._record(active, [event])
+        except (LeaseLost, OSError, *AWAY):
+            raise
+        except Exception as error:
+            logger.exception("run %s told what cannot be kept", active.claim.lease.run_id)
+            left_out = f"left out of the record ({_in_short(error)}): {event.model_dump_json()[:MOST_QUOTED]}"
+            self._record(active, [Log(message=left_out)])
 
     def _conclude(self, active: ActiveRun, outcome: Outcome) -> None:
         claim = active.claim
         if outcome.paused:
-            self._give_back(active)
+            self._give_back(active, outcome.reason or run_queue.WORKER_STOPPED)
             return
         if outcome.lost and not active.cancelled:
             self._lose(active, outcome)
@@ -234,18 +300,24 @@ class Worker:
         with system_session(self._engine) as session:
             if outcome.details:
                 run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
-            run_queue.lose_run(session, active.claim, outcome.reason)
-        self._active.remove(active)
+            waits = run_queue.lose_run(session, active.claim, outcome.reason)
+        self._leave(active, waits)
 
     def _abandon(self, active: ActiveRun) -> None:
         """Another attempt owns the run now: stop working on it and write nothing more."""
         logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
-        active.running.kill()
         self._active.remove(active)
+        active.running.kill()
 
     def _forget(self, active: ActiveRun) -> None:
         self._active.remove(active)
         drop_scratch(active.claim.spec.folder.parent)
+
+    def _leave(self, active: ActiveRun, waits: bool) -> None:
+        if waits:
+            self._active.remove(active)
+        else:
+            self._forget(active)
 
     def _drain(self) -> None:
         """Let the running runs end or stop at a checkpoint, as far as the time allows. A probe starts again anyway."""
@@ -255,22 +327,36 @@ class Worker:
         while any(active.claim.spec.purpose != "probe" for active in self._active) and time.monotonic() < deadline:
             try:
                 self._follow_all()
-            except OperationalError as error:
+            except AWAY as error:
                 logger.warning("the database did not answer, trying again: %s", error.orig)
             time.sleep(POLL_SECONDS)
 
+    def _stop_answering(self) -> None:
+        try:
+            self._answering.stop()
+        except AWAY as error:
+            logger.warning("the database did not answer, a job stays unanswered: %s", error.orig)
+
     def _give_everything_back(self) -> None:
+        """As far as it can be: what cannot is rescued when its lease is over."""
         for active in list(self._active):
-            active.running.kill()
-            self._give_back(active)
+            try:
+                active.running.kill()
+                self._give_back(active, run_queue.WORKER_STOPPED)
+            except LeaseLost:
+                logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+            except Exception:
+                logger.exception("run %s could not be given back", active.claim.lease.run_id)
         with system_session(self._engine) as session:
             run_queue.sign_off(session, self._id)
 
-    def _give_back(self, active: ActiveRun) -> None:
+    def _give_back(self, active: ActiveRun, reason: str) -> None:
         """The run goes back to the queue; its folder stays, for its checkpoint is what the next attempt begins with."""
-        try:
-            with system_session(self._engine) as session:
-                run_queue.give_back(session, active.claim.lease)
-        except LeaseLost:
-            logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
-        self._active.remove(active)
+        with system_session(self._engine) as session:
+            waits = run_queue.give_back(session, active.claim.lease, reason)
+        self._leave(active, waits)
+
+
+def _in_short(error: Exception) -> str:
+    said = " ".join(str(storable(str(error))).split())[:MOST_QUOTED]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

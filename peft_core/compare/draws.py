@@ -11,15 +11,6 @@ from peft_core.compare.statistics import standard_error
 
 Array = npt.NDArray[np.float64]
 
-PRIOR_SPREAD = 1.5
-"""How large true differences of quality are taken to be, in standard errors."""
-QUALITY_FACTOR = float(np.sqrt(1 + 1 / PRIOR_SPREAD**2))
-"""What the noise of quality is multiplied by. Flat priors call a difference of z standard errors right with probability
-Phi(z), as if a difference of any size were as likely as none; where true differences come from N(0, (1.5 standard
-errors)^2) it is Phi(z / 1.2). Without this, answers given with .85 were right in .81 of simulated studies where the
-noise of many items prevailed, and those given with .75 in .74 where that of five seeds did. With three seeds, or more
-than two methods, the answers are then less sure than they could be."""
-
 
 def draw_values(rows: Sequence[Candidate], metric: str, draws: int, seed: int, more_seeds: int = 0) -> Array:
     """The rows' means of `metric` with what is drawn around them, (draws, rows); (1, rows) where nothing varies.
@@ -40,7 +31,7 @@ def draw_values(rows: Sequence[Candidate], metric: str, draws: int, seed: int, m
         count = len(values)
         error = standard_error(values) * np.sqrt(count / (count + more_seeds))
         noise[:, column] += random.standard_t(count - 1 + more_seeds, draws) * error
-    return means + noise * (QUALITY_FACTOR if metric == QUALITY else 1.0)
+    return means + noise
 
 
 def _varies(values: Sequence[float]) -> bool:

@@ -12,6 +12,15 @@ from peft_core.compare.normalise import QUALITY, QualityScale, score_values
 from peft_core.compare.significance import Significance, significance
 from peft_core.metric import Metric, RatioAnchors, metrics
 
+PRIOR_SPREAD = 1.5
+"""How large true differences of quality are taken to be, in standard errors."""
+QUALITY_FACTOR = float(np.sqrt(1 + 1 / PRIOR_SPREAD**2))
+"""What the noise of quality is multiplied by. Flat priors call a difference of z standard errors right with probability
+Phi(z), as if a difference of any size were as likely as none; where true differences come from N(0, (1.5 standard
+errors)^2) it is Phi(z / 1.2). Without this, answers given with .85 were right in .81 of simulated studies where the
+noise of many items prevailed, and those given with .75 in .74 where that of five seeds did. With three seeds, or more
+than two methods, the answers are then less sure than they could be."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -79,6 +88,8 @@ class Evidence:
         if asked not in self._scored:
             values = draw_values(self.compared, metric, draws, seed, more_seeds)
             means = np.array([np.nan if (mean := row.mean(metric)) is None else mean for row in self.compared])
+            if metric == QUALITY:
+                values = means + QUALITY_FACTOR * (values - means)
             self._scored[asked] = Scored(self._u(metric, means), self._u(metric, values), values)
         return self._scored[asked]
 

@@ -38,22 +38,22 @@ class Response(Continuation):
 def tokenise_prompts(rows: Sequence[Row], tokenizer: "PreTrainedTokenizerBase", max_length: int) -> list[Item]:
     """Each row's prompt (text) and response (label) as one item; only the response is predicted."""
     chat = bool(tokenizer.chat_template)
-    end = _turn_end(tokenizer) if chat else _known(tokenizer.eos_token_id)
-    stop = tuple({*end[-1:], *_known(tokenizer.eos_token_id)})
+    end = _turn_end(tokenizer) if chat else known(tokenizer.eos_token_id)
+    stop = tuple({*end[-1:], *known(tokenizer.eos_token_id)})
     items = []
     for row in rows:
         prompt = _chat_prompt(row, tokenizer) if chat else _plain_prompt(row, tokenizer)
         kept = prompt[-(max_length - max_length // 4) :]
         tokens = (*kept, *_encode(tokenizer, row.label), *end)[:max_length]
         target = Response(
-            start=len(kept), reference=row.label, room=max_length - len(kept), stop=stop, text=_Reader(tokenizer)
+            start=len(kept), reference=row.label, room=max_length - len(kept), stop=stop, text=Reader(tokenizer)
         )
         items.append(Item(row.index, tokens, target))
     return items
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Tokens as text without special tokens. (An object: a copied run must not copy its tokenizer.)"""
 
     tokenizer: Any
@@ -61,16 +61,17 @@ class _Reader:
     def __call__(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> "_Reader":
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "Reader":
         return self
 
 
-def _known(token: int | None) -> list[int]:
+def known(token: int | None) -> list[int]:
+    """A special token as a list of none or one."""
     return [] if token is None else [token]
 
 
 def _plain_prompt(row: Row, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    return _known(tokenizer.bos_token_id) + _encode(tokenizer, f"{row.text}\n")
+    return known(tokenizer.bos_token_id) + _encode(tokenizer, f"{row.text}\n")
 
 
 def _chat_prompt(row: Row, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
@@ -84,7 +85,7 @@ def _turn_end(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     tokens = _encode(tokenizer, after) if found else []
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     ends = next((position for position, token in enumerate(tokens) if token in special), None)
-    return _known(tokenizer.eos_token_id) if ends is None else tokens[: ends + 1]
+    return known(tokenizer.eos_token_id) if ends is None else tokens[: ends + 1]
 
 
 def _template(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], *, answering: bool) -> str:

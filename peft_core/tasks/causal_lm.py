@@ -7,7 +7,7 @@ from peft_core.data import Item, Row, plain_row
 from peft_core.dataset_records import Cell
 from peft_core.errors import InvalidDataset
 from peft_core.spec import Columns, TaskSpec
-from peft_core.task import Column
+from peft_core.task import Column, Task
 from peft_core.tasks._language import Continuation, LanguageTask
 
 if TYPE_CHECKING:
@@ -45,3 +45,12 @@ class CausalLM(LanguageTask):
             if len(item.tokens) < 2:
                 raise InvalidDataset(f"The text {row.text[:40]!r} has no token to predict. Remove it or lengthen it.")
         return items
+
+    @classmethod
+    def ask(
+        cls, rows: Sequence[Row], spec: TaskSpec, tokenizer: "PreTrainedTokenizerBase", max_length: int
+    ) -> tuple[type[Task], list[Item]]:
+        """A person wants to read how the text goes on, not its loss."""
+        from peft_core.tasks.generation import Generation, to_go_on
+
+        return Generation, to_go_on([row.text for row in rows], tokenizer, max_length)

@@ -17,7 +17,7 @@ from peft_core.metric import Quantity
 from peft_core.spec import Frozen, TaskSpec
 from peft_core.task import Batch, Column
 from peft_core.tasks._language import NOT_PREDICTED, predicted_tokens
-from peft_core.tasks._prompt import Response, tokenise_prompts
+from peft_core.tasks._prompt import Reader, Response, known, tokenise_prompts
 from peft_core.tasks.instruction import Instruction
 
 if TYPE_CHECKING:
@@ -130,6 +130,20 @@ class Generation(Instruction):
     @classmethod
     def show(cls, answer: Any, spec: TaskSpec) -> str:
         return str(answer)
+
+
+def to_go_on(texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase", max_length: int) -> list[Item]:
+    """Plain texts that a model is to go on with; of a long one its last three quarters of the length."""
+    begin = known(tokenizer.bos_token_id) or known(tokenizer.eos_token_id)
+    stop = tuple(known(tokenizer.eos_token_id))
+    items = []
+    for index, tokens in enumerate(tokenizer(list(texts), add_special_tokens=False)["input_ids"]):
+        given = [*begin, *tokens][-(max_length - max_length // 4) :]
+        room = max_length - len(given)
+        target = Reference(len(given), room=room, stop=stop, text=Reader(tokenizer), most_tokens=room)
+        # Decoding begins at the first token that is to be predicted; which one stands there it does not read.
+        items.append(Item(index, (*given, *given[-1:]), target))
+    return items
 
 
 def comparable(text: str) -> str | Decimal:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from peft_core.data import Item, Row, plain_row
 from peft_core.dataset_records import Cell
 from peft_core.spec import Columns, TaskSpec
-from peft_core.task import Column
+from peft_core.task import Column, Task
 from peft_core.tasks._language import LanguageTask
 from peft_core.tasks._prompt import tokenise_prompts
 
@@ -34,3 +34,12 @@ class Instruction(LanguageTask):
         cls, rows: Sequence[Row], spec: TaskSpec, tokenizer: "PreTrainedTokenizerBase", max_length: int
     ) -> list[Item]:
         return tokenise_prompts(rows, tokenizer, max_length)
+
+    @classmethod
+    def ask(
+        cls, rows: Sequence[Row], spec: TaskSpec, tokenizer: "PreTrainedTokenizerBase", max_length: int
+    ) -> tuple[type[Task], list[Item]]:
+        """A person wants the response itself, not its loss."""
+        from peft_core.tasks.generation import Generation
+
+        return Generation, Generation.tokenise(rows, spec, tokenizer, max_length)

@@ -4,7 +4,7 @@ import hashlib
 import time
 
 from peft_core.errors import RunPaused
-from peft_core.spec import Artifact, OnEvent, Pause, Point, Progress, Resumed, RunResult, RunSpec
+from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, Progress, Resumed, RunResult, RunSpec
 
 STEPS = 25
 STEP_SECONDS = 0.2
@@ -28,6 +28,7 @@ def quick(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
 
 def _steps(spec: RunSpec, on_event: OnEvent, pause: Pause, steps: int, step_seconds: float = STEP_SECONDS) -> RunResult:
     on_event(Resumed(step=0))
+    on_event(Log(message=f"attempt {_attempt(spec)}"))
     began = time.monotonic()
     for step in range(1, steps + 1):
         time.sleep(step_seconds)

@@ -163,7 +163,7 @@ def _do(engine: Engine, settings: Settings, claim: ClaimedRun) -> None:
 
     def record() -> None:
         with system_session(engine) as session:
-            run_queue.record_events(session, claim.lease, told)
+            run_queue.record_events(session, claim.lease, told, after_line=claim.last_line)
 
     def finish() -> None:
         keep(settings.store_folder, claim.spec.folder, [file])
@@ -210,6 +210,7 @@ def tell_figures(engine: Engine, failed: int, kind: str) -> None:
     lost = Counter(attempt.outcome for attempt in read_attempts(engine))
     doubled = sum(lines[run.id] > run.attempt for run in read_runs(engine))
     print(f"{failed} {kind}: {dict(lost)} attempts, {files} files, {doubled} runs with a doubled log line")
+    assert doubled == 0
 
 
 @both_kinds

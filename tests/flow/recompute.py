@@ -333,6 +333,13 @@ def _queued(given: Mapping[str, str]) -> float:
 
 Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
 
+
+def _tuning_of(configuration: int) -> Any:
+    """The learning rates that a row was given a run for, each once."""
+    tuning = select(Run.learning_rate).where(Run.configuration_id == configuration, Run.purpose == "tune")
+    return tuning.distinct()
+
+
 FORMULAS: dict[str, Formula] = {
     "tied": lambda session, _, given, page: {float(_verdicts(session, given).count("tie"))},
     "compared": lambda session, _, given, page: {float(len(_verdicts(session, given)))},
@@ -346,6 +353,9 @@ FORMULAS: dict[str, Formula] = {
     "queued_runs": lambda _, __, given, page: {_queued(given)},
     "tuned_rows": lambda _, __, given, page: {float(given["methods"]) + float(given["references"])},
     "runs_of_a_row": lambda _, __, given, page: {float(given["grid"]) + float(given["seeds"]) + 1},
+    "tuning_runs": lambda session, _, given, __: {
+        float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
+    },
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
 }
 """The named formulas of the pages, each computed again from the rows."""

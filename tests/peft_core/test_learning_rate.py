@@ -26,3 +26,22 @@ def test_the_grids() -> None:
     assert LearningRate.grid(3e-3, 1) == (3e-3,)
     assert LearningRate.grid(3e-3, 3) == (1e-3, 3e-3, 9e-3)
     assert LearningRate.grid(1e-2, 5) == (2e-3, 5e-3, 1e-2, 2e-2, 5e-2)
+
+
+@pytest.mark.parametrize(
+    ("rates", "best", "points"),
+    [
+        ((1e-3, 3e-3, 9e-3), 9e-3, (2.7e-2, 8.1e-2)),
+        ((1e-3, 3e-3, 9e-3), 1e-3, (3.33e-4, 1.11e-4)),
+        ((2e-3, 5e-3, 1e-2, 2e-2, 5e-2), 5e-2, (0.125, 0.312)),
+        ((5e-2, 1e-2), 5e-2, (0.25, 1.25)),
+        ((1e-3, 3e-3, 9e-3), 3e-3, None),
+        ((1e-3,), 1e-3, None),
+        ((), 1e-3, None),
+        ((1e-3, 3e-3), 2e-3, None),
+    ],
+)
+def test_two_points_beyond_the_edge_that_the_best_lies_at(
+    rates: tuple[float, ...], best: float, points: tuple[float, float] | None
+) -> None:
+    assert LearningRate.beyond(rates, best) == points

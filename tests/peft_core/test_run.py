@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from peft_core.checkpoint import adopt_checkpoint
 from peft_core.errors import InvalidDataset, RunFailed, RunPaused
 from peft_core.fit import PROBE_STEPS
 from peft_core.metric import metrics
@@ -270,3 +271,23 @@ def test_a_checkpoint_that_the_disk_does_not_take_is_told_and_training_goes_on(m
     _, events = told(spec)
     assert said(events, "the checkpoint of step 1 could not be written")
     assert [step for step, _ in curve(events, "train_loss")] == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_that_is_taken_over_has_its_name_only_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier, folder = tmp_path / "1" / "checkpoint", tmp_path / "2" / "checkpoint"
+    (earlier / "step-000000003").mkdir(parents=True)
+    (earlier / "step-000000003" / "state.json").write_text("{}")
+
+    def killed(source: Path, target: Path) -> None:
+        target.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("peft_core.checkpoint.shutil.copytree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            adopt_checkpoint([earlier], folder)
+    assert list(folder.glob("step-*")) == []
+    adopt_checkpoint([folder, earlier], tmp_path / "3" / "checkpoint")
+    assert (tmp_path / "3" / "checkpoint" / "step-000000003" / "state.json").read_text() == "{}"

@@ -1,4 +1,4 @@
-"""Queue: every run, filtered; cancel and retry."""
+"""Queue: every run, filtered; cancel and retry; and who works through it, with pause and resume."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem
-from app.schemas import Page, RunView
+from app.schemas import Page, RunView, WorkerView
 from app.ui.elements import page_head, panel, progress_bar, progress_words, status_tag
 from app.ui.numbers import format_value
 from app.ui.session import client
@@ -67,6 +67,7 @@ async def layout(status: str = "queued,running", study_id: str = "", **_query: s
             page_head("Queue", html.Span(id="queue-answer")),
             html.Div(id="queue-note", className="problem"),
             panel("Runs", html.Div(id="queue-rows"), filters),
+            panel("Workers", html.Div(id="queue-workers")),
         ]
     )
 
@@ -75,39 +76,46 @@ async def layout(status: str = "queued,running", study_id: str = "", **_query: s
     Output("queue-answer", "children"),
     Output("queue-note", "children"),
     Output("queue-rows", "children"),
+    Output("queue-workers", "children"),
     Input("queue-tick", "n_intervals"),
     Input("queue-status", "value"),
     Input("queue-purpose", "value"),
     Input("queue-study", "value"),
     Input({"type": "cancel-run", "run": ALL}, "n_clicks"),
     Input({"type": "retry-run", "run": ALL}, "n_clicks"),
+    Input({"type": "pause-worker", "worker": ALL}, "n_clicks"),
+    Input({"type": "resume-worker", "worker": ALL}, "n_clicks"),
 )
-async def refresh(
-    _ticks: int | None, status: str, purpose: str, study: str, cancels: list[int | None], retries: list[int | None]
-) -> Any:
+async def refresh(_ticks: int | None, status: str, purpose: str, study: str, *clicks: list[int | None]) -> Any:
     """The rows as they are now, after what a button asked for."""
     api = client()
     refused = None
     try:
-        if isinstance(ctx.triggered_id, dict) and (any(cancels) or any(retries)):
+        if isinstance(ctx.triggered_id, dict) and any(map(any, clicks)):
             refused = await _ask(ctx.triggered_id)
         chosen = {"status": status or None, "purpose": purpose or None, "study_id": study or None}
         order = "oldest" if status.startswith("queued") else "newest"
         page = await api.runs(**chosen, order=order, limit=ROWS)
         workers = await api.devices()
     except ApiProblem as problem:
-        return no_update, error("The queue could not be read", problem.detail), no_update
+        return no_update, error("The queue could not be read", problem.detail), no_update, no_update
     waiting = sum(run.status == "queued" for run in page.items)
-    return _answer(page), refused or worker_is_down(workers, waiting), _rows(page, status)
+    return _answer(page), refused or worker_is_down(workers, waiting), _rows(page, status), _workers(workers)
 
 
 async def _ask(button: dict[str, Any]) -> Any:
     """Do what a button says; the refusal, if any, is told above the rows."""
+    api = client()
     try:
-        if button["type"] == "cancel-run":
-            await client().cancel_run(button["run"])
-        else:
-            await client().retry_run(button["run"])
+        match button:
+            case {"type": "cancel-run", "run": run}:
+                await api.cancel_run(run)
+            case {"type": "retry-run", "run": run}:
+                await api.retry_run(run)
+            case {"type": "pause-worker", "worker": worker}:
+                await api.pause_worker(worker)
+            case {"type": "resume-worker", "worker": worker}:
+                await api.resume_worker(worker)
     except ApiProblem as problem:
         return html.Div(problem.detail, className="note note-bad", role="alert")
     return None
@@ -173,3 +181,29 @@ def _button(run: RunView) -> Any:
     if run.status in ("failed", "cancelled"):
         return html.Button("Retry", id={"type": "retry-run", "run": run.id}, className="button button-plain")
     return ""
+
+
+def _workers(workers: list[WorkerView]) -> Any:
+    alive = [worker for worker in workers if worker.alive]
+    if not alive:
+        return html.P(["No worker is running. Start one with ", html.Code("peft-atlas worker"), "."], className="quiet")
+    head = html.Thead(html.Tr([html.Th(title) for title in ("Worker", "Device", "State", "")]))
+    table = html.Table([head, html.Tbody([_worker(worker) for worker in alive])], className="plain stacks")
+    return html.Div(table, className="table-scroll")
+
+
+def _worker(worker: WorkerView) -> html.Tr:
+    device = [worker.device, html.Div(str(worker.device_info.get("name", "")), className="quiet")]
+    running = dcc.Link("Training", href=f"/runs/{worker.run_id}") if worker.run_id is not None else "Waiting for runs"
+    state: list[Any] = [running]
+    if worker.paused:
+        finishes = "finishes what it runs, then rests" if worker.run_id is not None else "takes no run"
+        state = [html.Span("paused", className="tag tag-warn"), html.Div(finishes, className="quiet")]
+    action, words = ("resume-worker", "Resume") if worker.paused else ("pause-worker", "Pause")
+    button = html.Button(
+        words,
+        id={"type": action, "worker": worker.id},
+        className="button button-plain",
+        **{"aria-label": f"{words} worker {worker.name}"},
+    )
+    return html.Tr([html.Td(cell) for cell in (worker.name, device, state, button)])

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update, register_page, set_props
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update, register_page, set_props
 
 from app.client import ApiProblem, AtlasClient
 from app.schemas import Comparison, RunView, StudyView
@@ -12,7 +12,7 @@ from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.radar import MOST_METHODS, default_choice
 from app.ui.session import client
 from app.ui.states import empty, error, loading
-from app.ui.study import actions, head
+from app.ui.study import actions, head, tabs
 from app.ui.study.views import Shown, evidence_view, radar_view
 from app.ui.theme import palette
 
@@ -43,6 +43,7 @@ async def layout(study_id: str = "", **_: str) -> Any:
             dcc.Location(id="study-go", refresh="callback-nav"),
             html.Header([head.title(view), html.Div(actions.buttons(view), id="study-actions")], className="page-head"),
             html.Div(_head_parts(view, matrix, await _hardware(client(), view)), id="study-head"),
+            html.Div(id="study-extended", role="status"),
             _main_panel(matrix),
             _radar_panel(matrix),
             actions.confirmations(view),
@@ -242,6 +243,30 @@ async def show_radar(
         return error("The comparison could not be read", problem.detail), "error"
     wanted = [int(configuration) for configuration in chosen]
     return _show(radar_view(Matrix(comparison, view.metric), wanted, palette(scheme), narrow=narrow), shown)
+
+
+@callback(
+    Output("study-extended", "children"),
+    Output("study-tick", "disabled", allow_duplicate=True),
+    Input({"type": "add-points", "configuration": ALL}, "n_clicks"),
+    State("study-id", "data"),
+    prevent_initial_call=True,
+)
+async def add_points(clicks: list[int | None], study: int) -> Any:
+    """Queue two more learning rates beyond the edge of a grid, and follow what becomes of them."""
+    if not any(clicks) or not isinstance(ctx.triggered_id, dict):
+        return no_update, no_update
+    wanted = ctx.triggered_id["configuration"]
+    api = client()
+    try:
+        rows = {row.id: row for row in (await api.comparison(study)).configurations}
+        points = tabs.points_beyond(rows[wanted]) if wanted in rows else None
+        if points is None:
+            return tabs.nothing_to_add(), False
+        await api.extend_study(study, {"learning_rates": {str(wanted): list(points)}})
+    except ApiProblem as problem:
+        return tabs.not_added(problem.detail), no_update
+    return tabs.added(rows[wanted]), False
 
 
 @callback(

@@ -4,10 +4,14 @@ from typing import Any
 
 from dash import html
 
-from app.schemas import ConfigurationView, MetricCard, Number, NumberQuantity, RunView
+from app.schemas import MOST_LEARNING_RATES, ConfigurationView, MetricCard, Number, NumberQuantity, RunView
 from app.ui.cells import QUALITY, Matrix
-from app.ui.numbers import show
+from app.ui.numbers import by_formula, show
 from app.ui.study.parts import method_name, quiet, run_link, tag
+from peft_core.method import LearningRate
+
+LARGEST_RATE = 10.0
+"""What the API takes."""
 
 
 def tuning(matrix: Matrix) -> html.Div:
@@ -17,11 +21,13 @@ def tuning(matrix: Matrix) -> html.Div:
     if not tuned:
         return quiet("No method was tuned: every row ran at the learning rate that the study gave it.")
     widest = max(len(row.tuning) for row in tuned)
-    head = html.Tr([html.Th("Method"), html.Th("Learning rate → validation score", colSpan=widest), html.Th("Chosen")])
+    tried = html.Th("Learning rate → validation score", colSpan=widest)
+    head = html.Tr([html.Th("Method"), html.Th("Tried"), tried, html.Th("Chosen")])
     # A study that asked for costs alone has no card of its quality.
     score = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
     body = [
-        html.Tr([html.Th(method_name(row), scope="row"), *_tried(row, widest, score), _chosen(row)]) for row in tuned
+        html.Tr([html.Th(method_name(row), scope="row"), _budget(row), *_tried(row, widest, score), _chosen(row)])
+        for row in tuned
     ]
     note = "Chosen on the validation split at one seed; the test split chose nothing."
     rest = [html.P(["Not tuned: ", *_names(untuned), "."], className="study-note")] if untuned else []
@@ -33,6 +39,49 @@ def _names(labels: list[str]) -> list[Any]:
     for place, name in enumerate(labels):
         named += [", " if place else "", html.Span(name, **{"data-label": name})]
     return named
+
+
+def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
+    """Two more learning rates past the edge of its grid that the best one lies at; None where there is nothing to add,
+    or where the API would take no more."""
+    if not row.grid_edge or row.learning_rate is None or len(row.learning_rates) + 2 > MOST_LEARNING_RATES:
+        return None
+    points = LearningRate.beyond(row.learning_rates, row.learning_rate)
+    return points if points is not None and max(points) <= LARGEST_RATE else None
+
+
+def _budget(row: ConfigurationView) -> html.Td:
+    """How many learning rates it was given: rows with more had a better chance."""
+    return html.Td(show(by_formula(len(row.tuning), "count", f"tuning_runs(configuration {row.id})", exact=True)))
+
+
+def _add_points(row: ConfigurationView) -> html.Button:
+    return html.Button(
+        "Add two points",
+        id={"type": "add-points", "configuration": row.id},
+        className="button button-plain",
+        title="Queues two more learning rates beyond this edge, in the grid's own step.",
+    )
+
+
+def added(row: ConfigurationView) -> html.Div:
+    """The answer to two more points."""
+    upper = row.learning_rate == max(row.learning_rates)
+    name = html.Span(row.label, **{"data-label": row.label})
+    what = ["Two points ", "above" if upper else "below", " the grid of ", name, " are queued. "]
+    then = "Its learning rate is chosen again when they have run; if it moves, its seeds run again at the new one."
+    return html.Div([*what, then], className="note")
+
+
+def nothing_to_add() -> html.Div:
+    return html.Div(
+        "Nothing was added: this grid is being extended, or its best rate lies within it.", className="note"
+    )
+
+
+def not_added(why: str) -> html.Div:
+    """The API's refusal."""
+    return html.Div(why, className="note note-bad", role="alert")
 
 
 def _tried(row: ConfigurationView, widest: int, score: NumberQuantity) -> list[html.Td]:
@@ -60,6 +109,8 @@ def _chosen(row: ConfigurationView) -> html.Td:
     marks: list[Any] = []
     if row.grid_edge:
         marks.append(tag("grid too narrow", "warn", "The best learning rate lies at the edge of its grid."))
+    if points_beyond(row) is not None:
+        marks.append(_add_points(row))
     if row.learned is False:
         marks.append(tag("did not learn: grid or budget", "bad", "No learning rate beat the untuned model."))
     if chosen is None:

@@ -10,7 +10,8 @@ from peft_core.spec import Event, RunResult, RunSpec
 class Outcome:
     """How a run ended: a result, a reason with the log lines that explain it, or paused at a checkpoint.
 
-    `lost`: what it ran on went away under it, so that the run is worth another attempt elsewhere.
+    A reason beside `paused` says why, where nobody asked for it. `lost`: what it ran on went away under it, so that the
+    run is worth another attempt elsewhere.
     """
 
     result: RunResult | None
@@ -62,3 +63,22 @@ class Executor(Protocol):
 
     def start(self, spec: RunSpec, share: Share) -> Running:
         """Start `spec` with this share of a machine."""
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """In the place of a run that could not be started: it has ended already."""
+
+    outcome: Outcome
+
+    def poll(self) -> tuple[list[Event], Outcome | None]:
+        return [], self.outcome
+
+    def stop(self) -> None:
+        pass
+
+    def pause(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass

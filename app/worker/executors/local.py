@@ -4,6 +4,7 @@ A run's peak memory is then its own, and a run that crashes takes nothing with i
 checkpoint and to stop for now; SIGTERM ends it.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -20,17 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from app.services.store import empty_scratch
 from app.worker.executors.executor import Outcome, Share
 from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
 from peft_core.errors import PeftCoreError, RunPaused
-from peft_core.spec import Event, OnEvent, Pause, RunResult, RunSpec
+from peft_core.spec import Event, Log, OnEvent, Pause, RunResult, RunSpec, storable
 
 RunFunction = Callable[[RunSpec, OnEvent, Pause], RunResult]
 PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
+FORK_SERVER_GONE = 255
+"""The exit code of a run whose fork server, which alone hears of its end, is no more."""
+MOST_QUOTED = 300
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 CHILD_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """A run asks no hub unless the settings say so, and forked tokenizers must not start threads of their own."""
@@ -54,7 +58,10 @@ class RunningProcess:
             self._insist()
             return events, None
         self.process.join()
-        return events, self.told or Outcome(None, _killed(self.process.exitcode))
+        if self.told is None and self.process.exitcode == FORK_SERVER_GONE:
+            self._end_orphan()
+            return events, Outcome(None, "the process that runs are forked from was ended", lost=True)
+        return events, self.told or Outcome(None, how_it_was_ended(self.process.exitcode))
 
     def stop(self) -> None:
         """Ask the process to end; `poll` makes sure of it."""
@@ -65,7 +72,8 @@ class RunningProcess:
     def pause(self) -> None:
         """Ask the run for a checkpoint, and to stop for now."""
         if self.process.pid is not None and self.process.is_alive():
-            os.kill(self.process.pid, signal.SIGUSR1)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """End the process now."""
@@ -79,13 +87,19 @@ class RunningProcess:
             while self.pipe.poll():
                 message = json.loads(self.pipe.recv_bytes())
                 if "event" in message:
-                    events.append(EVENTS.validate_python(message))
+                    events.append(read_event(message))
                 else:
                     self.told = outcome_of(message)
         except (EOFError, OSError):
             # The process is gone; its exit code says how.
             pass
         return events
+
+    def _end_orphan(self) -> None:
+        """Nobody tells any more when it ends, so it ends now: another attempt must not find it at work."""
+        if self.process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
 
     def _insist(self) -> None:
         if self.told_to_stop_at is not None and time.monotonic() - self.told_to_stop_at > KILL_AFTER_SECONDS:
@@ -140,7 +154,7 @@ def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connect
     """The run's process: do the run, tell its events and its outcome through the pipe."""
     asked_to_pause = threading.Event()
     signal.signal(signal.SIGUSR1, lambda *_: asked_to_pause.set())
-    threading.Thread(target=_end_with_worker, daemon=True).start()
+    threading.Thread(target=end_with_worker, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker decides what ends.
 
     def tell(message: dict[str, Any]) -> None:
@@ -160,7 +174,7 @@ def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, p
 
     Raises BrokenPipeError where `on_event` does, for then nobody listens.
     """
-    _keep_to(share)
+    keep_to(share)
     try:
         module, name = run_function.split(":")
         run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
@@ -173,11 +187,11 @@ def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, p
         raise
     except Exception as error:
         # The boundary of a run: whatever broke becomes the reason that a person reads.
-        return {"reason": _reason(error), "details": traceback.format_exc()}
+        return {"reason": reason_of(error), "details": traceback.format_exc()}
 
 
-def _keep_to(share: Share) -> None:
-    """Set before anything touches the devices: CUDA looks once, at its first call."""
+def keep_to(share: Share) -> None:
+    """Keep this process to its share. Set before anything touches the devices: CUDA looks once, at its first call."""
     import torch
 
     torch.set_num_threads(share.threads)
@@ -206,7 +220,7 @@ def earlier_attempts(spec: RunSpec) -> list[Path]:
     return [folder / CHECKPOINT for folder in spec.folder.parent.iterdir() if folder != spec.folder]
 
 
-def _end_with_worker() -> None:
+def end_with_worker() -> None:
     """A killed worker leaves no orphan: its end of the sentinel closes with it. The fork server, whose child this is,
     lives as long as any of its children, so its death would tell nothing."""
     worker = multiprocessing.parent_process()
@@ -215,7 +229,8 @@ def _end_with_worker() -> None:
     os._exit(1)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What a person reads of an error that ended a run."""
     if isinstance(error, PeftCoreError):
         return str(error)
     text = str(error).strip().splitlines()
@@ -225,7 +240,8 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {said}. The run's log has the details."
 
 
-def _killed(exit_code: int | None) -> str:
+def how_it_was_ended(exit_code: int | None) -> str:
+    """What a person reads of a run whose process is gone without a word."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = " The system does this when memory runs out: use a smaller batch." if name == "SIGKILL" else ""
@@ -233,10 +249,23 @@ def _killed(exit_code: int | None) -> str:
     return f"The run's process ended by itself with code {exit_code} and said nothing."
 
 
+def read_event(message: Any) -> Event:
+    """An event as a run's process tells it. What is none is told in the run's log, and costs no other event."""
+    try:
+        return EVENTS.validate_python(message)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        return Log(message=f"left out of the record ({where}: {problem['msg']}): {str(message)[:MOST_QUOTED]}")
+
+
 def outcome_of(message: dict[str, Any]) -> Outcome:
     """The last message of a run, read."""
     if "paused" in message:
         return Outcome(None, None, paused=True)
-    if "result" in message:
+    if "result" not in message:
+        return Outcome(None, str(storable(message["reason"])), str(storable(message["details"])))
+    try:
         return Outcome(RunResult.model_validate(message["result"]), None)
-    return Outcome(None, message["reason"], message["details"])
+    except ValidationError as error:
+        return Outcome(None, "The run's result could not be read. The run's log has the details.", str(error))

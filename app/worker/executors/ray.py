@@ -16,7 +16,7 @@ from typing import Any
 
 from app.services.store import empty_scratch
 from app.worker.executors.executor import Outcome, Share
-from app.worker.executors.local import EVENTS, do_run, outcome_of, set_for_runs
+from app.worker.executors.local import do_run, outcome_of, read_event, set_for_runs
 from peft_core.spec import Event, RunSpec
 
 TELL_SECONDS = 0.2
@@ -177,7 +177,7 @@ class RunningTask:
             self._end(self._read_outcome())
         elif not self._begun and self._executor.shortage():
             # The node that it waited for is gone. Nothing was lost, so this is none of its three attempts.
-            self._end(Outcome(None, None, paused=True))
+            self._end(Outcome(None, "the node that it waited for is gone", paused=True))
         return events, self._outcome
 
     def stop(self) -> None:
@@ -202,7 +202,7 @@ class RunningTask:
         begun, told = _ray().get(self._post.read.remote(self._name, self._have), timeout=POST_SECONDS)
         self._begun = begun
         self._have += len(told)
-        return [EVENTS.validate_json(event) for event in told]
+        return [read_event(json.loads(event)) for event in told]
 
     def _read_outcome(self) -> Outcome:
         exceptions = _ray().exceptions

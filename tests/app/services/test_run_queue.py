@@ -158,6 +158,25 @@ def test_events_are_written_once_however_often_they_are_sent(engine: Engine, stu
     assert (run.phase, run.step, run.total_steps) == ("training", 1, 5)
 
 
+def test_a_batch_whose_answer_was_lost_is_sent_again_and_changes_nothing_twice(
+    engine: Engine, study: int, worker: int
+) -> None:
+    found = claimed(engine, worker)
+    record(engine, found, [Log(message="of an earlier batch")])
+    with system_session(engine) as session:
+        known = run_queue.last_line(session, found.lease.run_id)
+    batch: list[Event] = [Log(message="same"), Point(key="train_loss", step=1, value=0.5), Log(message="same")]
+    longer: list[Event] = [*batch, Log(message="same"), Log(message="more")]
+    for sent in (batch, batch, longer):
+        with system_session(engine) as session:
+            run_queue.record_events(session, found.lease, sent, after_line=known)
+    with system_session(engine) as session:
+        lines = session.scalars(select(LogLineRow.message).order_by(LogLineRow.id)).all()
+    assert lines == ["of an earlier batch", "same", "same", "same", "more"]
+    expire(engine, found.lease.run_id)
+    assert claimed(engine, worker).last_line == known + 4
+
+
 def expire(engine: Engine, run_id: int) -> list[int]:
     with system_session(engine) as session:
         session.get_one(Run, run_id).lease_expires_at = database_now(session) - timedelta(seconds=1)

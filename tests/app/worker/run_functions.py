@@ -77,3 +77,25 @@ def measure_itself(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
         on_event(Point(key="loss", step=step, value=1 / step))
     on_event(Log(message=f"pid {os.getpid()} threads {torch.get_num_threads()} token {os.environ.get('HF_TOKEN')}"))
     return DONE.model_copy(update={"validation_score": spec.seed + 0.25})
+
+
+def probe_a_while(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    on_event(Log(message=f"pid {os.getpid()}"))
+    time.sleep(4)
+    return DONE
+
+
+def tell_what_cannot_be_kept(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """Among sound events, ones that no border has looked at."""
+    on_event(Log(message="before"))
+    on_event(Log.model_construct(message="one\0two \ud800"))
+    on_event(Point.model_construct(key="k" * 200, step=1, value=1.0))
+    on_event(Point.model_construct(key="loss", step=2**70, value=1.0))
+    on_event(Point(key="loss", step=1, value=0.5))
+    on_event(Log(message="after"))
+    return DONE.model_copy(update={"environment": {"device": "a\0b"}})
+
+
+def leave_no_file(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """Says that it leaves one."""
+    return DONE.model_copy(update={"artifacts": (Artifact(path="adapter/weights", size_bytes=1, sha256="0" * 64),)})

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from peft_core.compare.candidates import Candidate
-from peft_core.compare.draws import QUALITY_FACTOR, draw_values
+from peft_core.compare.draws import draw_values
 
 DRAWS = 20_000
 
@@ -55,7 +55,7 @@ def test_what_was_measured_once_or_never_varies_is_not_drawn() -> None:
 
 def test_one_seed_of_quality_varies_as_its_items_do() -> None:
     rows = [right(1, 0.9), right(2, 0.7)]
-    covariance = np.cov(noise(rows).T) / QUALITY_FACTOR**2
+    covariance = np.cov(noise(rows).T)
     items = np.stack([row.item_scores[0] for row in rows if row.item_scores is not None])
     assert covariance == pytest.approx(np.cov(items) / 500, abs=2e-5)
 
@@ -69,7 +69,7 @@ def test_rows_right_on_the_same_items_vary_together() -> None:
 
 def test_a_count_is_drawn_from_its_binomial() -> None:
     rows = [Candidate(1, {"task_performance": (0.48,)}, counted_items=1319)]
-    drawn = noise(rows) / QUALITY_FACTOR
+    drawn = noise(rows)
     assert float(drawn.std()) == pytest.approx((0.48 * 0.52 / 1319) ** 0.5, rel=0.03)
     certain = [Candidate(1, {"task_performance": (1.0,)}, counted_items=20)]
     assert float(noise(certain).min()) < -0.05

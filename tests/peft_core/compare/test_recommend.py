@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from peft_core.compare.changes import changes
-from peft_core.compare.draws import QUALITY_FACTOR
+from peft_core.compare.evidence import QUALITY_FACTOR
 from peft_core.compare.recommend import CRITERIA, Candidate, Evidence, Question, recommend
 from peft_core.scenario import Criterion, scenarios
 

@@ -14,9 +14,11 @@ from transformers import AutoTokenizer
 from transformers.models.auto import modeling_auto
 
 from peft_core.data import Item, read_splits
+from peft_core.deploy import as_row
 from peft_core.metric import metrics
 from peft_core.model_shape import CAUSAL_TYPES
 from peft_core.run import run
+from peft_core.side_by_side import BASE_ITSELF, NOTHING_LEARNED, SideBySide
 from peft_core.spec import Budget, Columns, Event, Measurement, Predictions, RunSpec, Splits, TaskSpec
 from peft_core.task import Task, task_kind, tasks
 from peft_core.tasks._architectures import MULTIPLE_CHOICE, TOKEN_CLASSIFICATION
@@ -139,6 +141,31 @@ def test_a_run_answers_every_test_item(kind: str, base: Path, task: TaskSpec, tm
     assert set(measured) == set(spec.metrics)
     assert measured["task_performance"] == pytest.approx(sum(told.scores) / SPLITS.test)
     assert result.validation_score is not None
+    assert_a_person_is_answered(spec, told)
+
+
+def assert_a_person_is_answered(spec: RunSpec, told: Predictions) -> None:
+    """The test texts, asked by a person who does not know the right answers, are answered as the run answered them; a
+    kind that scores texts goes on with them instead. Beside it the untuned base answers."""
+    kind = task_kind(spec.task.kind)
+    test = sorted(read_splits(spec.task, kind).test, key=lambda row: row.index)
+    rows = [as_row(row.index, row.text or " ".join(row.words), row.pair, row.choices) for row in test]
+    both = SideBySide(spec.folder)
+    adapted, untuned = both.adapted(rows), both.untuned(rows)
+    assert all(answer.seconds is not None and answer.seconds > 0 for answer in adapted)
+    if spec.task.kind == "regression":
+        assert [float(answer.text) for answer in adapted] == pytest.approx(list(map(float, told.predicted)), rel=1e-4)
+    elif kind.quantity != "nats":
+        assert [answer.text for answer in adapted] == list(told.predicted)
+    if kind.language_model:
+        assert both.base_is == BASE_ITSELF
+        assert all(answer.seconds is not None for answer in untuned)
+        assert not any("nats" in answer.text for answer in adapted)
+    else:
+        assert both.base_is == NOTHING_LEARNED
+        assert {answer.seconds for answer in untuned} == {None}
+        assert len({answer.text.split()[0] for answer in untuned}) == 1
+    assert len(untuned) == len(rows)
 
 
 def items_of(task: TaskSpec, base: Path) -> list[Item]:

@@ -1,0 +1,31 @@
+"""A run that a worker has claimed, and what the worker remembers of it."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from app.services.run_queue import ClaimedRun
+from app.worker.executors.executor import Outcome, Running
+from peft_core.spec import Event
+
+AWAY = (OperationalError, InterfaceError)
+"""The database does not answer, which passes."""
+
+
+@dataclass
+class ActiveRun:
+    """A claimed run, what carries it out, and the events not yet written."""
+
+    claim: ClaimedRun
+    running: Running
+    unwritten: list[Event] = field(default_factory=list)
+    written_at: float = 0.0
+    cancelled: bool = False
+    lost: bool = False
+    """Its lease is another attempt's now."""
+    last_line: int = 0
+    """The last one of its log that is known to be written."""
+    again_at: float = 0.0
+    """When it is looked at again, after what could not be written."""
+    broken: Outcome | None = None
+    """How it ends because the worker could not go on with it."""
