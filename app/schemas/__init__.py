@@ -48,7 +48,7 @@ from app.schemas.lookups import (
 )
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.pareto import Axis, OffTheFront, Pareto, ParetoAxis, ParetoPoint
-from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
+from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Verdict, Vetoed
 from app.schemas.runs import (
     ArtifactView,
     AttemptView,
@@ -74,6 +74,7 @@ from app.schemas.selection_guide import (
     StudyPick,
     TextbookLeaf,
 )
+from app.schemas.significance import AcrossStudies, QualityDifference, SignificanceRow, SignificanceView, UntestedPair
 from app.schemas.studies import (
     MOST_LEARNING_RATES,
     MOST_ROWS,
@@ -100,6 +101,7 @@ __all__ = [
     "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
     "MOST_RUNS_A_BATCH",
+    "AcrossStudies",
     "Added",
     "AnswerView",
     "AnsweredView",
@@ -161,6 +163,7 @@ __all__ = [
     "PresetCard",
     "PresetEntry",
     "Priority",
+    "QualityDifference",
     "RankedCandidate",
     "Rate",
     "Recommendation",
@@ -179,6 +182,8 @@ __all__ = [
     "Sentence",
     "Series",
     "SeriesPoint",
+    "SignificanceRow",
+    "SignificanceView",
     "SourceKind",
     "SpectrumLayer",
     "SpectrumView",
@@ -202,7 +207,9 @@ __all__ = [
     "Text",
     "TextbookLeaf",
     "TuningPoint",
+    "UntestedPair",
     "UnusedStudy",
+    "Verdict",
     "Vetoed",
     "WorkerView",
 ]
