@@ -194,7 +194,10 @@ class Worker:
         threads = self._cores if claim.spec.purpose == "probe" else self._threads
         logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
         share = Share(threads, self._device, self._settings.run_memory_bytes)
-        self._active.append(ActiveRun(claim, self._start(claim, share), last_line=claim.last_line))
+        # Before it is started, which may take long where the process that runs are forked from has to start first.
+        active = ActiveRun(claim, NotStarted(Outcome(None, None, paused=True)), last_line=claim.last_line)
+        self._active.append(active)
+        active.running = self._start(claim, share)
         return True
 
     def _start(self, claim: ClaimedRun, share: Share) -> Running:

@@ -170,6 +170,17 @@ def test_a_worker_that_can_start_nothing_claims_less_and_less_often(
     assert statuses(engine) == ["queued"] * 3
 
 
+def test_a_run_keeps_its_lease_while_its_process_starts(engine: Engine, settings: Settings, study: int) -> None:
+    def start(_: int) -> Running:
+        time.sleep(3)
+        return Scripted()
+
+    hasty = settings.model_copy(update={"lease_seconds": 1.0, "slots": 1})
+    with working(engine, hasty, ScriptedExecutor(start)):
+        wait_until(lambda: statuses(engine)[0] == "succeeded")
+    assert attempts(engine, 1) == [("succeeded", None)]
+
+
 def test_a_run_that_cannot_be_started_at_all_fails_with_the_reason_and_the_next_one_runs(
     engine: Engine, settings: Settings, study: int
 ) -> None:
