@@ -15,9 +15,9 @@ from app.errors import Conflict, Invalid
 from app.schemas import MOST_LEARNING_RATES, MOST_ROWS, Added, MethodEntry, Reused, StudyDocument, StudyExtension
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
+from app.services.chosen_rates import choose_learning_rate
 from app.services.disk import check_room
 from app.services.imports.elsewhere import rows_of_elsewhere
-from app.services.run_queue import choose_learning_rate
 from app.services.studies import (
     TUNING_SEED,
     PlannedConfiguration,

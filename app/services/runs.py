@@ -35,7 +35,7 @@ from app.schemas import (
     SourceKind,
 )
 from app.services.callers import Caller
-from app.services.run_queue import choose_learning_rate, in_place_of
+from app.services.chosen_rates import choose_learning_rate, in_place_of
 from app.services.scores import score_of
 from app.services.studies import cancel
 from peft_core.metric import metrics

@@ -13,10 +13,10 @@ from app.errors import Conflict, Invalid, NotFound
 from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyPatch, StudyStatus
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
+from app.services.chosen_rates import choose_learning_rate
 from app.services.disk import check_room
 from app.services.idempotency import Remember, nothing_to_remember
 from app.services.retention import free_files
-from app.services.run_queue import choose_learning_rate
 from app.services.tasks import find_task, pinned
 from app.settings import Settings
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName

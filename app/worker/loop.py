@@ -344,8 +344,8 @@ class Worker:
     def _stop_answering(self) -> None:
         try:
             self._answering.stop()
-        except AWAY as error:
-            logger.warning("a job stays unanswered: %s", error.orig, extra=about("database_away"))
+        except Exception:
+            logger.exception("a job stays unanswered")
 
     def _give_everything_back(self) -> None:
         """As far as it can be: what cannot is rescued when its lease is over."""

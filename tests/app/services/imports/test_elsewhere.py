@@ -11,8 +11,9 @@ from app.db.session import system_session
 from app.db.tables import Configuration, MeasurementRow, Run
 from app.errors import AtlasError, Conflict, Invalid, NotFound
 from app.schemas import Cell, GivenPoints, MethodEntry, RunsElsewhere, RunView, StudyDocument, StudyExtension
-from app.services import extend, results, run_queue, runs, studies
+from app.services import extend, results, runs, studies
 from app.services.callers import LOCAL
+from app.services.chosen_rates import choose_learning_rate
 from app.services.imports import elsewhere
 from app.services.imports.hf_peft import import_results
 from app.settings import Settings
@@ -196,7 +197,7 @@ def test_a_choice_of_learning_rate_leaves_imported_runs_alone(engine: Engine, se
         for place, run in enumerate(tuning):
             run.status, run.validation_score = "succeeded", 0.8 + place / 100
         session.flush()
-        run_queue.choose_learning_rate(session, row.id)
+        choose_learning_rate(session, row.id)
     with system_session(engine) as session:
         assert not session.scalars(select(Run).where(Run.configuration_id == row.id, Run.retry_of.is_not(None))).all()
         assert session.get_one(Configuration, row.id).learning_rate == 3e-3
