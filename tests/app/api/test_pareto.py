@@ -47,7 +47,7 @@ async def test_quality_against_parameters(api: httpx.AsyncClient, study: int) ->
     points = by_method(found)
     assert {name for name, point in points.items() if point.on_front} == {"head_only", "lora", "full"}
     assert set(points) == {row.method for row in QUICKSTART} - {"untuned"}
-    assert (points["lora"].x, points["lora"].y) == (73_728, pytest.approx(0.93667, abs=1e-4))
+    assert (points["lora"].x, points["lora"].y) == pytest.approx((73_728, 0.93667), abs=1e-4)
     lora = points["lora"].configuration
     assert points["adapter"].dominated_by == [lora]
     assert (found.floor, found.least_quality) == (None, None)

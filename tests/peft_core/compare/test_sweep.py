@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peft_core.compare.normalise import QualityScale
-from peft_core.compare.sweep import Listed, SweptValue, best_place, find_sweeps, least_kept, neighbours, score
+from peft_core.compare.sweep import Listed, best_place, find_sweeps, least_kept, neighbours, score
 from peft_core.method import build_method
 from peft_core.preset import presets
 
@@ -88,7 +88,7 @@ def test_the_order_of_the_rows_changes_nothing(ranks: list[int], random: Random)
 def test_the_composite_by_hand() -> None:
     # Quality: (0.87 - 0.6) / 0.3 = 0.9 of the gain, on a scale that ends at 1.1. Parameters: a hundredth is half.
     swept = score(0.87, 1e5, SCALE, 1e7)
-    assert swept == SweptValue(pytest.approx(0.9 / 1.1), pytest.approx(0.5))
+    assert (swept.quality, swept.parameters) == pytest.approx((0.9 / 1.1, 0.5))
     assert swept.composite == pytest.approx(0.7 * 0.9 / 1.1 + 0.3 * 0.5)
     assert score(0.9, 1e7 / 8, SCALE, 1e7).parameters == pytest.approx(math.log(8) / math.log(1e4))
 
