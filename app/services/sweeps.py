@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import JsonValue
 from sqlalchemy import Engine
 
 from app.db.session import team_session
@@ -56,7 +57,7 @@ def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
     """Every sweep of a study, or which preset would make one. Raises NotFound."""
     with team_session(engine, caller.team_id) as session:
         evidence = read_evidence(session, read_study(session, study_id))
-        listed = [Listed(row.id, row.method, row.hyperparameters) for row in evidence.configurations]
+        listed = [Listed(row.id, row.method, _in_form_order(row)) for row in evidence.configurations]
         found = [_Swept(evidence, sweep).document() for sweep in find_sweeps(listed)]
         offered = [] if found else _presets([row.method for row in evidence.configurations])
         return Sweeps(
@@ -66,6 +67,16 @@ def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
             sentence=[] if found else _none(offered),
             presets=offered,
         )
+
+
+def _in_form_order(row: Configuration) -> dict[str, JsonValue]:
+    """The hyper-parameters as the method's form lists them: what comes first there is what a sweep is over."""
+    try:
+        order = list(method_class(row.method).model_fields)
+    except UnknownName:
+        order = []
+    known = {name: row.hyperparameters[name] for name in order if name in row.hyperparameters}
+    return {**known, **row.hyperparameters}
 
 
 def _presets(methods: Sequence[str]) -> list[SweepPreset]:

@@ -149,7 +149,7 @@ class StudyAnswer:
 @dataclass(frozen=True)
 class Combined:
     """The answer of several studies to one leaf. `shares`: P(best) by method, the mean over the studies that answer,
-    from the largest; a method that a study does not have is never first there."""
+    the pick first and then from the largest; a method that a study does not have is never first there."""
 
     verdict: Verdict
     shares: Mapping[str, float]
@@ -161,11 +161,15 @@ class Combined:
 
 
 def combine(answers: Sequence[StudyAnswer]) -> Combined:
-    """One study keeps its own verdict; several are clear only where every one of them is, on the same method."""
+    """One study keeps its own pick and verdict; several are clear only where every one of them is, on the same method,
+    and otherwise lean or not by the mean of P(best)."""
     told = [found for found in answers if found.answered]
     if not told:
         return Combined("not enough evidence", {}, 0)
     shares = _mean_shares(told)
+    if len(told) == 1:
+        pick = _first(told[0])
+        return Combined(told[0].answer.verdict, {pick: shares.pop(pick), **shares}, 1)
     method = next(iter(shares))
     clear = all(found.answer.verdict == "clear" and _first(found) == method for found in told)
     verdict: Verdict = "clear" if clear else "lean" if shares[method] >= LEAN else "no clear winner"

@@ -147,7 +147,8 @@ def best_place(composites: Sequence[float | None]) -> int | None:
 
 
 def neighbours(place: int, values: Sequence[float]) -> list[int]:
-    """The places of the next smaller and the next larger value of the hyper-parameter, where there are any."""
-    below = [k for k, value in enumerate(values) if value < values[place]]
-    above = [k for k, value in enumerate(values) if value > values[place]]
-    return below[-1:] + above[:1]
+    """The places of the next smaller and the next larger value of the hyper-parameter, where there are any; every row
+    of them, where several rows have one value."""
+    below = max((value for value in values if value < values[place]), default=None)
+    above = min((value for value in values if value > values[place]), default=None)
+    return [k for k, value in enumerate(values) if value in (below, above)]

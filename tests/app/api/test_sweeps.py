@@ -133,6 +133,12 @@ async def test_without_full_fine_tuning_there_is_no_best_and_it_says_so(api: htt
     assert "Run both" in plain(found.sentence)
 
 
+async def test_a_sweep_is_over_what_the_form_lists_first(api: httpx.AsyncClient, engine: Engine) -> None:
+    turned = [replace(row, hyperparameters=dict(sorted(row.hyperparameters.items()))) for row in RANKS]
+    found = await sweep_of(api, engine, tuple(turned))
+    assert (found.parameter, found.in_proportion) == ("rank", ["alpha"])
+
+
 async def test_several_methods_have_a_sweep_each(api: httpx.AsyncClient, engine: Engine) -> None:
     adapter = BY_METHOD["adapter"]
     wide = replace(adapter, label="Adapter d96", hyperparameters={"bottleneck_size": 96}, parameters=900_000)

@@ -1,5 +1,7 @@
 """The tree, and what its leaves' answers are put together from, by hand."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,12 +95,20 @@ def test_one_study_keeps_its_own_verdict() -> None:
         assert found.shares["lora"] == share
 
 
-def test_two_configurations_of_a_method_are_one_answer() -> None:
+def test_two_configurations_of_a_method_share_its_probability() -> None:
     twins = answer(1, verdict="no clear winner", lora=(0.5, 0.8), adapter=(0.45, 0.79), full=(0.05, 0.5))
     twins = StudyAnswer(1, twins.answer, {0: "lora", 1: "lora", 2: "full"})
-    found = combine([twins])
-    assert found.verdict == "lean"
-    assert found.shares["lora"] == pytest.approx(0.95)
+    assert combine([twins]).shares["lora"] == pytest.approx(0.95)
+    assert combine([twins]).verdict == "no clear winner"
+    assert combine([twins, replace(twins, study=2)]).verdict == "lean"
+
+
+def test_the_pick_of_one_study_is_its_own_whatever_other_methods_have_together() -> None:
+    found = answer(1, verdict="no clear winner", full=(0.4, 0.8), lora=(0.35, 0.7), adapter=(0.25, 0.6))
+    found = StudyAnswer(1, found.answer, {0: "full", 1: "lora", 2: "lora"})
+    combined = combine([found])
+    assert list(combined.shares.items()) == [("full", 0.4), ("lora", pytest.approx(0.6))]
+    assert combined.method == "full"
 
 
 def test_several_studies_are_clear_only_together() -> None:

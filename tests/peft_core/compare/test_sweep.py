@@ -121,4 +121,5 @@ def test_neighbours_are_the_next_values_on_both_sides() -> None:
     assert neighbours(0, [1, 2, 4]) == [1]
     assert neighbours(2, [1, 2, 4]) == [1]
     assert neighbours(1, [2, 2, 4]) == [2]
+    assert neighbours(0, [1, 4, 4, 8]) == [1, 2]
     assert neighbours(0, [2]) == []
