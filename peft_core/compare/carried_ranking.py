@@ -29,7 +29,8 @@ class CarriedRank:
 @dataclass(frozen=True)
 class CarriedRanking:
     """`ranked` by score. `below_floor`: those that keep too little of full's gain. `lacking`: those without a quality.
-    `dropped`: criteria of which some candidate has no figure, left out for all, with that metric."""
+    A metric that some candidate has no figure of is left out for all; `dropped`: criteria with none left, each with the
+    first that is wanting."""
 
     ranked: tuple[CarriedRank, ...] = ()
     below_floor: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ def rank_carried(
     weights: Mapping[Criterion, float],
     *,
     quality_floor: float,
+    criteria: Mapping[Criterion, tuple[str, ...]] = CRITERIA,
     draws: int = 2_000,
     seed: int = 0,
 ) -> CarriedRanking:
@@ -61,43 +63,39 @@ def rank_carried(
     judged = [name for name in names if name not in lacking]
     below = tuple(name for name in judged if estimates[name, QUALITY].value < quality_floor)
     kept = [name for name in judged if name not in below]
-    dropped = _dropped(estimates, kept)
-    used = {name: weight for name, weight in weights.items() if weight > 0 and name not in dropped}
-    total = sum(used.values())
+    asked = {name: criteria[name] for name, weight in weights.items() if weight > 0}
+    usable = {name: [key for key in keys if _all_have(estimates, kept, key)] for name, keys in asked.items()}
+    dropped = {name: asked[name][0] for name, keys in usable.items() if not keys}
+    total = sum(weights[name] for name in asked if name not in dropped)
     if not kept or not total:
         return CarriedRanking((), below, lacking, dropped)
-    shares = {name: weight / total for name, weight in used.items()}
-    ranked = _ranked(estimates, kept, shares, draws, seed)
+    shares = {name: weights[name] / total for name in asked if name not in dropped}
+    by_metric = [(key, share / len(usable[name])) for name, share in shares.items() for key in usable[name]]
+    ranked = _ranked(estimates, kept, by_metric, draws, seed)
     return CarriedRanking(tuple(ranked), below, lacking, dropped, shares)
 
 
-def _dropped(estimates: Estimates, kept: Sequence[str]) -> dict[Criterion, str]:
-    found: dict[Criterion, str] = {}
-    for criterion, keys in CRITERIA.items():
-        lacking = next((key for key in keys for name in kept if (name, key) not in estimates), None)
-        if lacking is not None:
-            found[criterion] = lacking
-    return found
+def _all_have(estimates: Estimates, kept: Sequence[str], metric: str) -> bool:
+    return all((name, metric) in estimates for name in kept)
 
 
 def _ranked(
-    estimates: Estimates, kept: Sequence[str], shares: Mapping[Criterion, float], draws: int, seed: int
+    estimates: Estimates, kept: Sequence[str], shares: Sequence[tuple[str, float]], draws: int, seed: int
 ) -> list[CarriedRank]:
+    """shares: (metric, its weight)."""
     expected = np.zeros(len(kept))
     drawn = np.zeros((draws, len(kept)))
     known = True
-    for criterion, weight in shares.items():
-        for metric in CRITERIA[criterion]:
-            share = weight / len(CRITERIA[criterion])
-            figures = [estimates[name, metric] for name in kept]
-            errors = [figure.error for figure in figures]
-            known = known and None not in errors
-            random = np.random.default_rng([seed, *metric.encode()])
-            degrees = max(1, *(figure.degrees for figure in figures))
-            noise = random.standard_t(degrees, (draws, len(kept))) * np.array([error or 0.0 for error in errors])
-            values = np.array([figure.value for figure in figures])
-            expected += share * _scores(metric, values[None, :])[0]
-            drawn += share * _scores(metric, values + noise)
+    for metric, share in shares:
+        figures = [estimates[name, metric] for name in kept]
+        errors = [figure.error for figure in figures]
+        known = known and None not in errors
+        random = np.random.default_rng([seed, *metric.encode()])
+        degrees = max(1, *(figure.degrees for figure in figures))
+        noise = random.standard_t(degrees, (draws, len(kept))) * np.array([error or 0.0 for error in errors])
+        values = np.array([figure.value for figure in figures])
+        expected += share * _scores(metric, values[None, :])[0]
+        drawn += share * _scores(metric, values + noise)
     first = np.bincount(drawn.argmax(axis=1), minlength=len(kept)) / draws
     rows = [
         CarriedRank(name, float(expected[place]), float(first[place]) if known else None)

@@ -61,6 +61,13 @@ def test_a_criterion_that_one_lacks_is_dropped_for_all() -> None:
     assert rank_carried(rows, ["a", "b"], {"training_speed": 1.0}, quality_floor=0.95).ranked == ()
 
 
+def test_a_metric_that_one_lacks_leaves_the_rest_of_its_criterion() -> None:
+    rows = estimates(a={QUALITY: 1.0, SIZE: math.log(0.01), STORED: 0.0}, b={QUALITY: 1.0, SIZE: math.log(0.1)})
+    found = rank_carried(rows, ["a", "b"], {"footprint": 1.0}, quality_floor=0.95)
+    assert [row.score for row in found.ranked] == pytest.approx([0.5, 0.25])
+    assert found.dropped == {}
+
+
 def test_errors_make_the_answer_unsure_and_unknown_ones_give_no_probability() -> None:
     rows = {"a": {QUALITY: 0.98}, "b": {QUALITY: 0.97}}
     sure = rank_carried(estimates(0.0, **rows), ["a", "b"], {"quality": 1.0}, quality_floor=0.9)
