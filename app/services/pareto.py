@@ -1,6 +1,6 @@
 """Which configurations of a study nothing else beats in two or three metrics at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -163,7 +163,10 @@ class _Front:
 
     def _left_out(self, found: TradeOff, least: float | None) -> list[OffTheFront]:
         """Everything of the study that is no point: nothing disappears."""
-        told = [self._off(key, self._why_lacking(key, name)) for key, name in found.lacking]
+        lacking: dict[int, list[str]] = {}
+        for key, name in found.lacking:
+            lacking.setdefault(key, []).append(name)
+        told = [self._off(key, self._why_lacking(key, names)) for key, names in lacking.items()]
         if least is not None:
             limit = number(self._floor_number(least))
             told += [self._off(key, self._why_below(key, limit)) for key, _ in found.below_floor]
@@ -174,9 +177,9 @@ class _Front:
         row = self._rows[key]
         return OffTheFront(configuration=key, method=row.method, label=row.label, family=row.family, reason=reason)
 
-    def _why_lacking(self, key: int, name: str) -> Sentence:
-        title = self._evidence.card(name).title.lower()
-        return [text(f"no {title}: {self._cells.missing(self._rows[key], name)}")]
+    def _why_lacking(self, key: int, names: Sequence[str]) -> Sentence:
+        row, card = self._rows[key], self._evidence.card
+        return [text("; ".join(f"no {card(name).title.lower()}: {self._cells.missing(row, name)}" for name in names))]
 
     def _why_below(self, key: int, limit: Part) -> Sentence:
         quality = self._cells.mean(self._rows[key], QUALITY)

@@ -74,6 +74,14 @@ def test_without_noise_the_share_is_the_front() -> None:
         assert row.front_share == float(row.on_front)
 
 
+def test_one_candidate_alone_is_on_the_front_in_every_draw() -> None:
+    alone = candidate(1, task_performance=(0.90, 0.91, 0.92), trainable_parameters=1e5)
+    scored = Candidate(1, alone.values, np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]))
+    for row in (alone, scored):
+        [found] = trade_off([row], (SIZE, QUALITY)).traded
+        assert (found.on_front, found.front_share) == (True, 1.0)
+
+
 def test_two_that_only_seeds_tell_apart_share_the_draws() -> None:
     rows = [
         candidate(1, task_performance=(0.90, 0.91, 0.92), trainable_parameters=1e5),
