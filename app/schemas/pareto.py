@@ -60,5 +60,7 @@ class Pareto(Document):
     """The same in the task's own score."""
     points: list[ParetoPoint]
     left_out: list[OffTheFront]
+    notes: list[Sentence]
+    """What a floor stands on where that is not full fine-tuning's gain over the untuned row."""
     draws: int
     seed: int

@@ -33,7 +33,7 @@ from app.settings import Settings
 from peft_core.compare.carried_ranking import CarriedRanking, rank_carried
 from peft_core.compare.lookup import REFERENCE, Case, Near, Outside, look_up
 from peft_core.compare.lookup import Lookup as Found
-from peft_core.compare.recommend import LEAN, Question, Verdict
+from peft_core.compare.recommend import CRITERIA, LEAN, Question, Verdict
 from peft_core.errors import InvalidBaseModel, UnknownName
 from peft_core.metric import metrics
 from peft_core.model_config import InvalidConfig, read_config, read_config_of
@@ -169,7 +169,8 @@ class _Answer:
         ranking = CarriedRanking()
         if weights is not None:
             floor = self._request.quality_floor
-            ranking = rank_carried(self.found.estimates, choices, weights, quality_floor=floor)
+            criteria = {**CRITERIA, **(scenario(self._request.scenario).criteria if self._request.scenario else {})}
+            ranking = rank_carried(self.found.estimates, choices, weights, quality_floor=floor, criteria=criteria)
         return self._document(
             "estimated",
             self._estimated_from(),

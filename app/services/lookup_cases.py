@@ -14,7 +14,7 @@ from app.db.tables import Configuration, Study
 from app.services.evidence import StudyEvidence, read_evidence
 from peft_core import assets
 from peft_core.compare.lookup import REFERENCE, Case, Known, figures_of
-from peft_core.compare.recommend import Candidate
+from peft_core.compare.recommend import QUALITY, Candidate
 from peft_core.errors import InvalidBaseModel
 from peft_core.model_config import read_config_of
 from peft_core.model_shape import ModelShape
@@ -71,9 +71,12 @@ def read_case_studies(session: Session, task_kind: str) -> tuple[list[CaseStudy]
 
 def _read(evidence: StudyEvidence) -> CaseStudy | str:
     """The study with its case, or why it has none."""
-    full = next((row for row in evidence.configurations if row.method == REFERENCE), None)
-    if full is None or not evidence.candidate(full).values:
-        return "full fine-tuning is not measured in it, so that there is nothing to take ratios to"
+    splits = evidence.study.task["splits"]
+    if splits is None:
+        return "its results were imported, and on how many items they were trained is not known"
+    full = evidence.full
+    if full is None or evidence.reference is not full or not evidence.values(full.id, QUALITY):
+        return f"there is nothing to take ratios to: {evidence.why_not_full or 'full fine-tuning is not measured yet'}"
     shape = study_shape(evidence.study)
     if shape is None:
         return "the configuration of its base model is not at hand, so that its size is not known"
@@ -85,7 +88,7 @@ def _read(evidence: StudyEvidence) -> CaseStudy | str:
         task_kind=evidence.study.task["kind"],
         device=device,
         parameters=float(shape.parameters),
-        train_items=float(evidence.study.task["splits"]["train"]),
+        train_items=float(splits["train"]),
         length=float(evidence.study.document["budget"]["max_length"]),
     )
     return CaseStudy(evidence, case, full)

@@ -13,7 +13,7 @@ from app.schemas import Axis, Number, OffTheFront, Pareto, ParetoAxis, ParetoPoi
 from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
 from app.services.evidence import StudyEvidence, read_evidence
-from app.services.numbers import number, text
+from app.services.numbers import label, number, text
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY, Candidate
 from peft_core.compare.trade_off import DRAWS, Traded, TradeOff, trade_off
@@ -80,6 +80,7 @@ class _Front:
             least_quality=None if least is None else self._floor_number(least),
             points=[self._point(row) for row in found.traded],
             left_out=self._left_out(found, least),
+            notes=[] if least is None else self._footing(),
             draws=DRAWS,
             seed=SEED,
         )
@@ -91,8 +92,8 @@ class _Front:
         scale = self._evidence.quality_scale
         if scale is None:
             raise Invalid(
-                "A quality floor is a share of full fine-tuning's gain over the untuned row, and one of the two is not"
-                " measured. Run it, or ask without a floor.",
+                "A quality floor is a share of the gain of full fine-tuning (or of a LoRA row that stands in for it)"
+                " over the untuned row, and one of the two is not measured. Run it, or ask without a floor.",
                 field="floor",
             )
         if not scale.defined:
@@ -103,6 +104,16 @@ class _Front:
             )
         return scale.floor + self._floor * (scale.full - scale.floor)
 
+    def _footing(self) -> list[Sentence]:
+        """What stands in for full fine-tuning and for the untuned row, where something does."""
+        evidence, notes = self._evidence, []
+        if evidence.reference is not None and evidence.reference is not evidence.full:
+            why = f" stands in for full fine-tuning as the reference: {evidence.why_not_full}."
+            notes.append([label(evidence.reference), text(why)])
+        if evidence.assumed_floor is not None:
+            notes.append([text("Assumed floor: there is no untuned row, so gains are counted from the chance level.")])
+        return notes
+
     def _axis(self, name: str) -> ParetoAxis:
         return ParetoAxis(**self._evidence.card(name).model_dump(), covers=self._covers(name))
 
@@ -110,7 +121,7 @@ class _Front:
         """What is drawn of a metric: the spread over seeds where there are several, test items for quality."""
         rows = self._candidates.values()
         parts = ["seeds"] if any(len(set(row.values.get(name, ()))) > 1 for row in rows) else []
-        if name == QUALITY and any(row.item_scores is not None for row in rows):
+        if name == QUALITY and any(row.item_scores is not None or row.counted_items for row in rows):
             parts.append("test items")
         return " and ".join(parts) or None
 

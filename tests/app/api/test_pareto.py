@@ -16,6 +16,7 @@ from app.schemas import Pareto, ParetoPoint
 from app.services import results
 from app.services.callers import LOCAL
 from app.ui.numbers import attributes
+from app.ui.sentences import plain
 from tests.flow.finished_study import QUICKSTART, Row, insert
 from tests.flow.recompute import PageQuestion, recompute
 
@@ -182,6 +183,17 @@ async def test_a_floor_needs_the_rows_that_it_is_measured_between(api: httpx.Asy
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "floor")
     assert "one of the two is not measured" in answer.json()["detail"]
     assert (await api.get(f"/api/v1/studies/{without_full}/pareto")).status_code == 200
+
+
+async def test_what_stands_in_for_full_fine_tuning_is_said(api: httpx.AsyncClient, engine: Engine) -> None:
+    without_full = finished(engine, tuple(row for row in QUICKSTART if row.method != "full"))
+    found = await front(api, without_full, floor=0.95)
+    assert [plain(note) for note in found.notes] == [
+        "LoRA r8 stands in for full fine-tuning as the reference: the study has no full fine-tuning."
+    ]
+    assert found.least_quality is not None
+    assert found.least_quality.value == pytest.approx(0.6783 + 0.95 * (0.93667 - 0.6783), abs=2e-4)
+    assert (await front(api, without_full)).notes == []
 
 
 async def test_a_study_that_is_not_there(api: httpx.AsyncClient) -> None:
