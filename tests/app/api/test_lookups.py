@@ -270,6 +270,28 @@ async def test_a_study_without_full_fine_tuning_is_listed_and_not_used(api: http
     assert "nothing to take ratios to" in found.unused[0].reason
 
 
+async def test_a_study_that_does_not_say_how_much_it_trained_on_is_listed(
+    api: httpx.AsyncClient, engine: Engine
+) -> None:
+    with system_session(engine) as session:
+        study = insert(session, team_id=1, name="Imported")
+        study.task = study.task | {"splits": None}
+    found = await look_up(api, ON_MINILM)
+    assert found.basis == "refused"
+    assert "on how many items" in found.unused[0].reason
+
+
+async def test_ratios_to_a_row_that_stands_in_are_not_carried_over(api: httpx.AsyncClient, engine: Engine) -> None:
+    with system_session(engine) as session:
+        study = insert(session, team_id=1, name="Full failed")
+        for run in study.runs:
+            if run.configuration.method == "full" and run.purpose == "report":
+                run.status, run.reason = "failed", "out of memory"
+    found = await look_up(api, ON_MINILM)
+    assert found.basis == "refused"
+    assert found.unused[0].reason == "there is nothing to take ratios to: full fine-tuning gave no result"
+
+
 async def test_a_base_that_is_gone_is_no_size(api: httpx.AsyncClient, engine: Engine, tmp_path: Path) -> None:
     with system_session(engine) as session:
         study = insert_sized(session, tmp_path, 12, name="Gone")
