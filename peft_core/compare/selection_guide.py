@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from peft_core.compare.recommend import CRITERIA, LEAN, Answer, Question, Verdict
+from peft_core.compare.recommend import CRITERIA, LEAN, Answer, Question, Ranked, Verdict, Veto
 from peft_core.method import methods
 from peft_core.scenario import ConstraintName, Criterion, scenario
 
@@ -129,9 +129,11 @@ class StudyAnswer:
         return bool(self.answer.ranked)
 
     def shares(self) -> dict[str, float]:
-        """P(best) by method: the share of draws in which one of its configurations ranks first."""
+        """P(best) by method: the share of draws in which one of its configurations ranks first, those among them that
+        only noise may have ruled out."""
         found = dict.fromkeys(self.methods.values(), 0.0)
-        for row in self.answer.ranked:
+        judged: list[Ranked | Veto] = [*self.answer.ranked, *self.answer.vetoed]
+        for row in judged:
             found[self.methods[row.key]] += row.p_best
         return found
 
@@ -168,8 +170,8 @@ def combine(answers: Sequence[StudyAnswer]) -> Combined:
         return Combined("not enough evidence", {}, 0)
     shares = _mean_shares(told)
     if len(told) == 1:
-        pick = _first(told[0])
-        return Combined(told[0].answer.verdict, {pick: shares.pop(pick), **shares}, 1)
+        first = [_first(told[0]), *_rival(told[0])]
+        return Combined(told[0].answer.verdict, {name: shares[name] for name in dict.fromkeys([*first, *shares])}, 1)
     method = next(iter(shares))
     clear = all(found.answer.verdict == "clear" and _first(found) == method for found in told)
     verdict: Verdict = "clear" if clear else "lean" if shares[method] >= LEAN else "no clear winner"
@@ -178,6 +180,12 @@ def combine(answers: Sequence[StudyAnswer]) -> Combined:
 
 def _first(found: StudyAnswer) -> str:
     return found.methods[found.answer.ranked[0].key]
+
+
+def _rival(found: StudyAnswer) -> list[str]:
+    """The method that the verdict was taken against, where that is another one than the pick's."""
+    rival = found.answer.rival
+    return [] if rival is None else [found.methods[rival]]
 
 
 def _mean_shares(told: Sequence[StudyAnswer]) -> dict[str, float]:

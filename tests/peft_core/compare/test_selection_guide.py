@@ -111,6 +111,14 @@ def test_the_pick_of_one_study_is_its_own_whatever_other_methods_have_together()
     assert combined.method == "full"
 
 
+def test_what_only_noise_ruled_out_keeps_its_chances() -> None:
+    found = answer(1, verdict="no clear winner", full=(0.6, 0.8), adapter=(0.1, 0.7), vetoed=("lora",))
+    [veto] = found.answer.vetoed
+    rival = replace(found.answer, vetoed=(replace(veto, p_best=0.3),), rival=veto.key)
+    combined = combine([replace(found, answer=rival)])
+    assert list(combined.shares.items()) == [("full", 0.6), ("lora", 0.3), ("adapter", 0.1)]
+
+
 def test_several_studies_are_clear_only_together() -> None:
     clear = [answer(k, verdict="clear", lora=(0.99, 0.8), full=(0.01, 0.5)) for k in (1, 2)]
     assert combine(clear).verdict == "clear"
