@@ -32,6 +32,7 @@ from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 from tests.flow.derived import DERIVED
+from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
 from tests.flow.run_figures import median_of_steps, run_figure
 
 T = TypeVar("T")
@@ -80,6 +81,8 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
         return {median_of_steps(session, sourced, *run_ids(sourced["source"]))}
     if kind == "formula":
         formula, arguments = _formula(name)
+        if formula in EVIDENCE_FORMULAS:
+            return EVIDENCE_FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)
         if formula not in FORMULAS:
             return run_figure(session, formula, arguments, page.store)
         return FORMULAS[formula](session, sourced["statistic"], arguments, page)

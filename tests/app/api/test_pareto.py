@@ -134,11 +134,9 @@ async def test_every_number_is_derived_again_from_its_runs(api: httpx.AsyncClien
             assert point.numbers["front_share"].run_ids
             assert "pareto(study" in str(point.numbers["front_share"].formula)
             for name, number in point.numbers.items():
-                if name == "front_share":
-                    continue
                 sourced = {key.removeprefix("data-"): value for key, value in attributes(number).items()}
-                [again] = recompute(session, sourced, PageQuestion(engine, {}))
-                assert again == pytest.approx(number.value)
+                found_again = recompute(session, sourced, PageQuestion(engine, {}))
+                assert any(again == pytest.approx(number.value) for again in found_again), name
                 checked += 1
     assert checked > 20
 

@@ -10,15 +10,16 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from app.client import AtlasClient
-from app.db.session import system_session
+from app.db.session import system_session, team_session
 from app.db.tables import Team
 from app.schemas import LeafView, RecommendationRequest, SelectionGuide
 from app.services.callers import LOCAL
 from app.services.recommendations import recommend
+from app.ui.numbers import attributes
 from app.ui.sentences import plain
 from peft_core.compare.selection_guide import LEAVES
 from tests.flow.finished_study import QUICKSTART, Row, insert
-from tests.flow.recompute import numbers_in
+from tests.flow.recompute import PageQuestion, numbers_in, recompute
 from tests.flow.swept_study import BY_METHOD, RANKS
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +152,10 @@ async def test_every_number_says_where_it_comes_from(api: httpx.AsyncClient, eng
     assert len(numbers) > 20
     assert all(number.formula and "selection_guide(" in number.formula for number in numbers)
     assert all(number.run_ids for number in numbers if number.statistic == "p_best")
+    with team_session(engine, 1) as session:
+        for number in numbers[:8]:
+            sourced = {key.removeprefix("data-"): value for key, value in attributes(number).items()}
+            assert number.value in recompute(session, sourced, PageQuestion(engine, {}))
 
 
 @pytest.mark.parametrize(

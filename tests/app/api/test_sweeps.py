@@ -96,11 +96,9 @@ async def test_every_number_is_derived_again_from_its_runs(api: httpx.AsyncClien
         for point in found.points:
             assert point.numbers["composite"].run_ids
             for name, number in point.numbers.items():
-                if name == "composite":
-                    continue
                 sourced = {key.removeprefix("data-"): value for key, value in attributes(number).items()}
-                [again] = recompute(session, sourced, PageQuestion(engine, {}))
-                assert again == pytest.approx(number.value), name
+                found_again = recompute(session, sourced, PageQuestion(engine, {}))
+                assert any(again == pytest.approx(number.value) for again in found_again), name
                 checked += 1
         for view in found.neighbours:
             for number in (view.difference, *view.interval):
