@@ -319,7 +319,7 @@ def test_every_view_of_an_imported_study_and_run_answers(engine: Engine, setting
     report = imported(engine, FILES)
     for study_id in report.study_ids:
         for kind in ("json", "csv", "md"):
-            assert exports.export_study(engine, LOCAL, study_id, kind)  # type: ignore[arg-type]
+            assert exports.export_study(engine, LOCAL, study_id, kind)
         asked = RecommendationRequest(study=study_id, scenario="resource_constrained")
         assert recommendations.recommend(engine, LOCAL, asked).study == study_id
         listed = runs.list_runs(
