@@ -71,6 +71,9 @@ def read_case_studies(session: Session, task_kind: str) -> tuple[list[CaseStudy]
 
 def _read(evidence: StudyEvidence) -> CaseStudy | str:
     """The study with its case, or why it has none."""
+    splits = evidence.study.task["splits"]
+    if splits is None:
+        return "its results were imported, and on how many items they were trained is not known"
     full = next((row for row in evidence.configurations if row.method == REFERENCE), None)
     if full is None or not evidence.candidate(full).values:
         return "full fine-tuning is not measured in it, so that there is nothing to take ratios to"
@@ -85,7 +88,7 @@ def _read(evidence: StudyEvidence) -> CaseStudy | str:
         task_kind=evidence.study.task["kind"],
         device=device,
         parameters=float(shape.parameters),
-        train_items=float(evidence.study.task["splits"]["train"]),
+        train_items=float(splits["train"]),
         length=float(evidence.study.document["budget"]["max_length"]),
     )
     return CaseStudy(evidence, case, full)

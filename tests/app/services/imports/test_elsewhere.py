@@ -10,8 +10,18 @@ from sqlalchemy import Engine, func, select
 from app.db.session import system_session
 from app.db.tables import Configuration, MeasurementRow, Run
 from app.errors import AtlasError, Conflict, Invalid, NotFound
-from app.schemas import Cell, GivenPoints, MethodEntry, RunsElsewhere, RunView, StudyDocument, StudyExtension
-from app.services import extend, results, runs, studies
+from app.schemas import (
+    Asked,
+    Cell,
+    GivenPoints,
+    MethodEntry,
+    PredictRequest,
+    RunsElsewhere,
+    RunView,
+    StudyDocument,
+    StudyExtension,
+)
+from app.services import extend, results, runs, studies, try_out
 from app.services.callers import LOCAL
 from app.services.chosen_rates import choose_learning_rate
 from app.services.imports import elsewhere
@@ -225,8 +235,11 @@ def test_what_an_imported_study_cannot_do_is_said(engine: Engine, settings: Sett
     more = StudyExtension(seeds=3)
     refused(409, "were imported", lambda: extend.extend_study(engine, settings, LOCAL, made, more))
     refused(409, "already succeeded", lambda: runs.request_cancel(engine, LOCAL, listed[0].id))
+    asked = PredictRequest(inputs=[Asked(text="1 + 1?")])
     for run in listed:
         refused(409, "was imported", lambda run=run: runs.retry_run(engine, LOCAL, run.id))
+        refused(409, "was imported", lambda run=run: try_out.ask_for_answers(engine, LOCAL, run.id, asked))
+        refused(409, "was imported", lambda run=run: try_out.ask_for_merging(engine, settings, LOCAL, run.id))
     studies.delete_study(engine, settings, LOCAL, made)
     refused(404, "There is no study", lambda: results.study_view(engine, LOCAL, made))
 
