@@ -154,6 +154,16 @@ def test_a_seed_that_is_there_or_waits_is_refused(engine: Engine, study: int) ->
     add(engine, study, {"configuration": full, "seed": 0, "metrics": {"task_performance": 0.7}})
 
 
+def test_a_run_at_another_learning_rate_does_not_join_a_row(engine: Engine, study: int) -> None:
+    with system_session(engine) as session:
+        row = session.scalars(select(Configuration).where(Configuration.method == "lora")).one()
+    item = {"configuration": row.id, "seed": 7, "metrics": {"task_performance": 0.7}}
+    assert row.learning_rate is not None
+    with pytest.raises(Invalid, match="another learning rate"):
+        add(engine, study, item | {"learning_rate": 2 * row.learning_rate})
+    add(engine, study, item | {"learning_rate": row.learning_rate})
+
+
 def test_the_same_key_with_the_same_batch_adds_it_once(engine: Engine, study: int) -> None:
     first = add(engine, study, lora(0), lora(1), key="once")
     again = add(engine, study, lora(0), lora(1), key="once")
