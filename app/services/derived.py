@@ -28,7 +28,7 @@ def target(evidence: "StudyEvidence") -> float | None:
 
     None where full fine-tuning does not clearly gain anything.
     """
-    scale, floor = evidence.quality_scale, evidence.untuned_validation
+    scale, floor = evidence.full_scale, evidence.untuned_validation
     if scale is None or not scale.defined or evidence.full is None or floor is None:
         return None
     runs = [run for run in evidence.runs(evidence.full.id, "report") if run.status == "succeeded"]

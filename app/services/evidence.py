@@ -298,6 +298,11 @@ class StudyEvidence:
         """Where quality's score runs from and to, None until both reference rows are measured."""
         return self.as_evidence.quality_scale()
 
+    @cached_property
+    def full_scale(self) -> QualityScale | None:
+        """The same up to full fine-tuning itself; None where another row stands in for it."""
+        return self.quality_scale if self.reference is self.full else None
+
 
 def _distance_to_stand_in(row: Configuration) -> tuple[bool, float]:
     rank = row.hyperparameters.get("rank")

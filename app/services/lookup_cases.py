@@ -45,7 +45,7 @@ class CaseStudy:
     def known(self) -> Known:
         candidates: Mapping[str, Candidate] = {name: self.evidence.candidate(row) for name, row in self.rows.items()}
         full = self.evidence.candidate(self.full)
-        return Known(self.id, self.case, figures_of(candidates, full, self.evidence.quality_scale))
+        return Known(self.id, self.case, figures_of(candidates, full, self.evidence.full_scale))
 
 
 def name_of(row: Configuration) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine, Select, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import (
@@ -71,7 +71,9 @@ def list_runs(
 
 
 def _filtered(wanted: RunFilter) -> Select[Run]:
-    query = select(Run).options(joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
+    shown = (joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
+    # Of an imported run its origin is all of a file, which no list shows.
+    query = select(Run).options(*shown, defer(Run.origin))
     if wanted.study_id is not None:
         query = query.where(Run.study_id == wanted.study_id)
     if wanted.status is not None:

@@ -112,7 +112,7 @@ class _Swept:
         by_id = {row.id: row for row in evidence.configurations}
         self._rows = [by_id[key] for key in sweep.keys]
         # The line and the composite are of full fine-tuning; what stands in for it elsewhere does not here.
-        scale = evidence.quality_scale if evidence.reference is evidence.full else None
+        scale = evidence.full_scale
         self._scale = scale if scale is not None and scale.defined else None
         self._scores = [self._score(row) for row in self._rows]
 

@@ -72,6 +72,8 @@ def merged(engine: Engine, caller: Caller, run_id: int) -> MergedView:
 
 
 def _refuse_without_model(run: Run, artifacts: Sequence[ArtifactView]) -> None:
+    if run.source == "imported":
+        raise Conflict(f"Run {run.id} was imported, and its model is not here. Ask a run that was trained here.")
     if run.status != "succeeded":
         raise Conflict(f"Run {run.id} is {run.status}: only a run that ended well has a model to ask.")
     if run.purpose != "report":

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import JsonValue
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.session import database_now, team_session, write_lock
@@ -41,21 +42,33 @@ def add_runs(
     names a configuration joins it. Raises Invalid naming the first wrong field, Conflict where a seed is there already.
     """
     digest = hashlib.sha256(f"runs {study_id} {given.model_dump_json()}".encode()).hexdigest()
+    try:
+        made = _add_once(engine, caller, study_id, given, key, digest)
+    except IntegrityError:
+        # The same key came in for another study while this was written.
+        raise Conflict("This Idempotency-Key is in use for another document. Use a new key.") from None
+    with team_session(engine, caller.team_id) as session:
+        now = database_now(session)
+        return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
+
+
+def _add_once(
+    engine: Engine, caller: Caller, study_id: int, given: RunsElsewhere, key: str | None, digest: str
+) -> list[int]:
+    """The ids of the batch's runs, or of those that its key made before."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         # Of two batches at once, the second sees the seeds of the first.
         session.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
         study = read_study(session, study_id)
-        made = _made_before(session, key, digest)
-        if made is None:
-            made = _Adding(session, study, database_now(session)).add(given.items)
-            if key is not None:
-                now = database_now(session)
-                answer = {"run_ids": made}
-                session.add(IdempotencyKey(key=key, request_sha256=digest, status=201, body=answer, created_at=now))
-    with team_session(engine, caller.team_id) as session:
-        now = database_now(session)
-        return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
+        told = _made_before(session, key, digest)
+        if told is not None:
+            return told
+        made = _Adding(session, study, database_now(session)).add(given.items)
+        if key is not None:
+            now, answer = database_now(session), {"run_ids": made}
+            session.add(IdempotencyKey(key=key, request_sha256=digest, status=201, body=answer, created_at=now))
+        return made
 
 
 def _made_before(session: Session, key: str | None, digest: str) -> list[int] | None:
@@ -129,6 +142,12 @@ class _Adding:
         if row is None:
             raise Invalid(
                 f"Study {self.study.id} has no configuration {item.configuration}.", field=f"{where}.configuration"
+            )
+        if None not in (item.learning_rate, row.learning_rate) and item.learning_rate != row.learning_rate:
+            raise Invalid(
+                f"{row.label} is trained at {row.learning_rate}. Name the method instead of the configuration: a run at"
+                " another learning rate is not averaged with it.",
+                field=f"{where}.learning_rate",
             )
         if item.hyperparameters:
             raise Invalid("A configuration has its hyper-parameters already.", field=f"{where}.hyperparameters")

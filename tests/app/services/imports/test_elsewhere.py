@@ -10,8 +10,18 @@ from sqlalchemy import Engine, func, select
 from app.db.session import system_session
 from app.db.tables import Configuration, MeasurementRow, Run
 from app.errors import AtlasError, Conflict, Invalid, NotFound
-from app.schemas import Cell, GivenPoints, MethodEntry, RunsElsewhere, RunView, StudyDocument, StudyExtension
-from app.services import extend, results, runs, studies
+from app.schemas import (
+    Asked,
+    Cell,
+    GivenPoints,
+    MethodEntry,
+    PredictRequest,
+    RunsElsewhere,
+    RunView,
+    StudyDocument,
+    StudyExtension,
+)
+from app.services import extend, results, runs, studies, try_out
 from app.services.callers import LOCAL
 from app.services.chosen_rates import choose_learning_rate
 from app.services.imports import elsewhere
@@ -144,6 +154,16 @@ def test_a_seed_that_is_there_or_waits_is_refused(engine: Engine, study: int) ->
     add(engine, study, {"configuration": full, "seed": 0, "metrics": {"task_performance": 0.7}})
 
 
+def test_a_run_at_another_learning_rate_does_not_join_a_row(engine: Engine, study: int) -> None:
+    with system_session(engine) as session:
+        row = session.scalars(select(Configuration).where(Configuration.method == "lora")).one()
+    item = {"configuration": row.id, "seed": 7, "metrics": {"task_performance": 0.7}}
+    assert row.learning_rate is not None
+    with pytest.raises(Invalid, match="another learning rate"):
+        add(engine, study, item | {"learning_rate": 2 * row.learning_rate})
+    add(engine, study, item | {"learning_rate": row.learning_rate})
+
+
 def test_the_same_key_with_the_same_batch_adds_it_once(engine: Engine, study: int) -> None:
     first = add(engine, study, lora(0), lora(1), key="once")
     again = add(engine, study, lora(0), lora(1), key="once")
@@ -225,8 +245,11 @@ def test_what_an_imported_study_cannot_do_is_said(engine: Engine, settings: Sett
     more = StudyExtension(seeds=3)
     refused(409, "were imported", lambda: extend.extend_study(engine, settings, LOCAL, made, more))
     refused(409, "already succeeded", lambda: runs.request_cancel(engine, LOCAL, listed[0].id))
+    asked = PredictRequest(inputs=[Asked(text="1 + 1?")])
     for run in listed:
         refused(409, "was imported", lambda run=run: runs.retry_run(engine, LOCAL, run.id))
+        refused(409, "was imported", lambda run=run: try_out.ask_for_answers(engine, LOCAL, run.id, asked))
+        refused(409, "was imported", lambda run=run: try_out.ask_for_merging(engine, settings, LOCAL, run.id))
     studies.delete_study(engine, settings, LOCAL, made)
     refused(404, "There is no study", lambda: results.study_view(engine, LOCAL, made))
 

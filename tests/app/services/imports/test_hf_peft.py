@@ -13,8 +13,20 @@ from sqlalchemy import Engine, func, select
 from app.db.session import system_session
 from app.db.tables import Configuration, MeasurementRow, Run, SeriesPointRow, Study
 from app.errors import NotFound
-from app.schemas import Cell, Comparison, ImportReport, RecommendationRequest, RunDetail, StudyPatch
-from app.services import diagnoses, exports, recommendations, results, runs, spectra, studies
+from app.schemas import Cell, Comparison, ImportReport, LookupRequest, RecommendationRequest, RunDetail, StudyPatch
+from app.services import (
+    diagnoses,
+    exports,
+    lookup,
+    pareto,
+    recommendations,
+    results,
+    runs,
+    selection_guide,
+    spectra,
+    studies,
+    sweeps,
+)
 from app.services.callers import LOCAL
 from app.services.imports.hf_files import files_of_folder
 from app.services.imports.hf_peft import import_results
@@ -319,9 +331,13 @@ def test_every_view_of_an_imported_study_and_run_answers(engine: Engine, setting
     report = imported(engine, FILES)
     for study_id in report.study_ids:
         for kind in ("json", "csv", "md"):
-            assert exports.export_study(engine, LOCAL, study_id, kind)  # type: ignore[arg-type]
+            assert exports.export_study(engine, LOCAL, study_id, kind)
         asked = RecommendationRequest(study=study_id, scenario="resource_constrained")
         assert recommendations.recommend(engine, LOCAL, asked).study == study_id
+        front = pareto.pareto(engine, LOCAL, study_id, {"x": "trainable_parameters", "y": "task_performance"}, None)
+        assert {point.numbers["x"].source for point in front.points} == {"imported"}
+        assert sweeps.sweeps(engine, LOCAL, study_id).study == study_id
+        assert selection_guide.selection_guide(engine, LOCAL, study_id, {}).study == study_id
         listed = runs.list_runs(
             engine, LOCAL, runs.RunFilter(study_id=study_id), newest_first=True, cursor=None, limit=10
         )
@@ -338,6 +354,19 @@ def test_every_view_of_an_imported_study_and_run_answers(engine: Engine, setting
                 runs.read_predictions(engine, LOCAL, run.id)
             assert runs.read_series(engine, LOCAL, run.id, "validation_score", after=-1, max_points=10).points
     assert ",imported," in exports.export_study(engine, LOCAL, report.study_ids[0], "csv")
+
+
+def test_imported_studies_cannot_speak_for_other_cases_and_say_why(engine: Engine, settings: Settings) -> None:
+    imported(engine, FILES)
+    case = LookupRequest(
+        architecture="decoder",
+        parameters=3_000_000_000,
+        task_kind="generation",
+        train_items=20_000,
+        scenario="resource_constrained",
+    )
+    found = lookup.look_up_case(engine, settings, LOCAL, case)
+    assert "were imported" in found.model_dump_json()
 
 
 # -- properties -------------------------------------------------------------------------------------------------------
