@@ -1,5 +1,7 @@
 """How far configurations differ in quality, by the one rule of `peft_core.compare.significance`."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -41,6 +43,7 @@ def significance(engine: Engine, caller: Caller, study_id: int) -> SignificanceV
     found = evidence.as_evidence.significance
     rows = {row.id: row for row in evidence.configurations}
     best = rows.get(found.best) if found.best is not None else None
+    tied = found.tied_with(found.best), found.tied_with(found.reference)
     return SignificanceView(
         study=study.id,
         rule=RULE,
@@ -49,16 +52,21 @@ def significance(engine: Engine, caller: Caller, study_id: int) -> SignificanceV
         best=found.best,
         reference=found.reference,
         reference_note=evidence.reference_note,
-        rows=[_row(evidence, row, best) for row in evidence.configurations if row is not evidence.untuned],
-        tied_with_best=list(found.tied_with(found.best)),
-        tied_with_reference=list(found.tied_with(found.reference)),
+        rows=[_row(evidence, row, best, tied) for row in evidence.configurations if row is not evidence.untuned],
+        tied_with_best=list(tied[0]),
+        tied_with_reference=list(tied[1]),
         untested=[_untested(evidence, rows[key], rows[other]) for key, other in found.untested],
         across_studies=_across_studies(evidence, comparable),
     )
 
 
-def _row(evidence: StudyEvidence, row: Configuration, best: Configuration | None) -> SignificanceRow:
-    found = evidence.as_evidence.significance
+def _row(
+    evidence: StudyEvidence,
+    row: Configuration,
+    best: Configuration | None,
+    tied: tuple[Collection[int], Collection[int]],
+) -> SignificanceRow:
+    """tied: the rows tied with the best, and those tied with the reference."""
     return SignificanceRow(
         configuration=row.id,
         label=row.label,
@@ -66,8 +74,8 @@ def _row(evidence: StudyEvidence, row: Configuration, best: Configuration | None
         n=len(evidence.values(row.id, QUALITY)),
         with_best=_with(evidence, row, best),
         with_reference=_with(evidence, row, evidence.reference),
-        tied_with_best=row.id in found.tied_with(found.best),
-        tied_with_reference=row.id in found.tied_with(found.reference),
+        tied_with_best=row.id in tied[0],
+        tied_with_reference=row.id in tied[1],
     )
 
 

@@ -5,6 +5,7 @@ from app.services.evidence import StudyEvidence
 from peft_core.compare.recommend import Answer
 from peft_core.preset import presets
 from peft_core.spec import Budget
+from peft_core.task import tasks
 
 REFERENCES = ("untuned", "full")
 """The rows that quality's scale runs between."""
@@ -13,12 +14,14 @@ LONGEST_NAME = 160
 
 
 def next_study(evidence: StudyEvidence, found: Answer) -> StudyDocument | None:
-    """A study that would give what `found` lacks; None where it lacks nothing, or its own runs have not ended.
+    """A study that would give what `found` lacks; None where it lacks nothing, its own runs have not ended, or its task
+    is one that only others can train.
 
     references: with both reference rows. gain: with twice the budget. candidates: with the textbook's methods that it
     does not have yet. weights: with every metric. And an answer that rests on single seeds: with five.
     """
-    if any(run.status in ("queued", "running") for run in evidence.all_runs):
+    waiting = any(run.status in ("queued", "running") for run in evidence.all_runs)
+    if waiting or evidence.study.task["kind"] not in tasks():
         return None
     document = StudyDocument.model_validate(evidence.study.document)
     if found.cause == "references":

@@ -60,6 +60,8 @@ def _partial(evidence: StudyEvidence, counts: RunCounts) -> Sentence:
         return [text("No answer yet: "), *words, text(" runs are in.")]
     if evidence.reference is None:
         return [*words, text(" runs are in. Without a full fine-tuning row there is nothing to compare with.")]
+    if evidence.as_evidence.significance.untested:
+        return [*words, text(" runs are in: single ones without item scores, so no difference can be tested.")]
     return [*words, text(" runs ended; full fine-tuning and another method were not both measured.")]
 
 

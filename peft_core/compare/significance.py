@@ -7,6 +7,7 @@ seed: tests over items alone, which speak of these two trained models and not of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -130,12 +131,14 @@ class Significance:
 
     def between(self, key: int, other: int) -> Compared | None:
         """The comparison of two rows as the first sees it, None where it was not made."""
-        for found in self.comparisons:
-            if (found.pair.key, found.pair.reference) == (key, other):
-                return found
-            if (found.pair.reference, found.pair.key) == (key, other):
-                return found.turned()
-        return None
+        if (found := self._by_rows.get((key, other))) is not None:
+            return found
+        seen_from_other = self._by_rows.get((other, key))
+        return None if seen_from_other is None else seen_from_other.turned()
+
+    @cached_property
+    def _by_rows(self) -> dict[tuple[int, int], Compared]:
+        return {(found.pair.key, found.pair.reference): found for found in self.comparisons}
 
     def tied_with(self, key: int | None) -> tuple[int, ...]:
         """The rows that are not shown to differ from a row that all others were compared with, itself among them."""
