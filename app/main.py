@@ -15,6 +15,7 @@ from app.api import (
     estimates,
     evidence,
     health,
+    imports,
     lookups,
     problems,
     recommendations,
@@ -35,15 +36,13 @@ ROUTERS = (
     catalogue.router,
     workers.router,
     studies.router,
-    runs.router,
-    recommendations.router,
-    studies.router,
     evidence.router,
     runs.router,
     recommendations.router,
     selection_guide.router,
     lookups.router,
     estimates.router,
+    imports.router,
 )
 
 

@@ -12,11 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_body
 from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
+from app.schemas import LARGEST_ARCHIVE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/api/"
 LARGEST_BODY_BYTES = 1_000_000
+LARGER_BODIES = {"/api/v1/studies": LARGEST_ARCHIVE_BYTES, "/api/v1/imports/study": LARGEST_ARCHIVE_BYTES}
+"""What reads an exported study, which may carry its results."""
 LARGEST_PAGE_BODY_BYTES = 20_000_000
 """A page's callback may carry the state of a figure."""
 
@@ -75,7 +78,7 @@ def _check_body(path: str, headers: Headers) -> None:
     if path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
     # The framework cuts off an API body of undeclared length; a browser always declares a page's.
-    most = LARGEST_BODY_BYTES if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
+    most = LARGER_BODIES.get(path, LARGEST_BODY_BYTES) if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
     if not length.isdigit() or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")
 

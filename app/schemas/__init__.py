@@ -77,14 +77,35 @@ from app.schemas.studies import (
     TaskChoice,
     TaskEntry,
 )
+from app.schemas.study_archives import (
+    ARCHIVE_FORMAT,
+    LARGEST_ARCHIVE_BYTES,
+    ArchivedAttempt,
+    ArchivedConfiguration,
+    ArchivedMeasurement,
+    ArchivedPredictions,
+    ArchivedRun,
+    ArchivedValidation,
+    ArchiveSource,
+    StudyResults,
+)
 from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
 
 __all__ = [
+    "ARCHIVE_FORMAT",
+    "LARGEST_ARCHIVE_BYTES",
     "MOST_LEARNING_RATES",
     "MOST_ROWS",
     "Added",
     "AnswerView",
     "AnsweredView",
+    "ArchiveSource",
+    "ArchivedAttempt",
+    "ArchivedConfiguration",
+    "ArchivedMeasurement",
+    "ArchivedPredictions",
+    "ArchivedRun",
+    "ArchivedValidation",
     "ArtifactView",
     "Asked",
     "AttemptView",
@@ -161,6 +182,7 @@ __all__ = [
     "StudyExtension",
     "StudyPatch",
     "StudyPick",
+    "StudyResults",
     "StudyStatus",
     "StudyView",
     "SweepPoint",

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from app.schemas.document import Document, Name, StudyStatus
 from app.schemas.numbers import Sentence
+from app.schemas.study_archives import StudyResults
 from peft_core.spec import Budget, Columns, Precision, Splits
 
 
@@ -72,6 +73,8 @@ class StudyDocument(Document):
     """Learning rates tried per tuned method that names none of its own."""
     metrics: list[str] | None = None
     """None: every metric of the catalogue."""
+    results: StudyResults | None = None
+    """What an exported study has measured: POST imports/study reads it, and launching the document ignores it."""
 
 
 class RunCounts(Document):

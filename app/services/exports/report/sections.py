@@ -1,0 +1,151 @@
+"""The parts of a report in words: what was compared, with what, and how its numbers were made."""
+
+from collections.abc import Mapping
+
+from app.matrix import QUALITY
+from app.schemas import StudyView
+from app.services.exports.report.content import Content
+from app.services.exports.report.markup import Child, Markup, element
+from app.services.exports.report.tables import table
+from peft_core.metric import LinearAnchors, Metric, RatioAnchors, metrics
+
+
+def section(title: str, *children: Child) -> Markup:
+    return element("section", element("h2", title), *children)
+
+
+def note(*children: Child) -> Markup:
+    return element("p", *children, class_="note")
+
+
+def facts(values: Mapping[str, str | None]) -> Markup:
+    """Names and values; what is not known is left out."""
+    return element(
+        "dl",
+        [
+            element("div", element("dt", name), element("dd", value))
+            for name, value in values.items()
+            if value is not None
+        ],
+        class_="facts",
+    )
+
+
+def compared(content: Content) -> Markup:
+    """What was compared, all of it chosen before the first run, and what the runs say they ran on."""
+    view, task, seen = content.view, content.conditions.task, content.conditions.seen()
+    splits, seeds = view.splits, view.document.seeds
+    listed = list(range(seeds)) if isinstance(seeds, int) else seeds
+    return facts(
+        {
+            "Base model": view.document.base_model,
+            "Task": f"{task.name} ({view.task_kind.replace('_', ' ')}), scored by {view.metric}",
+            "Items": f"{splits.train} train, {splits.validation} validation, {splits.test} test; seed {splits.seed}",
+            "Budget": _budget(view),
+            "Seeds": f"{len(listed)}: {', '.join(map(str, listed))}",
+            "Precision": view.precision,
+            "Device": ", ".join(seen.get("device_name", ())) or None,
+            "Runs": _runs(view),
+        }
+    )
+
+
+def _runs(view: StudyView) -> str:
+    counts = {name: count for name, count in view.counts.model_dump().items() if count}
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _budget(view: StudyView) -> str:
+    budget = view.document.budget
+    length = f"{budget.epochs} epochs" if budget.epochs is not None else f"{budget.steps:,} steps"
+    parts = [f"{length} of batch {budget.batch_size}", f"length ≤ {budget.max_length}"]
+    parts += [f"{budget.accumulation} parts a batch"] if budget.accumulation > 1 else []
+    parts += ["gradient checkpointing"] if budget.gradient_checkpointing else []
+    parts += [f"to convergence, patience {budget.patience}"] if budget.patience is not None else []
+    return ", ".join(parts)
+
+
+def imported(content: Content) -> Markup | None:
+    """That somebody else measured this, where it is so."""
+    origin = content.conditions.origin
+    if origin is None:
+        return None
+    known = {name: origin[name] for name in ("format", "study", "exported_at", "created_by") if name in origin}
+    told = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())
+    return element("p", f"Imported results: they were not measured by this installation. {told}", class_="flag")
+
+
+def flags(content: Content) -> Markup | None:
+    """What a reader must know before comparing."""
+    notes = [*content.matrix.comparison.flags, *content.view.warnings]
+    if not notes:
+        return None
+    return section("To know before comparing", element("ul", [element("li", words) for words in notes]))
+
+
+def environment(content: Content) -> Markup:
+    """Software, devices and data, by everything that the runs wrote down."""
+    conditions = content.conditions
+    seen = {name.replace("_", " "): ", ".join(values) for name, values in conditions.seen().items()}
+    made_of = {
+        "base model's sha256": conditions.base_model_sha256 or "not known",
+        "base model from": conditions.base_model_source,
+        "dataset": conditions.task.dataset.name,
+        "dataset's sha256": conditions.task.dataset_sha256,
+        "dataset from": str(conditions.task.source) if conditions.task.source else None,
+    }
+    several = note("Several values: the runs differed, and each value occurred.") if _differ(content) else None
+    return section("Environment", facts(made_of | seen), several)
+
+
+def _differ(content: Content) -> bool:
+    return any(len(values) > 1 for values in content.conditions.seen().values())
+
+
+# -- how numbers were made --------------------------------------------------------------------------------------------
+
+RULES = (
+    "A cell is the mean over the seeds whose runs ended well, with a 95 % t-interval over those seeds. Failed runs are"
+    " counted, never dropped in silence, and a missing value is no zero.",
+    "Learning rates were chosen on the validation split, each method with its own grid and one seed that reports"
+    " nothing. The test split was read once, at the end, and chose nothing.",
+    "A difference is paired by seed and test item: SE² = var(per-seed means) / k + var(per-item means) / n, with"
+    " degrees of freedom by Welch and Satterthwaite, corrected over all methods by Holm's procedure. A tie is"
+    " a difference that was not shown, not equality.",
+    "Speed, latency and memory come from one probe of each method, alone on its device; everything else from the"
+    " reporting runs.",
+)
+
+
+def how(content: Content) -> Markup:
+    """The rules, the anchors of every score, and what each metric is."""
+    version = content.matrix.comparison.anchors_version
+    scores = (
+        f"Colours are scores from 0 to 1 on fixed anchors, version {version}: no method's score changes because another"
+        " joins or leaves. With r = reference / value for costs and value / reference for throughputs,"
+        " u = clip(ln(r / lo) / ln(hi / lo), 0, 1). Quality: u = clip((a − untuned) / (full − untuned), 0, 1.1) / 1.1,"
+        " undefined where that gain is not clear of noise."
+    )
+    cards = content.matrix.comparison.metrics
+    rows = [[content.matrix.title(card), _anchors(card.key), f"{card.meaning} {card.how}"] for card in cards]
+    head = ("Metric", "Anchors", "What it is")
+    rules = element("ul", [element("li", words) for words in (*RULES, scores)])
+    return section("How these numbers were made", rules, table("Metrics", head, rows, class_="wrap small"))
+
+
+def _anchors(key: str) -> str:
+    if key == QUALITY:
+        return "untuned, full fine-tuning"
+    known: type[Metric] | None = metrics().get(key)
+    anchors = known.anchors if known is not None else None
+    if isinstance(anchors, RatioAnchors):
+        return f"lo {anchors.lo:g}, hi {anchors.hi:g}"
+    if isinstance(anchors, LinearAnchors):
+        return f"{anchors.worst:g} to {anchors.best:g}"
+    return "no score"
+
+
+def again(content: Content) -> Markup:
+    """The document that makes the study again."""
+    words = note("Saved as a file, this makes the same study again: ", element("code", "peft-atlas study run FILE"))
+    return section("To run it again", words, element("pre", element("code", content.yaml), tabindex="0"))
