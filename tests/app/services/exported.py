@@ -107,7 +107,7 @@ def _without_ids(value: Any, places: dict[str, dict[int, int]], study: int) -> A
         return [_without_ids(part, places, study) for part in value]
     if not isinstance(value, dict):
         return value
-    found = {}
+    found: dict[str, Any] = {}
     for name, part in value.items():
         if name.endswith("run_ids"):
             found[name] = [places["runs"][run] for run in part]

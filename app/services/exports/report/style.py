@@ -9,11 +9,11 @@ TONES = ("page", "surface", "line", "strong", "ink", "ink_2", "accent", "accent_
 def style_sheet() -> str:
     """The whole sheet; paper is always light."""
     families = "".join(_class(f"f-{_dashed(name)}", "fill", "stroke") for name in LIGHT.families)
-    heat = "".join(f".h{step}{{background:var(--h{step})}}" for step in range(len(LIGHT.heat)))
+    heat = "".join(f".h{step}{{background:var(--h{step});color:var(--on-heat)}}" for step in range(len(LIGHT.heat)))
     verdicts = "".join(f".v-{name}{{stroke:var(--v-{name})}}" + _verdict_text(name) for name in VERDICTS)
     return (
-        f":root{{color-scheme:light dark;{_variables(LIGHT)}}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
+        f":root{{color-scheme:light dark;{_variables(LIGHT)}--on-heat:{LIGHT.ink}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}--on-heat:#fff}}}}"
         f"{RULES.replace('FONT', FONT)}{families}{heat}{verdicts}{LAST}"
     )
 
@@ -71,8 +71,8 @@ tbody th{font-weight:500}
 .heat td{border:1px solid var(--surface);min-width:76px}
 .heat .missing{color:var(--ink-2);outline:1px dotted var(--strong);outline-offset:-3px}
 .unit,.below{display:block;font-size:11px;font-weight:400;color:var(--ink-2)}
-.heat .below{color:inherit;opacity:.82}
-.heat .bad{color:var(--bad);opacity:1;background:var(--surface);border-radius:3px;padding:0 4px;width:max-content}
+.heat .below{color:inherit}
+.heat .bad{color:var(--bad);background:var(--surface);border-radius:3px;padding:0 4px;width:max-content}
 .name{white-space:nowrap}
 .mark{margin-right:6px;vertical-align:-2px}
 .tried{display:inline-block;margin-right:18px;white-space:nowrap}
