@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstrai
 
 from app.schemas.document import Document, Name, RunStatus
 from peft_core.method import Family
-from peft_core.spec import HubSource, Precision, Purpose, TaskSpec
+from peft_core.spec import HubSource, Precision, Purpose
 
 ARCHIVE_FORMAT = "peft-atlas-study/1"
 LARGEST_ARCHIVE_BYTES = 32_000_000
@@ -151,8 +151,9 @@ class StudyResults(Archived):
     base_model_sha256: Sha256 | Literal[""]
     """Empty where the files were on a hub that does not say their hashes."""
     base_model_source: HubSource | None
-    task: TaskSpec
-    """`dataset` is the bare name of the file or folder."""
+    task: dict[str, JsonValue]
+    """A TaskSpec whose `dataset` is the bare name of the file or folder; of results that were imported from elsewhere,
+    what is known of their task."""
     precision: Precision | None
     precision_probe: dict[str, JsonValue] | None
     created_at: Time
@@ -161,9 +162,3 @@ class StudyResults(Archived):
     """Where the study's results had been imported from before; None: its runs were launched where it was exported."""
     configurations: Annotated[list[ArchivedConfiguration], Field(min_length=1, max_length=MOST_CONFIGURATIONS)]
     runs: Annotated[list[ArchivedRun], Field(max_length=MOST_RUNS)]
-
-    @field_validator("task")
-    @classmethod
-    def _facts_are_finite(cls, task: TaskSpec) -> TaskSpec:
-        refuse_what_no_database_takes(task.model_dump(mode="json"))
-        return task

@@ -35,7 +35,7 @@ from app.schemas import (
 from app.services.callers import Caller
 from app.services.studies import read_study
 from peft_core.compare.normalise import ANCHORS_VERSION
-from peft_core.spec import HubSource, TaskSpec
+from peft_core.spec import HubSource
 
 VALIDATION_SERIES = ("validation_score", "train_seconds")
 
@@ -88,7 +88,7 @@ def read_results(session: Session, study: Study) -> StudyResults:
         ),
         base_model_sha256=study.base_model_sha256,
         base_model_source=HubSource.model_validate(study.base_model_source) if study.base_model_source else None,
-        task=TaskSpec.model_validate(_without_folder(study.task, "dataset")),
+        task=_without_folder(study.task, "dataset"),
         precision=study.precision,
         precision_probe=study.precision_probe,
         created_at=study.created_at,
@@ -114,7 +114,7 @@ def _configuration(row: Configuration) -> ArchivedConfiguration:
 
 def _without_folder(spec: dict[str, Any], field: str) -> dict[str, Any]:
     """A path says where things lie on one machine; only its last part means something on another."""
-    return spec | {field: PurePath(spec[field]).name}
+    return spec | {field: PurePath(spec[field]).name} if field in spec else spec
 
 
 class _Runs:

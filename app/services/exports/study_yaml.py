@@ -64,7 +64,8 @@ def _comments(view: StudyView, conditions: Conditions) -> Iterable[str]:
     yield f"Base model: {_one_line(view.document.base_model)}, sha256 {conditions.base_model_sha256 or 'not known'}"
     if conditions.base_model_source is not None:
         yield f"  from {_one_line(conditions.base_model_source)}"
-    yield f"Dataset: {_one_line(conditions.task.dataset.name)}, sha256 {_one_line(conditions.task.dataset_sha256)}"
+    if conditions.dataset is not None:
+        yield f"Dataset: {_one_line(conditions.dataset)}, sha256 {_one_line(conditions.task['dataset_sha256'])}"
     for name in VERSIONS:
         if name in seen:
             yield f"Its runs had {name}: {', '.join(seen[name])}"

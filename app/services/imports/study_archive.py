@@ -28,6 +28,7 @@ from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import build_method, method_class
 from peft_core.metric import metrics
+from peft_core.spec import TaskSpec
 from peft_core.task import task_kind
 
 UNFINISHED = "had not ended when the study was exported"
@@ -67,15 +68,20 @@ def read_archive(content: bytes) -> StudyDocument:
     try:
         return StudyDocument.model_validate_json(content)
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError, *above: str) -> Invalid:
+    """The first thing that is wrong, by the field that a person finds in the file; `above`: where what was read lies."""
+    found = error.errors(include_url=False)[0]
     if found["type"] == "json_invalid":
-        why = str(found["ctx"]["error"])
-        raise Invalid(f"The file is not JSON: {why}. Was it cut off? Export the study again.") from None
-    field = ".".join(str(part) for part in found["loc"] if not (isinstance(part, str) and "[" in part))
+        return Invalid(f"The file is not JSON: {found['ctx']['error']}. Was it cut off? Export the study again.")
+    where = (*above, *found["loc"])
+    field = ".".join(str(part) for part in where if not (isinstance(part, str) and "[" in part))
     if found["type"] == "extra_forbidden":
-        raise Invalid(f"{field}: an exported study has no such field; remove it.", field=field) from None
+        return Invalid(f"{field}: an exported study has no such field; remove it.", field=field)
     message = str(found["msg"]).removeprefix("Value error, ")
-    raise Invalid(f"{field}: {message[:1].lower()}{message[1:]}.", field=field) from None
+    return Invalid(f"{field}: {message[:1].lower()}{message[1:]}.", field=field)
 
 
 def _results(document: StudyDocument) -> StudyResults:
@@ -99,8 +105,8 @@ def check_archive(document: StudyDocument, results: StudyResults) -> None:
     """Raise Invalid for what types alone do not show: unknown names, references to nothing, doubles."""
     check_name(document.name)
     chosen_seeds(document.seeds)
-    _check_task(results)
-    chosen_metrics(document.metrics, results.task.kind)
+    task = _read_task(results)
+    chosen_metrics(document.metrics, task.kind)
     foreign = any(run.source == "imported" for run in results.runs)
     for place, row in enumerate(results.configurations):
         _check_method(f"results.configurations.{place}", row, foreign=foreign)
@@ -118,13 +124,17 @@ def check_archive(document: StudyDocument, results: StudyResults) -> None:
     _refuse_runs_of_one_seed(results.runs)
 
 
-def _check_task(results: StudyResults) -> None:
+def _read_task(results: StudyResults) -> TaskSpec:
     try:
-        task_kind(results.task.kind)
+        task = TaskSpec.model_validate(results.task)
+        task_kind(task.kind)
+    except ValidationError as error:
+        raise _refusal(error, "results", "task") from None
     except UnknownName as error:
         raise Invalid(str(error), field="results.task.kind") from None
-    if results.task.dataset.name != str(results.task.dataset):
+    if task.dataset.name != str(task.dataset):
         raise Invalid("The dataset is named without the folder that it lay in.", field="results.task.dataset")
+    return task
 
 
 def _check_method(field: str, row: ArchivedConfiguration, *, foreign: bool) -> None:
@@ -222,7 +232,7 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
         base_model_path="",
         base_model_sha256=results.base_model_sha256,
         base_model_source=results.base_model_source.model_dump() if results.base_model_source else None,
-        task=results.task.model_dump(mode="json"),
+        task=results.task,
         precision=results.precision,
         precision_probe=results.precision_probe,
         device=document.device,
@@ -231,7 +241,7 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
         created_at=now,
         created_by=caller.user,
     )
-    study.document |= {"metrics": chosen_metrics(document.metrics, results.task.kind)}
+    study.document |= {"metrics": chosen_metrics(document.metrics, study.task["kind"])}
     session.add(study)
     session.flush()
     rows = _write_configurations(session, study.id, results.configurations)

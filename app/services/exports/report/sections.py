@@ -39,7 +39,7 @@ def compared(content: Content) -> Markup:
     return facts(
         {
             "Base model": view.document.base_model,
-            "Task": f"{task.name} ({view.task_kind.replace('_', ' ')}), scored by {view.metric}",
+            "Task": f"{task['name']} ({view.task_kind.replace('_', ' ')}), scored by {view.metric}",
             "Items": f"{splits.train} train, {splits.validation} validation, {splits.test} test; seed {splits.seed}",
             "Budget": _budget(view),
             "Seeds": f"{len(listed)}: {', '.join(map(str, listed))}",
@@ -90,9 +90,9 @@ def environment(content: Content) -> Markup:
     made_of = {
         "base model's sha256": conditions.base_model_sha256 or "not known",
         "base model from": conditions.base_model_source,
-        "dataset": conditions.task.dataset.name,
-        "dataset's sha256": conditions.task.dataset_sha256,
-        "dataset from": str(conditions.task.source) if conditions.task.source else None,
+        "dataset": conditions.dataset,
+        "dataset's sha256": conditions.task.get("dataset_sha256"),
+        "dataset from": conditions.dataset_source,
     }
     several = note("Several values: the runs differed, and each value occurred.") if _differ(content) else None
     return section("Environment", facts(made_of | seen), several)

@@ -72,7 +72,7 @@ def tuning(matrix: Matrix) -> Markup | None:
     if not tuned:
         return None
     quantity = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
-    head = ("Method", "Learning rate → validation score", "Chosen", "Note")
+    head = ("Method", "Tried", "Learning rate → validation score", "Chosen", "Note")
     return table("Tuning", head, [_tuned(row, quantity) for row in tuned], class_="wrap")
 
 
@@ -82,7 +82,7 @@ def _tuned(row: ConfigurationView, quantity: NumberQuantity) -> list[Child]:
     notes = ["grid too narrow"] if row.grid_edge else []
     notes += ["did not learn: grid or budget"] if row.learned is False else []
     rate = shown(_of_run(chosen, chosen.learning_rate, "learning_rate")) if chosen else "not chosen"
-    return [method_name(row), tried, rate, "; ".join(notes)]
+    return [method_name(row), str(len(row.tuning)), tried, rate, "; ".join(notes)]
 
 
 def _tried(point: TuningPoint, quantity: NumberQuantity) -> list[Child]:
