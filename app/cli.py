@@ -24,6 +24,8 @@ from app.schemas import LARGEST_ARCHIVE_BYTES, StudyDocument, StudyView
 from app.services import cost_errors, exports, results, studies, workers
 from app.services.callers import LOCAL
 from app.services.imports import study_archive
+from app.services.imports.hf_files import files_of_folder
+from app.services.imports.hf_peft import import_results
 from app.settings import Settings
 from peft_core.errors import PeftCoreError
 from peft_core.hub import Kind
@@ -34,7 +36,7 @@ from peft_core.spec import Event, Log, Progress
 app = typer.Typer(help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False)
 study_commands = typer.Typer(help="Studies from files.", no_args_is_help=True)
 app.add_typer(study_commands, name="study")
-import_commands = typer.Typer(help="Results that were measured elsewhere.", no_args_is_help=True)
+import_commands = typer.Typer(help="Results that were taken elsewhere.", no_args_is_help=True)
 app.add_typer(import_commands, name="import")
 
 Host = Annotated[str, typer.Option(help="A loopback address.")]
@@ -181,6 +183,27 @@ def _read_archive(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         _stop(f"{file} cannot be read: {error.strerror}.")
+
+
+@import_commands.command("hf-peft")
+def import_hf_peft(
+    folder: Annotated[Path, typer.Argument(help="method_comparison, one of its suites, or a suite's results.")],
+    as_json: AsJson = False,
+) -> None:
+    """Import results of Hugging Face's method comparison; exit code 1 where no file could be taken."""
+    files = _told(lambda: files_of_folder(folder))
+    engine = _migrated(Settings())
+    report = _told(lambda: import_results(engine, LOCAL, files))
+    if as_json:
+        typer.echo(report.model_dump_json())
+    else:
+        for refused in report.refused:
+            typer.echo(f"{refused.file}: {refused.reason}", err=True)
+        typer.echo(f"{report.imported} imported, {report.unchanged} unchanged, {len(report.refused)} refused.")
+        for study_id in report.study_ids:
+            typer.echo(f"Study {study_id}: {results.study_view(engine, LOCAL, study_id).name}")
+    if not report.imported + report.unchanged:
+        raise typer.Exit(1)
 
 
 @study_commands.command("run")

@@ -3,6 +3,7 @@
 In process it runs over httpx's ASGI transport, so a page sees exactly what a program would.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -15,6 +16,8 @@ from app.schemas import (
     EstimateRequest,
     EstimateView,
     ExtensionView,
+    GivenPoints,
+    ImportReport,
     LogLine,
     Lookup,
     LookupRequest,
@@ -23,6 +26,7 @@ from app.schemas import (
     MetricCard,
     Page,
     Pareto,
+    PointsWritten,
     PredictionsView,
     PredictionView,
     PredictRequest,
@@ -30,6 +34,7 @@ from app.schemas import (
     Recommendation,
     RecommendationRequest,
     RunDetail,
+    RunsElsewhere,
     RunView,
     ScenarioCard,
     SelectionGuide,
@@ -187,6 +192,25 @@ class AtlasClient:
     async def sweeps(self, study_id: int) -> Sweeps:
         """A study's methods against one of their hyper-parameters."""
         return await self._get(f"/studies/{study_id}/sweep", Sweeps)
+
+    async def add_runs(
+        self, study_id: int, runs: RunsElsewhere | dict[str, Any], key: str | None = None
+    ) -> Page[RunView]:
+        """Take runs that were trained elsewhere into a study; `key` makes sending them again harmless."""
+        body = runs.model_dump(mode="json") if isinstance(runs, RunsElsewhere) else runs
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._send("POST", f"/studies/{study_id}/runs", Page[RunView], body, headers)
+
+    async def add_points(self, run_id: int, points: GivenPoints | dict[str, Any]) -> PointsWritten:
+        """Write values of an imported run's series."""
+        body = points.model_dump(mode="json") if isinstance(points, GivenPoints) else points
+        return await self._send("POST", f"/runs/{run_id}/points", PointsWritten, body)
+
+    async def import_hf_peft(self, files: Mapping[str, bytes]) -> ImportReport:
+        """Import published result files: their bytes by their paths, e.g. MetaMathQA/results/lora--....json."""
+        parts = [("files", (path, content, "application/json")) for path, content in files.items()]
+        answer = await self._http.post(f"{PREFIX}/imports/hf-peft", files=parts)
+        return ImportReport.model_validate_json(self._checked(answer).content)
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
         """The study as json (with its results), yaml (its document), csv or md (its cells), or html (a report)."""

@@ -63,6 +63,7 @@ MARKERS = {
     "selective": ("triangle-down", "longdashdot"),
     "rescaling": ("star", "dashdot"),
     "spectral": ("bowtie", "dash"),
+    "external": ("x", "dot"),
 }
 FAMILY_TITLES = {
     "reference": "Reference",
@@ -74,6 +75,7 @@ FAMILY_TITLES = {
     "selective": "Selective",
     "rescaling": "Rescaling",
     "spectral": "Spectral",
+    "external": "Elsewhere",
 }
 
 
@@ -105,7 +107,7 @@ LIGHT = Palette(
     worse="#8b3907",
     heat=_colours("f8fbf9 e1f1e9 cbe7db b5dcce 9fd1c3 89c6b8 72bbaf 59b0a7 3ca59f"),
     diverging=_colours("8b3907 a76648 c1927e dabfb4 f1eeec b1cccb 76a9a9 358787 036262"),
-    families=_families("15211f 0366b2 4e9ea5 5e2b9a d55a65 b58601 5f7a2e b74179 5c3d05"),
+    families=_families("15211f 0366b2 4e9ea5 5e2b9a d55a65 b58601 5f7a2e b74179 5c3d05 4a5568"),
 )
 DARK = Palette(
     scheme="dark",
@@ -127,5 +129,5 @@ DARK = Palette(
     worse="#f99d73",
     heat=_colours("1a2222 192d2d 193837 194341 184e4b 185955 17655f 177069 167c72"),
     diverging=_colours("f99d73 c27f61 8e634f 5d473e 302d2c 3a5252 477978 51a1a1 58cccc"),
-    families=_families("e7edeb 5aa3ec 8cebea 7c56d6 d86a0a f5cc58 91af60 fe76b9 886f55"),
+    families=_families("e7edeb 5aa3ec 8cebea 7c56d6 d86a0a f5cc58 91af60 fe76b9 886f55 b4bdd0"),
 )

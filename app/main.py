@@ -24,7 +24,7 @@ from app.api import (
     studies,
     workers,
 )
-from app.api.guard import LARGEST_BODY_BYTES, Guard
+from app.api.guard import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.errors import NotFound
@@ -42,7 +42,6 @@ ROUTERS = (
     selection_guide.router,
     lookups.router,
     estimates.router,
-    imports.router,
 )
 
 
@@ -66,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
+    app.include_router(imports.router, prefix=PREFIX, max_body_size=LARGEST_UPLOAD_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)

@@ -15,7 +15,7 @@ from peft_core.spec import Budget, Columns, Splits, TaskSpec
 from peft_core.splits import SplitRows, default_splits, split_rows, without_duplicates
 
 if TYPE_CHECKING:
-    from peft_core.task import Task
+    from peft_core.task import Score, Task
 
 FEW_VALIDATION_ITEMS = 100
 FEW_TEST_ITEMS = 200
@@ -146,7 +146,7 @@ def read_splits(task: TaskSpec, kind: "type[Task]") -> SplitRows:
     return split
 
 
-def warnings_for(splits: Splits, kind: "type[Task]") -> list[str]:
+def warnings_for(splits: Splits, kind: "Score") -> list[str]:
     """What splits this small cannot tell, one sentence each; nothing from 100 validation and 200 test items on.
 
     The figure for a share is the half-width of Wilson's 95 % interval where it is widest, at a share of one half:

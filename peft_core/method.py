@@ -33,7 +33,9 @@ Family = Literal[
     "selective",
     "rescaling",
     "spectral",
+    "external",
 ]
+"""external: no method of the catalogue's, but one that imported results name."""
 
 
 class Paper(Frozen):

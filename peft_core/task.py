@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from peft_core.catalogue import discover, pick
 from peft_core.data import Item, Row
@@ -33,6 +33,32 @@ class Column(Frozen):
     required: bool = True
 
 
+class Score(Protocol):
+    """What a study is judged by: enough to show and compare a headline score, whoever took it. Every kind of task is
+    one; so is a `PublishedScore`."""
+
+    @property
+    def headline(self) -> str: ...
+    @property
+    def better(self) -> Literal["higher", "lower"]: ...
+    @property
+    def quantity(self) -> Quantity: ...
+    @property
+    def score_meaning(self) -> str: ...
+    @property
+    def chance_level(self) -> float | None: ...
+
+
+class PublishedScore(Frozen):
+    """The headline score of results that were taken elsewhere, of a task that need not be one that we can train."""
+
+    headline: str
+    better: Literal["higher", "lower"]
+    quantity: Quantity
+    score_meaning: str
+    chance_level: float | None = None
+
+
 class Task:
     """A kind of task: what it reads, which head the base gets, what the loss is, and how an item is scored.
 
@@ -46,6 +72,8 @@ class Task:
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     quantity: ClassVar[Quantity] = "fraction"
     score_meaning: ClassVar[str]
+    chance_level: ClassVar[float | None] = None
+    """What answering without having learned anything scores, the same on every dataset; None: it depends on it."""
     columns: ClassVar[tuple[Column, ...]]
     language_model: ClassVar[bool] = False
     """True: the base model's own output layer answers and there is no task head."""
@@ -203,7 +231,7 @@ def check_length(shape: ModelShape, max_length: int) -> None:
         )
 
 
-def sign(kind: type[Task]) -> float:
+def sign(kind: Score) -> float:
     """1 where a higher headline is better, -1 where a lower one is: scores times this are always better when higher."""
     return 1.0 if kind.better == "higher" else -1.0
 

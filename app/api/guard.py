@@ -22,6 +22,9 @@ LARGER_BODIES = {"/api/v1/studies": LARGEST_ARCHIVE_BYTES, "/api/v1/imports/stud
 """What reads an exported study, which may carry its results."""
 LARGEST_PAGE_BODY_BYTES = 20_000_000
 """A page's callback may carry the state of a figure."""
+LARGEST_UPLOAD_BYTES = 20_000_000
+UPLOADS = "/api/v1/imports/hf-peft"
+"""Where files are sent as a form. A page of another site could send one too, and is told by its Origin."""
 
 SECURITY_HEADERS = {
     # Dash starts its pages with inline scripts and styles, and ag-grid's formatters are built with Function().
@@ -75,10 +78,14 @@ def _check_body(path: str, headers: Headers) -> None:
     length = headers.get("content-length", "0")
     has_body = length != "0" or "transfer-encoding" in headers
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    if path.startswith(API) and has_body and kind != "application/json":
+    if path.startswith(UPLOADS):
+        if has_body and kind != "multipart/form-data":
+            raise UnsupportedContent("This route reads files. Send them as a form, 'multipart/form-data'.")
+    elif path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
     # The framework cuts off an API body of undeclared length; a browser always declares a page's.
-    most = LARGER_BODIES.get(path, LARGEST_BODY_BYTES) if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
+    larger = LARGEST_UPLOAD_BYTES if path.startswith(UPLOADS) else LARGER_BODIES.get(path, LARGEST_BODY_BYTES)
+    most = larger if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
     if not length.isdigit() or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")
 

@@ -1,13 +1,15 @@
-"""POST imports: results that were measured elsewhere."""
+"""POST imports: results that were taken elsewhere."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
 
 from app.api.context import Here
-from app.schemas import LARGEST_ARCHIVE_BYTES, StudyView
+from app.schemas import LARGEST_ARCHIVE_BYTES, ImportReport, StudyView
 from app.services import results
 from app.services.imports import study_archive
+from app.services.imports.hf_files import uploaded_files
+from app.services.imports.hf_peft import import_results
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
@@ -34,3 +36,19 @@ def import_study(here: Here, content: Body, response: Response) -> StudyView:
     response.status_code = 201 if found.new else 200
     response.headers["location"] = f"/api/v1/studies/{found.study_id}"
     return results.study_view(here.engine, here.caller, found.study_id)
+
+
+@router.post("/hf-peft")
+def import_hf_peft(
+    here: Here,
+    files: Annotated[
+        list[UploadFile],
+        File(description="Result files, each named with its path: MetaMathQA/results/lora--llama-3.2-3B-rank32.json."),
+    ],
+) -> ImportReport:
+    """Import result files. Each is imported, unchanged or refused with the reason; sending them again changes nothing.
+
+    The folder above `results` names the study, which is made where there is none. Only what is sent is read.
+    """
+    parts = [(file.filename or "", file.file.read) for file in files]
+    return import_results(here.engine, here.caller, uploaded_files(parts))

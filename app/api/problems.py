@@ -85,6 +85,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
             request, NotFound(f"There is nothing at {request.url.path}. See /api/docs for what there is.")
         )
     if error.status_code == 400:
+        if "form-data" in request.headers.get("content-type", ""):
+            return problem(
+                422, "Not valid", "The form could not be read. Send at most 1,000 files, all called 'files'."
+            )
         # The framework's answer to a body that its JSON parser gives up on: too deep, or a number too long.
         return problem(422, "Not valid", "The body could not be read as JSON. Send a plain JSON object.")
     if error.status_code == 413:

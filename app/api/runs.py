@@ -14,9 +14,11 @@ from app.api.context import Here, RowId
 from app.schemas import (
     ArtifactView,
     DiagnosisView,
+    GivenPoints,
     LogLine,
     MergedView,
     Page,
+    PointsWritten,
     PredictionsView,
     PredictionView,
     PredictRequest,
@@ -26,6 +28,7 @@ from app.schemas import (
     SpectrumView,
 )
 from app.services import diagnoses, jobs, runs, spectra, try_out
+from app.services.imports import elsewhere
 from app.services.run_events import News, read_cursor, read_news
 from app.services.runs import RunFilter
 from app.services.store import stored_file
@@ -83,6 +86,12 @@ def read_series(
 ) -> Series:
     """A series of the run, thinned on the server."""
     return runs.read_series(here.engine, here.caller, run_id, key, after=after, max_points=max_points)
+
+
+@router.post("/{run_id}/points")
+def add_points(here: Here, run_id: RowId, points: GivenPoints) -> PointsWritten:
+    """Write values of an imported run's series; one that is given again replaces the old one."""
+    return PointsWritten(written=elsewhere.add_points(here.engine, here.caller, run_id, points))
 
 
 @router.get("/{run_id}/log")

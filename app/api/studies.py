@@ -11,12 +11,15 @@ from app.schemas import (
     Comparison,
     ExtensionView,
     Page,
+    RunsElsewhere,
+    RunView,
     StudyDocument,
     StudyExtension,
     StudyPatch,
     StudyView,
 )
 from app.services import exports, extend, idempotency, results, studies
+from app.services.imports import elsewhere
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
@@ -80,6 +83,13 @@ def extend_study(here: Here, study_id: RowId, extension: StudyExtension, key: Ke
     with the same extension answers what was added the first time."""
     added = extend.extend_study(here.engine, here.settings, here.caller, study_id, extension, key)
     return ExtensionView(study=results.study_view(here.engine, here.caller, study_id), **dict(added))
+
+
+@router.post("/{study_id}/runs", status_code=201)
+def add_runs(here: Here, study_id: RowId, runs: RunsElsewhere, key: Key = None) -> Page[RunView]:
+    """Take runs that were trained elsewhere into the study, all or none; their source is "imported". The same
+    Idempotency-Key with the same runs answers those that were made the first time."""
+    return elsewhere.add_runs(here.engine, here.caller, study_id, runs, key)
 
 
 @router.get("/{study_id}/comparison")

@@ -16,9 +16,19 @@ from app.schemas.catalogue import (
     TaskKindCard,
     WorkerView,
 )
-from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, TuningPoint
+from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.imports import (
+    GivenPoint,
+    GivenPoints,
+    ImportReport,
+    PointsWritten,
+    RefusedFile,
+    RunElsewhere,
+    RunsElsewhere,
+    StudyOrigin,
+)
 from app.schemas.jobs import AnsweredView, AnswerView, Asked, JobKind, MergedView, PredictionView, PredictRequest, Text
 from app.schemas.lookups import (
     Device,
@@ -123,9 +133,13 @@ __all__ = [
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
+    "GivenPoint",
+    "GivenPoints",
     "GuideQuestionView",
     "GuideRegret",
     "HyperparameterField",
+    "ImportReport",
+    "IntervalCovers",
     "JobKind",
     "LayerSpectrum",
     "LeafView",
@@ -153,6 +167,7 @@ __all__ = [
     "ParetoPoint",
     "Part",
     "PathStep",
+    "PointsWritten",
     "PredictRequest",
     "PredictionView",
     "PredictionsView",
@@ -163,12 +178,15 @@ __all__ = [
     "Rate",
     "Recommendation",
     "RecommendationRequest",
+    "RefusedFile",
     "Reused",
     "RunCounts",
     "RunDetail",
+    "RunElsewhere",
     "RunNext",
     "RunStatus",
     "RunView",
+    "RunsElsewhere",
     "ScenarioCard",
     "SelectionGuide",
     "Sentence",
@@ -180,6 +198,7 @@ __all__ = [
     "StreamedPoint",
     "StudyDocument",
     "StudyExtension",
+    "StudyOrigin",
     "StudyPatch",
     "StudyPick",
     "StudyResults",

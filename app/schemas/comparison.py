@@ -10,6 +10,8 @@ from app.schemas.numbers import Sentence
 from peft_core.method import Family
 from peft_core.metric import Quantity
 
+IntervalCovers = Literal["seeds", "test items"]
+
 
 class ConfigurationView(Document):
     """One row of a comparison: a method with its hyper-parameters and how its learning rate was chosen."""
@@ -31,6 +33,8 @@ class ConfigurationView(Document):
     tuning_ease: float | None = None
     """Decades of learning rates around the best one that score within a point of it: a part of simplicity. None: the
     grid is not complete, or has fewer than five points."""
+    flags: list[str] = []
+    """What sets the row's runs apart from the others of the study, a sentence each."""
 
 
 class TuningPoint(Document):
@@ -43,9 +47,12 @@ class TuningPoint(Document):
 class Cell(Document):
     """One metric of one configuration over seeds.
 
-    interval: 95% t-interval over seeds, None at n < 2 and where the metric is exact. normalised: fixed-anchor score
-    0..1 or None where undefined. missing: why there is no value. at_least: what a missing mean is known to be larger
-    than, from `run_ids` (a target that some run did not reach). source None only where neither is known.
+    interval: 95%, over what `interval_covers` says: Student's over seeds; of a single run Wilson's over test items
+    where the value is a share that was counted; None for other single runs and where the metric is exact. split_off:
+    runs that ended well and are not in the cell, for they were made unlike those that are; `flags` say why.
+    normalised: fixed-anchor score 0..1 or None where undefined. missing: why there is no value. at_least: what a
+    missing mean is known to be larger than, from `run_ids` (a target that some run did not reach). source None only
+    where neither is known.
     """
 
     configuration: int
@@ -55,6 +62,7 @@ class Cell(Document):
     better: Literal["higher", "lower"]
     mean: float | None
     interval: tuple[float, float] | None
+    interval_covers: IntervalCovers | None = None
     n: int
     values: list[float]
     normalised: float | None
@@ -63,6 +71,9 @@ class Cell(Document):
     run_ids: list[int]
     missing: str | None = None
     at_least: float | None = None
+    split_off: list[int] = []
+    flags: list[str] = []
+    """What to know before comparing it with others: what sets its runs apart, a sentence each."""
 
 
 class Difference(Document):
@@ -90,7 +101,12 @@ class Comparison(Document):
     status: StudyStatus
     anchors_version: str
     reference: int | None
-    """The configuration the scores and differences refer to: full fine-tuning where it was measured."""
+    """The configuration the scores refer to: full fine-tuning, or where there is none that compares the LoRA row
+    nearest to rank 16 on all linear layers."""
+    reference_note: str | None = None
+    """What stands in for full fine-tuning, and why."""
+    assumed_floor: float | None = None
+    """The task's chance level, in the score's own unit, where no untuned row was run to gain from."""
     flags: list[str]
     verdict: Sentence
     configurations: list[ConfigurationView]

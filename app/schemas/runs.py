@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from app.schemas.document import Document, RunStatus
+from app.schemas.document import Document, RunStatus, SourceKind
 from app.schemas.numbers import Sentence
 from peft_core.analysis.diagnosis import Symptom
 from peft_core.method import Family
+from peft_core.metric import Quantity
 from peft_core.model_shape import Role
 from peft_core.spec import Purpose
 
@@ -54,6 +55,7 @@ class RunView(Document):
     started_at: datetime | None
     ended_at: datetime | None
     updated_at: datetime
+    source: SourceKind = "measured"
 
 
 class MeasurementView(Document):
@@ -71,6 +73,10 @@ class ArtifactView(Document):
 
 class RunDetail(RunView):
     task_kind: str
+    score_quantity: Quantity = "fraction"
+    """What the scores of its task are."""
+    origin: dict[str, JsonValue] | None = None
+    """What an imported run was made from, with every field that it came with; None where it was measured here."""
     spec: dict[str, Any] | None
     """The RunSpec the worker was given, None before the first claim."""
     validation_score: float | None

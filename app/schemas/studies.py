@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, JsonValue, Tag
 
 from app.schemas.document import Document, Name, StudyStatus
+from app.schemas.imports import StudyOrigin
 from app.schemas.numbers import Sentence
 from app.schemas.study_archives import StudyResults
 from peft_core.spec import Budget, Columns, Precision, Splits
@@ -94,7 +95,8 @@ class StudyView(Document):
     document: StudyDocument
     task_kind: str
     metric: str
-    splits: Splits
+    splits: Splits | None
+    """None: not known, of imported results."""
     warnings: list[str] = []
     """What splits of this size cannot tell, a sentence each."""
     precision: Precision | None
@@ -105,6 +107,8 @@ class StudyView(Document):
     updated_at: datetime
     finding: Sentence
     """What it shows so far, in one sentence."""
+    origin: StudyOrigin | None = None
+    """Where its results were imported from; None where it was launched here."""
 
 
 class StudyPatch(Document):

@@ -17,7 +17,7 @@ from peft_core.model_shape import ModelShape
 from peft_core.preset import PresetRow, presets
 from peft_core.scenario import scenarios
 from peft_core.spec import Budget
-from peft_core.task import Task, task_kind
+from peft_core.task import Score, task_kind
 
 JSON_TYPES = {"integer": "integer", "number": "number", "string": "string", "boolean": "boolean"}
 
@@ -134,7 +134,7 @@ def list_metrics() -> list[MetricCard]:
     return [metric_card(kind) for kind in metrics().values()]
 
 
-def metric_card(kind: type[Metric], task: type[Task] | None = None) -> MetricCard:
+def metric_card(kind: type[Metric], task: Score | None = None) -> MetricCard:
     """What the catalogue knows of a metric. For a task, its quality is the task's own score."""
     scored = task if task is not None and kind.key == QUALITY else None
     return MetricCard(

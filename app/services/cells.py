@@ -1,27 +1,30 @@
 """One metric of one configuration over seeds."""
 
 from app.db.tables import Configuration
-from app.schemas import Cell
+from app.schemas import Cell, IntervalCovers
 from app.services.derived import TIME_TO_TARGET, unreached, why_no_time
 from app.services.evidence import StudyEvidence
 from peft_core.compare.normalise import linear_score, quality_score, ratio_score
 from peft_core.compare.recommend import QUALITY
-from peft_core.compare.statistics import t_interval
-from peft_core.metric import LinearAnchors, Metric, metrics
+from peft_core.compare.statistics import t_interval, wilson
+from peft_core.metric import LinearAnchors, Metric
 from peft_core.task import sign
 
 
 def build_cells(evidence: StudyEvidence) -> list[Cell]:
     """Every metric of every configuration, missing ones included: they say why."""
-    return [_cell(evidence, row, metrics()[key]) for row in evidence.configurations for key in evidence.metric_keys]
+    catalogue = evidence.catalogue
+    return [_cell(evidence, row, catalogue[key]) for row in evidence.configurations for key in evidence.metric_keys]
 
 
 def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> Cell:
-    runs = evidence.runs(row.id, evidence.purpose_of(metric.key))
+    runs = evidence.measuring(row.id, metric.key)
     values = evidence.values(row.id, metric.key)
     listed = list(values.values())
     mean = sum(listed) / len(listed) if listed else None
     bound = unreached(evidence, row.id) if metric.key == TIME_TO_TARGET else {}
+    interval, covers = _interval(evidence, row, metric, listed)
+    ids = list(values) or list(bound)
     return Cell(
         configuration=row.id,
         method=row.method,
@@ -29,22 +32,37 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
         unit=evidence.card(metric.key).unit,
         better=evidence.card(metric.key).better,
         mean=mean,
-        interval=None if metric.exact else t_interval(listed),
+        interval=interval,
+        interval_covers=covers,
         n=len(listed),
         values=listed,
         normalised=_normalised(evidence, metric, mean),
-        source="measured" if listed or bound else None,
+        source=evidence.source(ids) if ids else None,
         failures=sum(run.status == "failed" for run in runs),
-        run_ids=list(values) or list(bound),
+        run_ids=ids,
+        split_off=[run.id for run in evidence.alike(row.id, metric.key).split_off],
+        flags=evidence.flags(row.id, metric.key),
         missing=None if listed else _why_missing(evidence, row, metric.key),
         at_least=sum(bound.values()) / len(bound) if bound else None,
     )
 
 
+def _interval(
+    evidence: StudyEvidence, row: Configuration, metric: type[Metric], values: list[float]
+) -> tuple[tuple[float, float] | None, IntervalCovers | None]:
+    """Student's over seeds; of a single run Wilson's over test items where it is a counted share, else none."""
+    if metric.exact or not values:
+        return None, None
+    if len(values) > 1:
+        return t_interval(values), "seeds"
+    items = evidence.counted_items(row.id, metric.key)
+    return (wilson(values[0] * items, items), "test items") if items else (None, None)
+
+
 def _why_missing(evidence: StudyEvidence, row: Configuration, metric: str) -> str:
     if metric == TIME_TO_TARGET and (why := why_no_time(evidence, row)):
         return why
-    runs = evidence.runs(row.id, evidence.purpose_of(metric))
+    runs = evidence.measuring(row.id, metric)
     for run in runs:
         measured = evidence.measured.get(run.id, {}).get(metric)
         if run.status == "succeeded" and measured is not None:
@@ -70,7 +88,7 @@ def _normalised(evidence: StudyEvidence, metric: type[Metric], mean: float | Non
         return None
     if isinstance(metric.anchors, LinearAnchors):
         return linear_score(mean, metric.anchors)
-    reference = list(evidence.values(evidence.full.id, metric.key).values()) if evidence.full else []
+    reference = list(evidence.values(evidence.reference.id, metric.key).values()) if evidence.reference else []
     if not reference or sum(reference) == 0:
         return None
     full = sum(reference) / len(reference)

@@ -11,11 +11,12 @@ from app.db.session import team_session
 from app.db.tables import Configuration, PredictionSet, Run, SeriesPointRow
 from app.schemas import DiagnosisView, Number, NumberQuantity, Part
 from app.services.callers import Caller
-from app.services.runs import read_run
+from app.services.runs import read_run, source_of
+from app.services.scores import score_of
 from peft_core.analysis.diagnosis import CURVES, Curve, Reading, RunRecord, diagnose
 from peft_core.method import methods
 from peft_core.spec import Budget
-from peft_core.task import Task, task_kind
+from peft_core.task import Score
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ def read_diagnosis(engine: Engine, caller: Caller, run_id: int) -> DiagnosisView
     with team_session(engine, caller.team_id) as session:
         run = read_run(session, run_id)
         untuned = _untuned_level(session, run)
-        task = task_kind(run.study.task["kind"])
+        task = score_of(run.study)
         record = _record(session, run, untuned, task)
         return _view(run, record, untuned, task)
 
 
-def _record(session: Session, run: Run, untuned: UntunedLevel | None, task: type[Task]) -> RunRecord:
+def _record(session: Session, run: Run, untuned: UntunedLevel | None, task: Score) -> RunRecord:
     budget = Budget.model_validate(run.study.document["budget"])
     return RunRecord(
         curves=_curves(session, run.id),
@@ -86,13 +87,14 @@ def _untuned_level(session: Session, run: Run) -> UntunedLevel | None:
         .order_by(Run.id)
     )
     found = session.execute(wanted).first()
-    if found is None or found.validation_score is None:
+    splits = run.study.task["splits"]
+    if found is None or found.validation_score is None or splits is None:
         return None
-    noise = float(np.std(found.scores)) / sqrt(run.study.task["splits"]["validation"])
+    noise = float(np.std(found.scores)) / sqrt(splits["validation"])
     return UntunedLevel(found.id, found.validation_score, noise)
 
 
-def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: type[Task]) -> DiagnosisView:
+def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: Score) -> DiagnosisView:
     def part(piece: str | Reading) -> Part:
         if isinstance(piece, str):
             return Part(text=piece)
@@ -114,7 +116,7 @@ def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: type[
     )
 
 
-def _on_a_curve(reading: Reading, run: Run, task: type[Task]) -> Number:
+def _on_a_curve(reading: Reading, run: Run, task: Score) -> Number:
     """A value of the run's series, or the median of several."""
     formats: dict[str, NumberQuantity] = {
         "learning_rate": "learning_rate",
@@ -126,12 +128,13 @@ def _on_a_curve(reading: Reading, run: Run, task: type[Task]) -> Number:
         quantity=formats.get(reading.of, "series"),
         statistic="at_step" if len(reading.steps) == 1 else "median_of_steps",
         metric=reading.of,
+        source=source_of(run),
         run_ids=[run.id],
         steps=list(reading.steps),
     )
 
 
-def _figure(reading: Reading, run: Run, source: int, task: type[Task]) -> Number:
+def _figure(reading: Reading, run: Run, source: int, task: Score) -> Number:
     """A score of run `source`, or what a formula called as the reading says of the run or its method."""
     if reading.of in ("score", "untuned"):
         return Number(
@@ -139,6 +142,7 @@ def _figure(reading: Reading, run: Run, source: int, task: type[Task]) -> Number
             quantity=task.quantity,
             statistic="value",
             metric="validation_score",
+            source=source_of(run),
             run_ids=[source],
         )
     of_method = reading.of.endswith("usual_rate")

@@ -8,7 +8,7 @@ from app.db.tables import Configuration
 from app.schemas import Difference
 from app.services.evidence import StudyEvidence
 from peft_core.compare.statistics import Corrected, PairedDifference, holm, paired_difference
-from peft_core.task import Task, sign
+from peft_core.task import Score, sign
 
 COVERS_METHODS = "seeds and test items"
 COVERS_MODELS = "test items of these two trained models"
@@ -46,7 +46,7 @@ def _pair(evidence: StudyEvidence, row: Configuration, full: Configuration) -> _
     return _Pair(row.id, difference, [first[seed][0] for seed in seeds], [second[seed][0] for seed in seeds])
 
 
-def _document(pair: _Pair, found: Corrected, task: type[Task]) -> Difference:
+def _document(pair: _Pair, found: Corrected, task: Score) -> Difference:
     difference = pair.difference
     worse_or_better = "better" if sign(task) * difference.value > 0 else "worse"
     return Difference(

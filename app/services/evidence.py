@@ -1,25 +1,40 @@
 """What a study has measured, read once from the database and asked many times."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from math import sqrt
+from math import inf, log2, sqrt
 
 import numpy as np
+from pydantic import JsonValue
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
-from app.schemas import MetricCard, TuningPoint
+from app.schemas import MetricCard, SourceKind, TuningPoint
 from app.services.catalogue import metric_card
+from app.services.comparability import (
+    Alike,
+    Conditions,
+    conditions_of,
+    differences_from,
+    largest_alike,
+    trained_unlike,
+    usual_conditions,
+)
 from app.services.derived import DERIVED, target
+from app.services.scores import score_of
 from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
-from peft_core.metric import metrics
-from peft_core.task import Task, sign, task_kind
+from peft_core.metric import Metric, metrics
+from peft_core.task import Score, sign
 
 TRAIN_SECONDS = "train_seconds"
+EXACT_MATCH = "exact_match"
+"""The metric whose details say how answers were decoded."""
+STAND_IN, STAND_IN_TARGETS, STAND_IN_RANK = "lora", "all_linear", 16
+"""The row nearest to this one is what costs refer to where full fine-tuning cannot be."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +48,63 @@ class StudyEvidence:
     predictions: dict[int, PredictionSet]
     validations: dict[int, list[tuple[float, float]]]
     """Run id -> (training seconds so far, score) of each validation on the way."""
+    _alike: dict[tuple[int, bool], Alike] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def metric_keys(self) -> list[str]:
         """The study's metrics that the catalogue still has, in its order."""
-        return [key for key in metrics() if key in self.study.document["metrics"]]
+        return [key for key in self.catalogue if key in self.study.document["metrics"]]
 
     @cached_property
-    def task(self) -> type[Task]:
-        return task_kind(self.study.task["kind"])
+    def catalogue(self) -> dict[str, type[Metric]]:
+        """Every metric. Kept, for finding them looks into their folder."""
+        return metrics()
+
+    @cached_property
+    def task(self) -> Score:
+        """What the study is judged by."""
+        return score_of(self.study)
 
     def card(self, metric: str) -> MetricCard:
         """A metric as this study measures it: its quality is the task's own score, with the task's direction."""
-        return metric_card(metrics()[metric], self.task)
+        return metric_card(self.catalogue[metric], self.task)
 
     @cached_property
     def full(self) -> Configuration | None:
-        """The row that costs and quality refer to."""
+        """Full fine-tuning's row."""
         return next((row for row in self.configurations if row.method == "full"), None)
+
+    @cached_property
+    def reference(self) -> Configuration | None:
+        """The row that costs and quality refer to: full fine-tuning, or the LoRA row that stands in for it."""
+        return self.full if self.why_not_full is None else self._stand_in or self.full
+
+    @cached_property
+    def reference_note(self) -> str | None:
+        """What stands in for full fine-tuning, and why; None where nothing does."""
+        if self.reference is None or self.reference is self.full or self.why_not_full is None:
+            return None
+        return f"{self.reference.label} stands in for full fine-tuning as the reference: {self.why_not_full}."
+
+    @cached_property
+    def why_not_full(self) -> str | None:
+        """Why full fine-tuning cannot be what others refer to; None where it can, or may yet come to."""
+        if self.full is None:
+            return "the study has no full fine-tuning"
+        runs = self.runs(self.full.id, "report")
+        if any(run.status in ("queued", "running") for run in runs):
+            return None
+        compared = self.alike(self.full.id, QUALITY).kept
+        if not compared:
+            return "full fine-tuning gave no result"
+        unlike = trained_unlike(self.usual, [self.conditions[run.id] for run in compared])
+        return f"full fine-tuning does not compare ({', '.join(unlike)})" if unlike else None
+
+    @cached_property
+    def _stand_in(self) -> Configuration | None:
+        """The LoRA row nearest to one of rank 16 on all linear layers, of those that have a result."""
+        rows = [row for row in self.configurations if row.method == STAND_IN and self.values(row.id, QUALITY)]
+        return min(rows, key=_distance_to_stand_in, default=None)
 
     @cached_property
     def untuned(self) -> Configuration | None:
@@ -68,23 +122,90 @@ class StudyEvidence:
 
     def purpose_of(self, metric: str) -> str:
         """The runs that give a metric's cells."""
-        return "probe" if "probe" in metrics()[metric].purposes else "report"
+        return "probe" if "probe" in self.catalogue[metric].purposes else "report"
+
+    def measuring(self, configuration_id: int, metric: str) -> list[Run]:
+        """The runs that give a metric's cell. An imported run has all its results, costs among them."""
+        purpose = self.purpose_of(metric)
+        runs = self.runs(configuration_id, purpose)
+        if purpose == "probe":
+            runs += [run for run in self.runs(configuration_id, "report") if run.source == "imported"]
+        return runs
+
+    def alike(self, configuration_id: int, metric: str) -> Alike:
+        """Of the runs of a cell that ended well, those that compare with each other."""
+        costs = self.purpose_of(metric) == "probe"
+        if (configuration_id, costs) not in self._alike:
+            runs = [run for run in self.measuring(configuration_id, metric) if run.status == "succeeded"]
+            self._alike[configuration_id, costs] = largest_alike(runs, self.conditions, costs=costs)
+        return self._alike[configuration_id, costs]
+
+    @cached_property
+    def conditions(self) -> dict[int, Conditions]:
+        """Run id -> how it was made, of the runs that ended well."""
+        return {run.id: conditions_of(run, self._decoding(run.id)) for run in self.finished}
+
+    def _decoding(self, run_id: int) -> JsonValue:
+        written = self.measured.get(run_id, {}).get(EXACT_MATCH)
+        return written.detail.get("decoding") if written is not None else None
+
+    @cached_property
+    def costing(self) -> list[Run]:
+        """The runs that measured what training costs."""
+        return [run for run in self.finished if run.purpose == "probe" or run.source == "imported"]
+
+    @cached_property
+    def usual(self) -> Conditions:
+        """How most of the study's runs were made."""
+        quality, costs = ([self.conditions[run.id] for run in runs] for runs in (self.finished, self.costing))
+        return usual_conditions(quality, costs)
+
+    def flags(self, configuration_id: int, metric: str) -> list[str]:
+        """What a reader of a cell must know: runs that were left out of it, and what sets it apart from others."""
+        alike = self.alike(configuration_id, metric)
+        kept = [self.conditions[run.id] for run in alike.kept]
+        notes = [str(row.detail["note"]) for row in self._measured_of(alike.kept, metric) if "note" in row.detail]
+        costs = self.purpose_of(metric) == "probe"
+        return [*alike.reasons, *differences_from(self.usual, kept, costs=costs), *dict.fromkeys(notes)]
+
+    def source(self, run_ids: Sequence[int]) -> SourceKind:
+        """Whether a worker of this installation measured the runs behind a number, or they were imported."""
+        imported = any(run.source == "imported" for run in self.all_runs if run.id in run_ids)
+        return "imported" if imported else "measured"
 
     def values(self, configuration_id: int, metric: str) -> dict[int, float]:
-        """Run id -> value of the runs that ended well and have one, by seed."""
+        """Run id -> value of the runs that ended well and have one, by seed; of runs made unlike, the most alike."""
         derive = DERIVED.get(metric)
         return derive(self, configuration_id) if derive else self.measured_values(configuration_id, metric)
 
     def measured_values(self, configuration_id: int, metric: str) -> dict[int, float]:
         """The same, as the runs measured it by themselves."""
-        runs = self.runs(configuration_id, self.purpose_of(metric))
-        found = {run.id: self.measured.get(run.id, {}).get(metric) for run in runs if run.status == "succeeded"}
-        return {run_id: row.value for run_id, row in found.items() if row is not None and row.value is not None}
+        rows = self._measured_of(self.alike(configuration_id, metric).kept, metric)
+        return {row.run_id: row.value for row in rows if row.value is not None}
+
+    def _measured_of(self, runs: Sequence[Run], metric: str) -> list[MeasurementRow]:
+        found = (self.measured.get(run.id, {}).get(metric) for run in runs)
+        return [row for row in found if row is not None]
+
+    def counted_items(self, configuration_id: int, metric: str) -> int | None:
+        """Of how many test items a value is the share that was counted, where all its runs say the same number."""
+        runs = self.alike(configuration_id, metric).kept
+        counts = {self._counted(row) for row in self._measured_of(runs, metric) if row.value is not None}
+        return counts.pop() if len(counts) == 1 else None
+
+    def _counted(self, measured: MeasurementRow) -> int | None:
+        said = measured.detail.get("counted_items")
+        if said is not None:
+            return int(said)
+        predicted = self.predictions.get(measured.run_id) if measured.metric == QUALITY else None
+        if predicted is None or self.task.quantity != "fraction" or not set(predicted.scores) <= {0, 1}:
+            return None
+        return len(predicted.scores)
 
     def item_scores(self, configuration_id: int) -> dict[int, tuple[int, list[float]]]:
         """Seed -> (run id, scores by item) of the reporting runs that ended well."""
-        runs = [run for run in self.runs(configuration_id, "report") if run.id in self.predictions]
-        return {run.seed: (run.id, self.predictions[run.id].scores) for run in runs if run.status == "succeeded"}
+        runs = [run for run in self.alike(configuration_id, QUALITY).kept if run.id in self.predictions]
+        return {run.seed: (run.id, self.predictions[run.id].scores) for run in runs}
 
     def learned(self, tuning: Sequence[TuningPoint]) -> bool | None:
         """Whether some learning rate beat the untuned answer by more than one standard error on validation.
@@ -93,9 +214,10 @@ class StudyEvidence:
         """
         scores = [point.validation_score for point in tuning if point.validation_score is not None]
         floor, items = self.untuned_validation, self.untuned_items
-        if not tuning or not scores or floor is None or items is None:
+        splits = self.study.task["splits"]
+        if not tuning or not scores or floor is None or items is None or splits is None:
             return None
-        error = float(np.std(items)) / sqrt(self.study.task["splits"]["validation"])
+        error = float(np.std(items)) / sqrt(splits["validation"])
         return max(sign(self.task) * score for score in scores) > sign(self.task) * floor + error
 
     @cached_property
@@ -120,12 +242,11 @@ class StudyEvidence:
 
     def candidate(self, row: Configuration) -> Candidate:
         """The configuration as the recommendation sees it: quality always better when higher."""
-        keys = [key for key in self.metric_keys if metrics()[key].purposes]
+        keys = [key for key in self.metric_keys if self.catalogue[key].purposes]
         values = {key: tuple(self.values(row.id, key).values()) for key in keys}
         if QUALITY in values:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
-        reports = self.runs(row.id, "report")
-        seconds = [run.train_seconds for run in reports if run.train_seconds is not None]
+        seconds = [run.train_seconds for run in self.alike(row.id, QUALITY).kept if run.train_seconds is not None]
         values[TRAIN_SECONDS] = tuple(seconds) if seconds or row.learning_rates else (0.0,)
         scores = [scores for _, scores in self.item_scores(row.id).values()]
         return Candidate(
@@ -133,11 +254,11 @@ class StudyEvidence:
             values={key: found for key, found in values.items() if found},
             item_scores=_stacked(scores, sign(self.task)),
             unsuccessful=frozenset(key for key in keys if self._unsuccessful(row, key)),
+            counted_items=None if scores else self.counted_items(row.id, QUALITY),
         )
 
     def _unsuccessful(self, row: Configuration, metric: str) -> bool:
-        runs = self.runs(row.id, self.purpose_of(metric))
-        return all(run.status != "succeeded" for run in runs)
+        return all(run.status != "succeeded" for run in self.measuring(row.id, metric))
 
     @cached_property
     def as_evidence(self) -> Evidence:
@@ -145,9 +266,16 @@ class StudyEvidence:
         rows = [row for row in self.configurations if row is not self.untuned]
         return Evidence(
             candidates=[self.candidate(row) for row in rows if self.shown_to_learn(row)],
-            full=self.candidate(self.full) if self.full else None,
+            full=self.candidate(self.reference) if self.reference else None,
             untuned=self.candidate(self.untuned) if self.untuned else None,
+            assumed_floor=self.assumed_floor,
         )
+
+    @cached_property
+    def assumed_floor(self) -> float | None:
+        """The task's chance level, better when higher, where no untuned row says what there is to gain from."""
+        chance = self.task.chance_level
+        return None if self.untuned is not None or chance is None else sign(self.task) * chance
 
     def shown_to_learn(self, row: Configuration) -> bool:
         """False only for a tuned method whose whole grid stayed at the floor: it is never ranked."""
@@ -166,6 +294,12 @@ class StudyEvidence:
     def quality_scale(self) -> QualityScale | None:
         """Where quality's score runs from and to, None until both reference rows are measured."""
         return self.as_evidence.quality_scale()
+
+
+def _distance_to_stand_in(row: Configuration) -> tuple[bool, float]:
+    rank = row.hyperparameters.get("rank")
+    far = abs(log2(rank / STAND_IN_RANK)) if isinstance(rank, (int, float)) and rank > 0 else inf
+    return row.hyperparameters.get("target_modules") != STAND_IN_TARGETS, far
 
 
 def _stacked(scores: Sequence[list[float]], direction: float) -> Scores | None:

@@ -16,6 +16,7 @@ from app.schemas import MOST_LEARNING_RATES, MOST_ROWS, Added, MethodEntry, Reus
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.disk import check_room
+from app.services.imports.elsewhere import rows_of_elsewhere
 from app.services.run_queue import choose_learning_rate
 from app.services.studies import (
     TUNING_SEED,
@@ -55,6 +56,11 @@ def extend_study(
     digest = hashlib.sha256(f"extend {study_id} {extension.model_dump_json()}".encode()).hexdigest()
     with team_session(engine, caller.team_id) as session:
         study = read_study(session, study_id)
+        if study.origin is not None:
+            raise Conflict(
+                "This study's results were imported and nothing of it runs here. Import further results, or make a"
+                " study of your own."
+            )
         told = _told_before(session, key, digest)
     if told is not None:
         return told
@@ -114,7 +120,8 @@ def _hold(session: Session, study_id: int) -> "_Growing":
     session.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
     study = read_study(session, study_id)
     of_study = select(Configuration).where(Configuration.study_id == study_id).order_by(Configuration.position)
-    rows = list(session.scalars(of_study.with_for_update(key_share=True)))
+    elsewhere = rows_of_elsewhere(session, study_id)
+    rows = [row for row in session.scalars(of_study.with_for_update(key_share=True)) if row.id not in elsewhere]
     last = session.scalar(select(func.max(Run.position)).where(Run.study_id == study_id))
     return _Growing(session, study, rows, -1 if last is None else last, database_now(session))
 
@@ -198,7 +205,7 @@ class _Growing:
 
     def _reported_seeds(self) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {row.id: set() for row in self.rows}
-        reports = select(Run.configuration_id, Run.seed).where(Run.study_id == self.study.id, Run.purpose == "report")
+        reports = select(Run.configuration_id, Run.seed).where(Run.configuration_id.in_(found), Run.purpose == "report")
         for row_id, seed in self.session.execute(reports.distinct()):
             found[row_id].add(seed)
         return found
@@ -247,7 +254,7 @@ class _Growing:
             seeds,
             self.now,
             labels=labels[len(self.rows) :],
-            place=self.rows[-1].position + 1,
+            place=self._last_place() + 1,
             position=self.last_position + 1,
         )
         for row, runs in queued:
@@ -256,6 +263,10 @@ class _Growing:
             self._note(runs)
             self._keep(row, len(seeds))
         self._rewrite_rows()
+
+    def _last_place(self) -> int:
+        of_study = select(func.max(Configuration.position)).where(Configuration.study_id == self.study.id)
+        return self.session.scalar(of_study) or 0
 
     # -- what has come to it ------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ def mean_number(evidence: StudyEvidence, row: Configuration, metric: str) -> Num
         quantity=evidence.card(metric).quantity,
         statistic="mean",
         metric=metric,
+        source=evidence.source(list(values)),
         run_ids=list(values),
     )
 
@@ -59,6 +60,7 @@ def ratio(evidence: StudyEvidence, row: Configuration, reference: Configuration,
             quantity="ratio",
             statistic="ratio",
             metric=metric,
+            source=evidence.source([*ids, *reference_ids]),
             run_ids=ids,
             reference_run_ids=reference_ids,
         )

@@ -14,20 +14,23 @@ from app.schemas import (
     Page,
     RunCounts,
     StudyDocument,
+    StudyOrigin,
     StudyView,
     TuningPoint,
 )
 from app.services.callers import Caller
 from app.services.cells import build_cells
+from app.services.comparability import differences_from, study_flags
 from app.services.derived import ease_of
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.scores import score_of
 from app.services.studies import count_runs, read_study, study_status
 from app.services.verdicts import finding, verdict
 from peft_core.compare.normalise import ANCHORS_VERSION
+from peft_core.compare.recommend import QUALITY
 from peft_core.data import warnings_for
 from peft_core.spec import Splits
-from peft_core.task import task_kind
 
 
 def list_studies(
@@ -55,7 +58,7 @@ def study_view(engine: Engine, caller: Caller, study_id: int) -> StudyView:
 
 def _view(session: Session, study: Study) -> StudyView:
     counts = count_runs(session, [study.id])[study.id]
-    kind, splits = study.task["kind"], Splits.model_validate(study.task["splits"])
+    score, splits = score_of(study), _splits(study)
     runs = session.scalars(
         select(Run.updated_at).where(Run.study_id == study.id).order_by(Run.updated_at.desc()).limit(1)
     )
@@ -64,10 +67,10 @@ def _view(session: Session, study: Study) -> StudyView:
         name=study.name,
         status=study_status(counts),
         document=StudyDocument.model_validate(study.document),
-        task_kind=kind,
-        metric=task_kind(kind).headline,
+        task_kind=study.task["kind"],
+        metric=score.headline,
         splits=splits,
-        warnings=warnings_for(splits, task_kind(kind)),
+        warnings=warnings_for(splits, score) if splits else [],
         precision=study.precision,
         counts=counts,
         failures=counts.failed,
@@ -75,7 +78,13 @@ def _view(session: Session, study: Study) -> StudyView:
         created_by=study.created_by,
         updated_at=runs.first() or study.created_at,
         finding=finding(read_evidence(session, study), study_status(counts), counts),
+        origin=StudyOrigin.model_validate(study.origin) if study.origin else None,
     )
+
+
+def _splits(study: Study) -> Splits | None:
+    found = study.task["splits"]
+    return Splits.model_validate(found) if found else None
 
 
 def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
@@ -90,7 +99,9 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
         study=study.id,
         status=status,
         anchors_version=ANCHORS_VERSION,
-        reference=evidence.full.id if evidence.full else None,
+        reference=evidence.reference.id if evidence.reference else None,
+        reference_note=evidence.reference_note,
+        assumed_floor=None if evidence.assumed_floor is None else evidence.task.chance_level,
         flags=_flags(evidence, counts),
         verdict=verdict(evidence, counts, differences),
         configurations=[_configuration(evidence, row) for row in evidence.configurations],
@@ -117,7 +128,14 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
         grid_edge=row.learning_rate in edges,
         learned=evidence.learned(scored),
         tuning_ease=ease_of(evidence, row.id),
+        flags=_row_flags(evidence, row),
     )
+
+
+def _row_flags(evidence: StudyEvidence, row: Configuration) -> list[str]:
+    """What sets the row's results apart from those of others."""
+    compared = [evidence.conditions[run.id] for run in evidence.alike(row.id, QUALITY).kept]
+    return differences_from(evidence.usual, compared, costs=False)
 
 
 def _tuning_point(run: Run) -> TuningPoint:
@@ -127,36 +145,16 @@ def _tuning_point(run: Run) -> TuningPoint:
     )
 
 
-DIFFERENCES = {
-    "device_name": "devices",
-    "driver": "drivers",
-    "precision": "precisions",
-    "torch": "versions of torch",
-    "transformers": "versions of transformers",
-    "peft": "versions of peft",
-}
-"""What all runs of a study should share, by its name in a run's environment."""
-COST_DIFFERENCES = {"torch_threads": "numbers of threads"}
-"""What probes should share besides: it changes what a run costs, and not what it learns."""
-
-
-def _seen(field: str, finished: Sequence[Run]) -> list[str]:
-    """Every value that runs say; what an older version did not write down differs from nothing."""
-    values = {(run.environment or {}).get(field) for run in finished}
-    return sorted(str(value) for value in values if value is not None)
-
-
 def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
     """What a reader must know before comparing: never silently averaged."""
-    flags = []
-    for field, what in DIFFERENCES.items():
-        seen = _seen(field, evidence.finished)
-        if len(seen) > 1:
-            flags.append(f"The runs used different {what}: {', '.join(seen)}.")
-    for field, what in COST_DIFFERENCES.items():
-        seen = _seen(field, [run for run in evidence.finished if run.purpose == "probe"])
-        if len(seen) > 1:
-            flags.append(f"Costs were measured with different {what}: {', '.join(seen)}. They do not compare.")
+    quality, costs = ([evidence.conditions[run.id] for run in runs] for runs in (evidence.finished, evidence.costing))
+    flags = study_flags(quality, costs)
+    flags += [f"{evidence.reference_note}"] if evidence.reference_note else []
+    if evidence.assumed_floor is not None:
+        flags.append(
+            "Assumed floor: no untuned row was run, so gains are taken from the chance level of"
+            f" {evidence.task.headline}."
+        )
     for row in evidence.configurations:
         edges = (min(row.learning_rates), max(row.learning_rates)) if len(row.learning_rates) > 1 else ()
         if row.learning_rate in edges:

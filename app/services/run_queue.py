@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from app.db.session import database_now, write_lock
@@ -29,6 +28,7 @@ from app.db.tables import (
     Study,
     Worker,
 )
+from app.db.upserts import upsert
 from app.errors import LeaseLost
 from peft_core.spec import (
     Artifact,
@@ -263,7 +263,7 @@ def record_events(session: Session, lease: Lease, events: Sequence[Event], *, af
     for start in resumed:
         _go_on_from(session, lease, start.step)
     points = {(event.key, event.step): event.value for event in events if isinstance(event, Point)}
-    _upsert(
+    upsert(
         session,
         SeriesPointRow,
         [
@@ -295,7 +295,7 @@ def _record(session: Session, lease: Lease, event: Event, now: datetime) -> None
     owner = {"run_id": lease.run_id, "team_id": lease.team_id}
     match event:
         case Measurement():
-            _upsert(
+            upsert(
                 session,
                 MeasurementRow,
                 [owner | {"metric": event.metric, "value": event.value, "detail": event.detail}],
@@ -304,7 +304,7 @@ def _record(session: Session, lease: Lease, event: Event, now: datetime) -> None
             session.add(LogLineRow(**owner, at=now, message=event.message))
         case Predictions():
             lists = {"items": list(event.items), "predicted": list(event.predicted), "scores": list(event.scores)}
-            _upsert(session, PredictionSet, [owner | lists])
+            upsert(session, PredictionSet, [owner | lists])
         case PrecisionChosen():
             study_id = select(Run.study_id).where(Run.id == lease.run_id).scalar_subquery()
             session.execute(
@@ -313,17 +313,6 @@ def _record(session: Session, lease: Lease, event: Event, now: datetime) -> None
                 .values(precision=event.precision, precision_probe=event.model_dump(mode="json"))
                 .execution_options(synchronize_session=False)
             )
-
-
-def _upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
-    """Insert, or replace what has the same key: an event that is sent again changes nothing."""
-    if not rows:
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    keys = [column.name for column in table.__table__.primary_key]
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
 
 
 def finish_run(session: Session, claim: ClaimedRun, result: RunResult, artifacts: Sequence[Artifact]) -> None:
@@ -430,7 +419,7 @@ def choose_learning_rate(session: Session, configuration_id: int) -> None:
         kept = _measured_rate(runs) if _was_stopped(tuning) else None
         configuration.learning_rate = best.learning_rate if kept is None else kept
     now = database_now(session)
-    for run in runs:
+    for run in (run for run in runs if run.source == "measured"):
         if run.purpose != "tune" and scored:
             _go_at(session, run, configuration.learning_rate, now)
         elif run.purpose != "tune" and run.status == "queued":

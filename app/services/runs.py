@@ -32,9 +32,11 @@ from app.schemas import (
     RunView,
     Series,
     SeriesPoint,
+    SourceKind,
 )
 from app.services.callers import Caller
 from app.services.run_queue import choose_learning_rate, in_place_of
+from app.services.scores import score_of
 from app.services.studies import cancel
 from peft_core.metric import metrics
 
@@ -130,7 +132,13 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
         "started_at": run.started_at,
         "ended_at": run.ended_at,
         "updated_at": run.updated_at,
+        "source": source_of(run),
     }
+
+
+def source_of(run: Run) -> SourceKind:
+    """Whether a worker of this installation measured the run's results, or they were imported."""
+    return "imported" if run.source == "imported" else "measured"
 
 
 def _eta_seconds(run: Run, now: datetime) -> float | None:
@@ -157,6 +165,8 @@ def run_detail(engine: Engine, caller: Caller, run_id: int) -> RunDetail:
         return RunDetail(
             **_view_fields(run, database_now(session)),
             task_kind=run.study.task["kind"],
+            score_quantity=score_of(run.study).quantity,
+            origin=run.origin,
             spec=run.spec,
             validation_score=run.validation_score,
             train_seconds=run.train_seconds,
@@ -247,8 +257,10 @@ def read_log(engine: Engine, caller: Caller, run_id: int, *, after: int) -> Page
 def read_predictions(engine: Engine, caller: Caller, run_id: int) -> PredictionsView:
     """The test split item by item; NotFound where the run read no test split."""
     with team_session(engine, caller.team_id) as session:
-        read_run(session, run_id)
+        imported = read_run(session, run_id).source == "imported"
         row = session.scalar(select(PredictionSet).where(PredictionSet.run_id == run_id))
+        if row is None and imported:
+            raise NotFound(f"Run {run_id} has no predictions: it was imported without its answers to single items.")
         if row is None:
             raise NotFound(f"Run {run_id} has no predictions: only reporting runs that ended well read the test split.")
         return PredictionsView(items=row.items, predicted=row.predicted, scores=row.scores)
@@ -272,6 +284,8 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         run = read_run(session, run_id)
+        if run.source == "imported":
+            raise Conflict(f"Run {run_id} was imported and cannot be tried again here. Import a newer result instead.")
         if run.status not in ("failed", "cancelled"):
             raise Conflict(f"Run {run_id} is {run.status}; only a failed or cancelled run is tried again.")
         if run.source == "imported":

@@ -18,8 +18,10 @@ def read_spectrum(engine: Engine, caller: Caller, store: Path, run_id: int, *, l
     """The spectrum of one layer, with the others in short. Raises NotFound for a run that has none, Invalid for a
     layer that the run has not changed."""
     with team_session(engine, caller.team_id) as session:
-        runs.read_run(session, run_id)
+        imported = runs.read_run(session, run_id).source == "imported"
         files = {file.path: file for file in runs.list_artifacts(session, run_id)}
+    if imported:
+        raise NotFound(f"There is no update spectrum of run {run_id}: it was imported, and its weights are not here.")
     if SPECTRUM not in files:
         raise NotFound(f"There is no update spectrum of run {run_id}: reporting runs leave one when they end well.")
     found = Spectrum.model_validate_json(stored_file(store, files[SPECTRUM]).read_bytes())

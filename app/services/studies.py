@@ -347,7 +347,8 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
     """Cancel what is queued, ask what runs to stop; what was measured stays."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
-        read_study(session, study_id)
+        if read_study(session, study_id).origin is not None:
+            raise Conflict("Nothing of this study runs here: its results were imported. Delete it if it is not wanted.")
         now = database_now(session)
         unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
         # Held, so that no worker can put one back into the queue between this reading and the request.

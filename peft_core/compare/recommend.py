@@ -46,13 +46,15 @@ LEAN = 0.8
 class Candidate:
     """A configuration's evidence: values per seed by metric, and item scores (seeds, items) of the test split.
 
-    `unsuccessful`: metrics that it should have and does not, for a run failed or has not ended.
+    `unsuccessful`: metrics that it should have and does not, for a run failed or has not ended. `counted_items`: how
+    many test items a counted share was taken over, where no item scores are at hand (imports).
     """
 
     key: int
     values: Mapping[str, tuple[float, ...]]
     item_scores: Scores | None = None
     unsuccessful: frozenset[str] = frozenset()
+    counted_items: int | None = None
 
     def mean(self, metric: str) -> float | None:
         values = self.values.get(metric)
@@ -69,11 +71,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study's candidates with its two reference rows; `untuned` is the floor and never a candidate."""
+    """A study's candidates with its two reference rows; `untuned` is the floor and never a candidate.
+
+    `assumed_floor`: what stands in for an untuned row where there is none, the task's chance level.
+    """
 
     candidates: Sequence[Candidate]
     full: Candidate | None
     untuned: Candidate | None
+    assumed_floor: float | None = None
     _scored: dict[tuple[str, int, int], Scored] = field(default_factory=dict, compare=False, repr=False)
 
     def scored(self, metric: str, draws: int, seed: int) -> Scored:

@@ -61,6 +61,7 @@ class Generation(Instruction):
         "Share of test prompts whose greedily decoded answer is the right one, case and white space aside; numbers are"
         " compared by value."
     )
+    chance_level: ClassVar[float | None] = 0.0
     columns: ClassVar[tuple[Column, ...]] = (
         Column(role="text", title="Prompt", meaning="What the model is asked."),
         Column(role="label", title="Answer", meaning="The one right answer; short ones suit this kind of task."),

@@ -1,1 +1,1 @@
-"""Results that were measured elsewhere."""
+"""Results that were taken elsewhere: published ones from files, and one's own runs that another machine trained."""

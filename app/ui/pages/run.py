@@ -151,7 +151,7 @@ def _button(run: RunDetail) -> Any:
     if run.status in ("queued", "running"):
         words = "Stopping" if run.cancel_requested else "Cancel run"
         return html.Button(words, id="run-act", className="button button-plain", disabled=run.cancel_requested)
-    if run.status in ("failed", "cancelled"):
+    if run.status in ("failed", "cancelled") and run.source == "measured":
         return html.Button("Retry", id="run-act", className="button")
     return html.Span(id="run-act")
 

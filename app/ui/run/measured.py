@@ -6,8 +6,6 @@ from app.schemas import MeasurementView, MetricCard, Number, RunDetail
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
 from app.ui.numbers import show
-from peft_core.metric import Quantity
-from peft_core.task import task_kind
 
 
 def measured_panel(run: RunDetail, metrics: dict[str, MetricCard]) -> html.Section:
@@ -16,9 +14,10 @@ def measured_panel(run: RunDetail, metrics: dict[str, MetricCard]) -> html.Secti
     if run.validation_score is not None:
         score = Number(
             value=run.validation_score,
-            quantity=_score_quantity(run),
+            quantity=run.score_quantity,
             statistic="value",
             metric="validation_score",
+            source=run.source,
             run_ids=[run.id],
         )
         rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
@@ -37,11 +36,13 @@ def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, 
         return html.Tr(
             [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
         )
-    quantity, unit = (_score_quantity(run), "") if found.metric == QUALITY else (card.quantity, card.unit)
-    number = Number(value=found.value, quantity=quantity, statistic="value", metric=found.metric, run_ids=[run.id])
+    quantity, unit = (run.score_quantity, "") if found.metric == QUALITY else (card.quantity, card.unit)
+    number = Number(
+        value=found.value,
+        quantity=quantity,
+        statistic="value",
+        metric=found.metric,
+        source=run.source,
+        run_ids=[run.id],
+    )
     return html.Tr([title, html.Td(show(number), className="number"), html.Td(unit, className="quiet")])
-
-
-def _score_quantity(run: RunDetail) -> Quantity:
-    """What the scores of the run's task are: a share, nats, a coefficient."""
-    return task_kind(run.task_kind).quantity

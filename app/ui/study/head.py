@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from app.schemas import Comparison, Number, RunCounts, StudyView
+from app.schemas import Comparison, Number, RunCounts, StudyOrigin, StudyView
 from app.ui.cells import Matrix
 from app.ui.elements import short_name
 from app.ui.numbers import show
@@ -13,6 +13,7 @@ from app.ui.sentences import sentence
 from app.ui.study.parts import tag
 
 VERSION = re.compile(r"\S*\d+\.\d+\S*")
+UNKNOWN = "not recorded"
 
 
 def title(view: StudyView) -> html.Div:
@@ -36,13 +37,17 @@ def tags(view: StudyView) -> list[html.Span]:
     word = "finished" if view.status == "succeeded" else view.status
     found = [tag(word, tone)]
     seeds = view.document.seeds
-    if (seeds if isinstance(seeds, int) else len(seeds)) == 1:
+    if view.origin is not None:
+        found.append(tag(view.origin.label, "warn", "Taken over from published files; one run of each configuration."))
+    elif (seeds if isinstance(seeds, int) else len(seeds)) == 1:
         found.append(tag("single seed", "warn", "One seed: the intervals say nothing of other seeds."))
     return found
 
 
 def facts(view: StudyView, hardware: str | None) -> html.Dl:
     """What was compared on what; all of it chosen before the first run."""
+    if view.origin is not None:
+        return _facts_of_import(view, view.origin, hardware)
     document = view.document
     task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)
     budget = document.budget
@@ -51,13 +56,35 @@ def facts(view: StudyView, hardware: str | None) -> html.Dl:
     splits = view.splits
     rows = {
         "Base model": short_name(document.base_model),
-        "Task": f"{task}, {splits.train} / {splits.validation} / {splits.test} items",
+        "Task": f"{task}, {splits.train} / {splits.validation} / {splits.test} items" if splits else task,
         "Budget": f"{length} × batch {budget.batch_size}, length ≤ {budget.max_length}",
         "Seeds": str(seeds),
         "Hardware": hardware or "no run yet",
         "Precision": view.precision or "chosen by the first run",
     }
+    return _listed(rows)
+
+
+def _listed(rows: dict[str, str]) -> html.Dl:
     return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in rows.items()], className="facts")
+
+
+def _facts_of_import(view: StudyView, origin: StudyOrigin, hardware: str | None) -> html.Dl:
+    """The same of imported results, as far as their files say it."""
+    steps = f"{origin.steps:,} steps" if origin.steps is not None else UNKNOWN
+    batch = f" × batch {origin.batch_size}" if origin.batch_size is not None else ""
+    length = f", length ≤ {origin.max_length}" if origin.max_length is not None else ""
+    items = f", {origin.test_items:,} test items" if origin.test_items is not None else ""
+    return _listed(
+        {
+            "Base model": short_name(origin.base_model) if origin.base_model else UNKNOWN,
+            "Task": f"{origin.suite}{items}",
+            "Budget": f"{steps}{batch}{length}",
+            "Source": origin.label,
+            "Hardware": hardware or UNKNOWN,
+            "Precision": view.precision or UNKNOWN,
+        }
+    )
 
 
 def verdict(comparison: Comparison) -> html.P:

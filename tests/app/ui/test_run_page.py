@@ -25,6 +25,7 @@ from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.theme import DARK, LIGHT
 from peft_core.analysis.diagnosis import Symptom
 from peft_core.analysis.update_spectrum import approximation_error, cumulative_energy, rank_for_energy
+from peft_core.task import task_kind
 from tests.app.ui.components import elements, sources, text_of, uncovered_digits
 from tests.flow.evidence import read_trace, unexplained_digits
 
@@ -38,6 +39,8 @@ def run(**changes: Any) -> RunDetail:
         "study_id": 1,
         "study_name": "Quickstart",
         "task_kind": "classification",
+        "score_quantity": "fraction",
+        "source": "measured",
         "configuration": 4,
         "method": "lora",
         "label": "LoRA r8",
@@ -143,7 +146,8 @@ def test_every_symptom_has_a_title() -> None:
 )
 def test_scores_are_shown_in_the_quantity_of_the_runs_task(kind: str, score: float, shown: str) -> None:
     measured = MeasurementView(metric=QUALITY, value=score, detail={})
-    found = run(task_kind=kind, validation_score=score, measurements=[measured])
+    quantity = task_kind(kind).quantity
+    found = run(task_kind=kind, score_quantity=quantity, validation_score=score, measurements=[measured])
     panel = measured_panel(found, {card.key: card for card in list_metrics()})
     rows = [element for element in elements(panel) if type(element).__name__ == "Tr"]
     assert [shown in text_of(row) for row in rows] == [True, True]

@@ -61,6 +61,7 @@ def run(run_id: int, **changes: Any) -> RunView:
         "step": 150,
         "attempt": 1,
         "cancel_requested": False,
+        "source": "measured",
         "stalled": False,
         "created_at": NOW,
         "updated_at": NOW,

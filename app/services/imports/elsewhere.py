@@ -1,0 +1,272 @@
+"""One's own runs that were trained elsewhere: their results and curves, given over the API."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from app.db.session import database_now, team_session, write_lock
+from app.db.tables import Configuration, IdempotencyKey, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
+from app.db.upserts import upsert
+from app.errors import Conflict, Invalid
+from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
+from app.services.callers import Caller
+from app.services.runs import read_run, run_view
+from app.services.scores import score_of
+from app.services.studies import read_study
+from peft_core.compare.recommend import QUALITY
+from peft_core.errors import InvalidHyperparameter, UnknownName
+from peft_core.method import Method, build_method
+from peft_core.metric import metrics
+
+KIND = "elsewhere"
+WORTH_A_SEED = ("queued", "running", "succeeded")
+"""A run in one of these states has its seed; a failed or cancelled one leaves it free."""
+NOT_BELOW_ZERO = frozenset({"fraction", "count", "bytes", "seconds", "per_second", "joules"})
+ROUNDING = 1e-6
+
+
+def add_runs(
+    engine: Engine, caller: Caller, study_id: int, given: RunsElsewhere, key: str | None = None
+) -> Page[RunView]:
+    """Take all runs of a batch into a study, or none; the same key with the same batch answers what it did the first
+    time.
+
+    A run of a method with hyper-parameters gets a row of its own beside those that this installation trains; one that
+    names a configuration joins it. Raises Invalid naming the first wrong field, Conflict where a seed is there already.
+    """
+    digest = hashlib.sha256(f"runs {study_id} {given.model_dump_json()}".encode()).hexdigest()
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        # Of two batches at once, the second sees the seeds of the first.
+        session.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
+        study = read_study(session, study_id)
+        made = _made_before(session, key, digest)
+        if made is None:
+            made = _Adding(session, study, database_now(session)).add(given.items)
+            if key is not None:
+                now = database_now(session)
+                answer = {"run_ids": made}
+                session.add(IdempotencyKey(key=key, request_sha256=digest, status=201, body=answer, created_at=now))
+    with team_session(engine, caller.team_id) as session:
+        now = database_now(session)
+        return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
+
+
+def _made_before(session: Session, key: str | None, digest: str) -> list[int] | None:
+    known = session.scalar(select(IdempotencyKey).where(IdempotencyKey.key == key)) if key is not None else None
+    if known is None:
+        return None
+    if known.request_sha256 != digest:
+        raise Conflict("This Idempotency-Key came with another document before. Use a new key.")
+    made: list[int] = known.body["run_ids"]
+    return made
+
+
+@dataclass
+class _Adding:
+    """A study that runs are added to, with its rows."""
+
+    session: Session
+    study: Study
+    now: datetime
+    rows: list[Configuration] = field(default_factory=list)
+    seeds: set[tuple[int, int]] = field(default_factory=set)
+    """(configuration, seed) of the reporting runs that there are."""
+    last_position: int = -1
+
+    def add(self, items: Sequence[RunElsewhere]) -> list[int]:
+        """Every run with its measurements; returns the ids, in order."""
+        self._read()
+        return [self._add_one(f"items.{place}", item) for place, item in enumerate(items)]
+
+    def _read(self) -> None:
+        of_study = select(Configuration).where(Configuration.study_id == self.study.id).order_by(Configuration.position)
+        self.rows = list(self.session.scalars(of_study))
+        reports = select(Run.configuration_id, Run.seed).where(
+            Run.study_id == self.study.id, Run.purpose == "report", Run.status.in_(WORTH_A_SEED)
+        )
+        self.seeds = {(row_id, seed) for row_id, seed in self.session.execute(reports)}
+        last = self.session.scalar(select(func.max(Run.position)).where(Run.study_id == self.study.id))
+        self.last_position = -1 if last is None else last
+
+    def _add_one(self, where: str, item: RunElsewhere) -> int:
+        row = self._row(where, item)
+        if (row.id, item.seed) in self.seeds:
+            raise Conflict(
+                f"{row.label} has a run of seed {item.seed} already. Leave it out, or cancel the one that waits.",
+                field=f"{where}.seed",
+            )
+        measured = self._measured(where, item)
+        self.seeds.add((row.id, item.seed))
+        run = self._run(row, item)
+        self.session.add_all(
+            MeasurementRow(run_id=run.id, metric=metric, value=value, detail=detail)
+            for metric, (value, detail) in measured.items()
+        )
+        if item.item_scores is not None:
+            places = list(range(len(item.item_scores)))
+            predicted = [""] * len(places)
+            self.session.add(
+                PredictionSet(run_id=run.id, items=places, predicted=predicted, scores=list(item.item_scores))
+            )
+        self.session.flush()
+        return run.id
+
+    # -- the row ------------------------------------------------------------------------------------------------------
+
+    def _row(self, where: str, item: RunElsewhere) -> Configuration:
+        if (item.configuration is None) == (item.method is None):
+            raise Invalid("Name either a configuration of the study or a method.", field=where)
+        if item.configuration is None:
+            return self._row_of_method(where, item)
+        row = next((row for row in self.rows if row.id == item.configuration), None)
+        if row is None:
+            raise Invalid(
+                f"Study {self.study.id} has no configuration {item.configuration}.", field=f"{where}.configuration"
+            )
+        if item.hyperparameters:
+            raise Invalid("A configuration has its hyper-parameters already.", field=f"{where}.hyperparameters")
+        return row
+
+    def _row_of_method(self, where: str, item: RunElsewhere) -> Configuration:
+        method = _built(where, item)
+        rates = [] if item.learning_rate is None else [item.learning_rate]
+        wanted = (item.method, method.model_dump(mode="json"), rates)
+        imported = rows_of_elsewhere(self.session, self.study.id)
+        for row in self.rows:
+            if row.id in imported and (row.method, row.hyperparameters, row.learning_rates) == wanted:
+                return row
+        if len(self.rows) >= MOST_ROWS and self.study.origin is None:
+            raise Invalid(f"A study has at most {MOST_ROWS} rows.", field=where)
+        row = Configuration(
+            study_id=self.study.id,
+            position=max((row.position for row in self.rows), default=-1) + 1,
+            method=item.method,
+            label=self._fresh_label(method.label()),
+            family=method.family,
+            reference=method.family == "reference",
+            hyperparameters=wanted[1],
+            learning_rates=rates,
+            learning_rate=item.learning_rate,
+        )
+        self.session.add(row)
+        self.session.flush()
+        self.rows.append(row)
+        return row
+
+    def _fresh_label(self, label: str) -> str:
+        taken = {row.label for row in self.rows}
+        names = [f"{label} (imported)", *(f"{label} (imported {place})" for place in range(2, len(taken) + 3))]
+        return next(name for name in names if name not in taken)
+
+    # -- the run ------------------------------------------------------------------------------------------------------
+
+    def _run(self, row: Configuration, item: RunElsewhere) -> Run:
+        self.last_position += 1
+        began = item.started_at
+        if began is not None:
+            began = began.replace(tzinfo=UTC) if began.tzinfo is None else began.astimezone(UTC)
+        origin: dict[str, Any] = {"kind": KIND, "own_row": item.method is not None}
+        run = Run(
+            study_id=self.study.id,
+            configuration_id=row.id,
+            purpose="report",
+            seed=item.seed,
+            learning_rate=item.learning_rate if item.learning_rate is not None else row.learning_rate,
+            position=self.last_position,
+            status="succeeded",
+            train_seconds=item.train_seconds,
+            environment=item.environment,
+            source="imported",
+            origin=origin,
+            created_at=self.now,
+            started_at=began,
+            ended_at=self.now,
+            updated_at=self.now,
+        )
+        self.session.add(run)
+        self.session.flush()
+        return run
+
+    def _measured(self, where: str, item: RunElsewhere) -> dict[str, tuple[float, dict[str, JsonValue]]]:
+        """Each metric's value with what is to be known of it; raises Invalid for one that cannot be."""
+        values: dict[str, tuple[float, dict[str, JsonValue]]] = {}
+        for metric, value in item.metrics.items():
+            self._check_metric(f"{where}.metrics.{metric[:100]}", metric, value)
+            values[metric] = (value, {"how": "given, not measured here"})
+        if item.item_scores is not None:
+            values[QUALITY] = self._from_items(where, item, item.item_scores)
+        if not values:
+            raise Invalid("Give the run at least one metric, or its item scores.", field=f"{where}.metrics")
+        return values
+
+    def _check_metric(self, where: str, metric: str, value: float) -> None:
+        known = metrics(self.study.task["kind"])
+        if metric not in known:
+            raise Invalid(
+                f"There is no metric named {metric[:100]!r} for this study. Choose among: {', '.join(known)}.",
+                field=where,
+            )
+        if not known[metric].purposes:
+            raise Invalid(f"{known[metric].title} is worked out from other results, not given.", field=where)
+        quantity = score_of(self.study).quantity if metric == QUALITY else known[metric].quantity
+        if value < 0 and quantity in NOT_BELOW_ZERO:
+            raise Invalid(f"{known[metric].title} cannot be below 0.", field=where)
+        if value > 1 and quantity == "fraction":
+            raise Invalid(f"{known[metric].title} is a fraction between 0 and 1, not a percentage.", field=where)
+
+    def _from_items(self, where: str, item: RunElsewhere, scores: list[float]) -> tuple[float, dict[str, JsonValue]]:
+        splits = self.study.task["splits"]
+        if splits is not None and len(scores) != splits["test"]:
+            raise Invalid(
+                f"The study's test split has {splits['test']} items, here are {len(scores)} scores.",
+                field=f"{where}.item_scores",
+            )
+        mean = sum(scores) / len(scores)
+        self._check_metric(f"{where}.item_scores", QUALITY, mean)
+        given = item.metrics.get(QUALITY)
+        if given is not None and abs(given - mean) > ROUNDING * max(1.0, abs(mean)):
+            raise Invalid(
+                f"The item scores have the mean {mean:.6g}, not {given:.6g}.", field=f"{where}.metrics.{QUALITY}"
+            )
+        return mean, {"how": "mean of the item scores given", "items": len(scores)}
+
+
+def rows_of_elsewhere(session: Session, study_id: int) -> set[int]:
+    """The configurations of a study that are there for runs from elsewhere alone: nothing of them is trained here."""
+    imported = select(Run.configuration_id, Run.origin).where(Run.study_id == study_id, Run.source == "imported")
+    return {row_id for row_id, origin in session.execute(imported) if origin and origin.get("own_row")}
+
+
+def _built(where: str, item: RunElsewhere) -> Method:
+    try:
+        return build_method(str(item.method), item.hyperparameters)
+    except UnknownName as error:
+        raise Invalid(str(error), field=f"{where}.method") from None
+    except InvalidHyperparameter as error:
+        raise Invalid(str(error), field=f"{where}.hyperparameters.{error.field}") from None
+
+
+def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) -> int:
+    """Write values of an imported run's series, those given again in place of the old; returns how many.
+
+    Raises Conflict for a run that was measured here: its series are its worker's.
+    """
+    with team_session(engine, caller.team_id) as session:
+        write_lock(session)
+        run = read_run(session, run_id)
+        if run.source != "imported":
+            raise Conflict(f"Run {run_id} is measured here, and its curves are written by its worker alone.")
+        points = {(point.key, point.step): point.value for point in given.items}
+        owner = {"run_id": run.id, "team_id": run.team_id}
+        # In one order, so that two batches at once wait for each other and do not lock each other out.
+        rows = [owner | {"key": key, "step": step, "value": points[key, step]} for key, step in sorted(points)]
+        upsert(session, SeriesPointRow, rows)
+        run.updated_at = database_now(session)
+        return len(rows)
