@@ -31,6 +31,8 @@ from peft_core.metric import metrics
 from peft_core.spec import TaskSpec
 from peft_core.task import task_kind
 
+KIND = "study"
+"""Among the kinds of imports."""
 UNFINISHED = "had not ended when the study was exported"
 
 
@@ -55,7 +57,7 @@ def import_study(engine: Engine, caller: Caller, content: bytes) -> ImportedStud
         write_lock(session)
         # Of two imports of one file at once, the second finds what the first has made.
         session.execute(select(Team.id).where(Team.id == caller.team_id).with_for_update())
-        known = session.scalar(select(Study.id).where(Study.origin["sha256"].as_string() == sha256))
+        known = session.scalar(select(Study.id).where(Study.origin["archive"]["sha256"].as_string() == sha256))
         if known is not None:
             return ImportedStudy(known, new=False)
         return ImportedStudy(_write(session, caller, document, results, sha256), new=True)
@@ -72,7 +74,7 @@ def read_archive(content: bytes) -> StudyDocument:
 
 
 def _refusal(error: ValidationError, *above: str) -> Invalid:
-    """The first thing that is wrong, by the field that a person finds in the file; `above`: where what was read lies."""
+    """The first thing that is wrong, by its field in the file; `above`: where what was read lies in it."""
     found = error.errors(include_url=False)[0]
     if found["type"] == "json_invalid":
         return Invalid(f"The file is not JSON: {found['ctx']['error']}. Was it cut off? Export the study again.")
@@ -237,7 +239,7 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
         precision_probe=results.precision_probe,
         device=document.device,
         priority=document.priority,
-        origin=_origin(results, sha256),
+        origin=_origin(document, results, sha256),
         created_at=now,
         created_by=caller.user,
     )
@@ -249,15 +251,26 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
     return study.id
 
 
-def _origin(results: StudyResults, sha256: str) -> dict[str, Any]:
+def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict[str, Any]:
+    """`suite` and what follows are told alike of all imported studies; `archive` of this kind alone."""
+    task, budget = results.task, document.budget
     return {
-        "kind": "study",
-        "format": results.format,
-        "sha256": sha256,
-        **results.exported.model_dump(mode="json"),
-        "created_at": results.created_at.isoformat(),
-        "created_by": results.created_by,
-        "origin": results.origin,
+        "kind": KIND,
+        "suite": task["name"],
+        "label": "imported study",
+        "base_model": document.base_model,
+        "steps": budget.total_steps(task["splits"]["train"]) if task.get("splits") else budget.steps,
+        "batch_size": budget.batch_size,
+        "max_length": budget.max_length,
+        "test_items": task["splits"]["test"] if task.get("splits") else None,
+        "archive": {
+            "sha256": sha256,
+            "format": results.format,
+            **results.exported.model_dump(mode="json"),
+            "created_at": results.created_at.isoformat(),
+            "created_by": results.created_by,
+            "origin": results.origin,
+        },
     }
 
 
@@ -287,7 +300,7 @@ def _write_runs(
             reason=run.reason if ended else UNFINISHED,
             attempt=len(run.attempts),
             source="imported",
-            origin={"run": run.id, "study_sha256": sha256, "source": run.source, "origin": run.origin},
+            origin={"kind": KIND, "run": run.id, "study_sha256": sha256, "source": run.source, "origin": run.origin},
             updated_at=now,
             **run.model_dump(include=TAKEN_OVER),
         )

@@ -70,8 +70,11 @@ def imported(content: Content) -> Markup | None:
     origin = content.conditions.origin
     if origin is None:
         return None
-    known = {name: origin[name] for name in ("format", "study", "exported_at", "created_by") if name in origin}
-    told = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())
+    archive = origin.get("archive") or {}
+    known = {name: archive[name] for name in ("study", "exported_at", "created_by") if name in archive}
+    told = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items()) or str(
+        origin.get("label", "")
+    )
     return element("p", f"Imported results: they were not measured by this installation. {told}", class_="flag")
 
 

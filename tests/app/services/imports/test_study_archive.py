@@ -64,7 +64,7 @@ def test_an_import_can_be_exported_and_imported_again(engine: Engine) -> None:
     with system_session(engine) as session:
         origin = session.get_one(Study, twice).origin
     assert origin is not None
-    assert (origin["study"], origin["origin"]["study"]) == (once, original)
+    assert (origin["archive"]["study"], origin["archive"]["origin"]["archive"]["study"]) == (once, original)
 
 
 def test_runs_say_that_they_were_not_measured_here(engine: Engine) -> None:
@@ -76,8 +76,8 @@ def test_runs_say_that_they_were_not_measured_here(engine: Engine) -> None:
         assert {run.source for run in made} == {"imported"}
         assert {run.origin["source"] for run in made if run.origin} == {"measured"}
         assert study.origin is not None
-        assert (study.origin["study"], study.origin["created_by"]) == (original, "local")
-        assert {run.origin["study_sha256"] for run in made if run.origin} == {study.origin["sha256"]}
+        assert (study.origin["archive"]["study"], study.origin["archive"]["created_by"]) == (original, "local")
+        assert {run.origin["study_sha256"] for run in made if run.origin} == {study.origin["archive"]["sha256"]}
 
 
 def test_runs_that_had_not_ended_are_cancelled(engine: Engine) -> None:
