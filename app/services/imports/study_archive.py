@@ -253,16 +253,16 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
 
 def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict[str, Any]:
     """`suite` and what follows are told alike of all imported studies; `archive` of this kind alone."""
-    task, budget = results.task, document.budget
+    task, budget = TaskSpec.model_validate(results.task), document.budget
     return {
         "kind": KIND,
-        "suite": task["name"],
+        "suite": task.name,
         "label": "imported study",
         "base_model": document.base_model,
-        "steps": budget.total_steps(task["splits"]["train"]) if task.get("splits") else budget.steps,
+        "steps": budget.total_steps(task.splits.train),
         "batch_size": budget.batch_size,
         "max_length": budget.max_length,
-        "test_items": task["splits"]["test"] if task.get("splits") else None,
+        "test_items": task.splits.test,
         "archive": {
             "sha256": sha256,
             "format": results.format,

@@ -34,13 +34,13 @@ def facts(values: Mapping[str, str | None]) -> Markup:
 def compared(content: Content) -> Markup:
     """What was compared, all of it chosen before the first run, and what the runs say they ran on."""
     view, task, seen = content.view, content.conditions.task, content.conditions.seen()
-    splits, seeds = view.splits, view.document.seeds
+    seeds = view.document.seeds
     listed = list(range(seeds)) if isinstance(seeds, int) else seeds
     return facts(
         {
             "Base model": view.document.base_model,
             "Task": f"{task['name']} ({view.task_kind.replace('_', ' ')}), scored by {view.metric}",
-            "Items": f"{splits.train} train, {splits.validation} validation, {splits.test} test; seed {splits.seed}",
+            "Items": _items(view),
             "Budget": _budget(view),
             "Seeds": f"{len(listed)}: {', '.join(map(str, listed))}",
             "Precision": view.precision,
@@ -53,6 +53,11 @@ def compared(content: Content) -> Markup:
 def _runs(view: StudyView) -> str:
     counts = {name: count for name, count in view.counts.model_dump().items() if count}
     return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _items(view: StudyView) -> str:
+    splits = view.splits
+    return f"{splits.train} train, {splits.validation} validation, {splits.test} test; seed {splits.seed}"
 
 
 def _budget(view: StudyView) -> str:
