@@ -13,12 +13,27 @@ MOST_POINTS_A_BATCH = 5_000
 LARGEST_STEP = 2**31 - 1
 
 
+class ArchiveOrigin(Document):
+    """The exported study that a study was made from: whose file it was, and what its content hashes to."""
+
+    sha256: str
+    format: str
+    study: int
+    exported_at: datetime
+    product_version: str
+    anchors_version: str
+    created_at: datetime
+    created_by: str
+    origin: dict[str, JsonValue] | None
+    """Where its results had been imported from before it was exported."""
+
+
 class StudyOrigin(Document):
     """Where a study's results were imported from. What the files do not say is None."""
 
-    kind: Literal["hf-peft"] = "hf-peft"
+    kind: Literal["hf-peft", "study"] = "hf-peft"
     suite: str
-    """The folder of the suite, e.g. MetaMathQA."""
+    """The folder of the suite, e.g. MetaMathQA; of an exported study its task."""
     label: str = "imported, single seed"
     base_model: str | None = None
     steps: int | None = None
@@ -26,6 +41,8 @@ class StudyOrigin(Document):
     max_length: int | None = None
     test_items: int | None = None
     """Over how many items the score is a counted share."""
+    archive: ArchiveOrigin | None = None
+    """Of an exported study."""
 
 
 class RefusedFile(Document):

@@ -29,7 +29,7 @@ def interval_meaning(cell: Cell) -> str | None:
     """What the cell's interval is and covers; None where it has none."""
     if cell.interval is None:
         return None
-    return f"{LEVEL} over {'seeds' if cell.n > 1 else 'test items'}"
+    return f"{LEVEL} over {cell.interval_covers}"
 
 
 def source_of(cell: Cell) -> str:

@@ -55,8 +55,10 @@ def _runs(view: StudyView) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _items(view: StudyView) -> str:
+def _items(view: StudyView) -> str | None:
     splits = view.splits
+    if splits is None:
+        return f"{view.origin.test_items} test" if view.origin and view.origin.test_items else None
     return f"{splits.train} train, {splits.validation} validation, {splits.test} test; seed {splits.seed}"
 
 
