@@ -17,7 +17,7 @@ from app.services.exports.report.content import Content
 from app.services.exports.report.forest import forest
 from app.services.exports.report.heat_table import heat_table
 from app.services.exports.report.markup import Child, Markup, element
-from app.services.exports.report.numbers import sentence
+from app.services.exports.report.numbers import intervals, sentence
 from app.services.exports.report.scatter import scatter, without_place
 from app.services.exports.report.sections import note, section
 from app.services.exports.report.style import style_sheet
@@ -73,9 +73,7 @@ def _evidence(content: Content) -> list[Child]:
     key = element("span", class_="key", role="img", aria_label="from low to high")
     heat = section(
         "Methods by metrics",
-        note(
-            "Raw values; below them the 95 % interval over seeds. Colour: score on fixed anchors, low ", key, " high."
-        ),
+        note(f"Raw values; below them {intervals(matrix)}. Colour: score on fixed anchors, low ", key, " high."),
         heat_table(matrix),
     )
     return [sections.flags(content), heat, _differences(matrix), _scatter(matrix)]
@@ -99,7 +97,7 @@ def _scatter(matrix: Matrix) -> Markup | None:
         return None
     missing = without_place(matrix)
     words = note(
-        "Vertical bars: 95 % interval over seeds. A name that finds no room stands in the table above.",
+        f"Vertical bars: {intervals(matrix)}. A name that finds no room stands in the table above.",
         f" Without a place on this axis: {', '.join(missing)}." if missing else None,
     )
     return section("Quality against trainable parameters", words, wide, narrow)

@@ -1,6 +1,7 @@
 """A number in the report says where it comes from: on hover, and to whoever reads its attributes."""
 
 from app.formats import format_number
+from app.matrix import Matrix
 from app.schemas import Cell, ConfigurationView, MetricCard, Number, Sentence
 from app.services.exports.report.markup import Markup, element
 from app.services.exports.table import interval_meaning, number_text
@@ -56,3 +57,10 @@ def described(row: ConfigurationView, card: MetricCard, cell: Cell) -> str:
     spread = f", {covers}" if covers else ""
     values = ", ".join(number_text(value) for value in cell.values)
     return f"{row.label}, {card.title}: n = {cell.n}{spread}; values {values}; {cell.source}: {_runs(cell.run_ids)}"
+
+
+def intervals(matrix: Matrix) -> str:
+    """What the intervals of a comparison are, in words."""
+    meanings = {interval_meaning(cell) for cell in matrix.comparison.cells}
+    told = " or ".join(sorted(meaning for meaning in meanings if meaning is not None))
+    return f"the interval, {told}" if told else "no interval"

@@ -154,7 +154,8 @@ def _label(plot: _Plot, words: str, x: float, y: float) -> Markup | None:
     for dx, dy, anchor in ((10, 4, "start"), (-10, 4, "end"), (0, -11, "middle"), (0, 20, "middle")):
         left = x + dx - {"start": 0.0, "end": width, "middle": width / 2}[anchor]
         box = (left, y + dy - 10, left + width, y + dy + 3)
-        if box[0] >= LEFT and box[2] <= plot.width - 2 and not any(_overlap(box, other) for other in plot.taken):
+        inside = box[0] >= LEFT and box[2] <= plot.width - 2 and box[3] <= plot.height - BOTTOM
+        if inside and not any(_overlap(box, other) for other in plot.taken):
             plot.taken.append(box)
             return text(x + dx, y + dy, words, size=SIZE, anchor=anchor)
     return None

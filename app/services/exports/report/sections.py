@@ -1,6 +1,6 @@
 """The parts of a report in words: what was compared, with what, and how its numbers were made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from app.matrix import QUALITY
 from app.schemas import StudyView
@@ -82,7 +82,7 @@ def imported(content: Content) -> Markup | None:
     told = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items()) or str(
         origin.get("label", "")
     )
-    return element("p", f"Imported results: they were not measured by this installation. {told}", class_="flag")
+    return element("p", f"Imported results: they were not measured by this installation ({told}).", class_="flag")
 
 
 def flags(content: Content) -> Markup | None:
@@ -114,17 +114,33 @@ def _differ(content: Content) -> bool:
 
 # -- how numbers were made --------------------------------------------------------------------------------------------
 
-RULES = (
+CELL = (
     "A cell is the mean over the seeds whose runs ended well, with a 95 % t-interval over those seeds. Failed runs are"
-    " counted, never dropped in silence, and a missing value is no zero.",
+    " counted, never dropped in silence, and a missing value is no zero."
+)
+TUNING = (
     "Learning rates were chosen on the validation split, each method with its own grid and one seed that reports"
-    " nothing. The test split was read once, at the end, and chose nothing.",
+    " nothing. The test split was read once, at the end, and chose nothing."
+)
+DIFFERENCE = (
     "A difference is paired by seed and test item: SE² = var(per-seed means) / k + var(per-item means) / n, with"
     " degrees of freedom by Welch and Satterthwaite, corrected over all methods by Holm's procedure. A tie is"
-    " a difference that was not shown, not equality.",
-    "Speed, latency and memory come from one probe of each method, alone on its device; everything else from the"
-    " reporting runs.",
+    " a difference that was not shown, not equality."
 )
+COSTS = (
+    "Speed, latency and memory come from one probe of each method, alone on its device; everything else from the"
+    " reporting runs."
+)
+TAKEN_OVER = (
+    "These results were imported: seeds, learning rates, splits and how costs were measured are those of who made them."
+)
+
+
+def _rules(content: Content) -> Iterable[str]:
+    """How the product measures says nothing of what others have measured; an exported study is its own."""
+    origin = content.conditions.origin
+    taken_over = origin is not None and origin.get("archive") is None
+    return (CELL, TAKEN_OVER, DIFFERENCE) if taken_over else (CELL, TUNING, DIFFERENCE, COSTS)
 
 
 def how(content: Content) -> Markup:
@@ -139,7 +155,7 @@ def how(content: Content) -> Markup:
     cards = content.matrix.comparison.metrics
     rows = [[content.matrix.title(card), _anchors(card.key), f"{card.meaning} {card.how}"] for card in cards]
     head = ("Metric", "Anchors", "What it is")
-    rules = element("ul", [element("li", words) for words in (*RULES, scores)])
+    rules = element("ul", [element("li", words) for words in (*_rules(content), scores)])
     return section("How these numbers were made", rules, table("Metrics", head, rows, class_="wrap small"))
 
 

@@ -56,6 +56,7 @@ li{margin-bottom:4px;overflow-wrap:anywhere}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px 24px;margin:0}
 .facts dt{color:var(--ink-2);font-size:12px}
 .facts dd{margin:0;overflow-wrap:anywhere}
+.facts+.note{margin:12px 0 0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:6px 14px 6px 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
