@@ -28,12 +28,22 @@ from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import build_method, method_class
 from peft_core.metric import metrics
-from peft_core.spec import TaskSpec
-from peft_core.task import task_kind
+from peft_core.spec import Frozen, Splits, TaskSpec
+from peft_core.task import PublishedScore, task_kind
 
 KIND = "study"
 """Among the kinds of imports."""
 UNFINISHED = "had not ended when the study was exported"
+
+
+class PublishedTask(Frozen):
+    """What is known of the task of results that were taken elsewhere."""
+
+    name: str
+    kind: str
+    score: PublishedScore
+    splits: Splits | None
+    test_items: int | None
 
 
 @dataclass(frozen=True)
@@ -107,9 +117,11 @@ def check_archive(document: StudyDocument, results: StudyResults) -> None:
     """Raise Invalid for what types alone do not show: unknown names, references to nothing, doubles."""
     check_name(document.name)
     chosen_seeds(document.seeds)
-    task = _read_task(results)
-    chosen_metrics(document.metrics, task.kind)
     foreign = any(run.source == "imported" for run in results.runs)
+    if foreign and "score" in results.task:
+        _check_published_task(results)
+    else:
+        chosen_metrics(document.metrics, _read_task(results).kind)
     for place, row in enumerate(results.configurations):
         _check_method(f"results.configurations.{place}", row, foreign=foreign)
     _refuse_doubles("results.configurations", "id", [row.id for row in results.configurations])
@@ -137,6 +149,14 @@ def _read_task(results: StudyResults) -> TaskSpec:
     if task.dataset.name != str(task.dataset):
         raise Invalid("The dataset is named without the folder that it lay in.", field="results.task.dataset")
     return task
+
+
+def _check_published_task(results: StudyResults) -> None:
+    """A task that only others train says by itself what it is judged by."""
+    try:
+        PublishedTask.model_validate(results.task)
+    except ValidationError as error:
+        raise _refusal(error, "results", "task") from None
 
 
 def _check_method(field: str, row: ArchivedConfiguration, *, foreign: bool) -> None:
@@ -243,7 +263,7 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
         created_at=now,
         created_by=caller.user,
     )
-    study.document |= {"metrics": chosen_metrics(document.metrics, study.task["kind"])}
+    study.document |= {"metrics": document.metrics or chosen_metrics(None, study.task["kind"])}
     session.add(study)
     session.flush()
     rows = _write_configurations(session, study.id, results.configurations)
@@ -253,16 +273,18 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
 
 def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict[str, Any]:
     """`suite` and what follows are told alike of all imported studies; `archive` of this kind alone."""
-    task, budget = TaskSpec.model_validate(results.task), document.budget
+    published, budget = "score" in results.task, document.budget
+    task = (PublishedTask if published else TaskSpec).model_validate(results.task)
+    splits = task.splits
     return {
         "kind": KIND,
         "suite": task.name,
         "label": "imported study",
         "base_model": document.base_model,
-        "steps": budget.total_steps(task.splits.train),
+        "steps": budget.total_steps(splits.train) if splits else budget.steps,
         "batch_size": budget.batch_size,
         "max_length": budget.max_length,
-        "test_items": task.splits.test,
+        "test_items": splits.test if splits else task.test_items,
         "archive": {
             "sha256": sha256,
             "format": results.format,
