@@ -26,7 +26,7 @@ from app.schemas import LARGEST_ARCHIVE_BYTES, ArchivedConfiguration, ArchivedRu
 from app.services.callers import Caller
 from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from peft_core.errors import InvalidHyperparameter, UnknownName
-from peft_core.method import build_method, method_class
+from peft_core.method import build_method
 from peft_core.metric import metrics
 from peft_core.spec import TaskSpec
 from peft_core.task import task_kind
@@ -109,9 +109,11 @@ def check_archive(document: StudyDocument, results: StudyResults) -> None:
     chosen_seeds(document.seeds)
     task = _read_task(results)
     chosen_metrics(document.metrics, task.kind)
-    foreign = any(run.source == "imported" for run in results.runs)
+    # What others have measured may have been made by methods that this product does not have, or has otherwise.
+    foreign = {run.configuration for run in results.runs if run.source == "imported"}
     for place, row in enumerate(results.configurations):
-        _check_method(f"results.configurations.{place}", row, foreign=foreign)
+        if row.id not in foreign:
+            _check_method(f"results.configurations.{place}", row)
     _refuse_doubles("results.configurations", "id", [row.id for row in results.configurations])
     _refuse_doubles("results.runs", "id", [run.id for run in results.runs])
     rows = {row.id for row in results.configurations}
@@ -139,16 +141,11 @@ def _read_task(results: StudyResults) -> TaskSpec:
     return task
 
 
-def _check_method(field: str, row: ArchivedConfiguration, *, foreign: bool) -> None:
-    """foreign: the file holds results that were not measured by this product, whose methods it need not know."""
-    try:
-        method_class(row.method)
-    except UnknownName as error:
-        if foreign:
-            return
-        raise Invalid(str(error), field=f"{field}.method") from None
+def _check_method(field: str, row: ArchivedConfiguration) -> None:
     try:
         build_method(row.method, row.hyperparameters)
+    except UnknownName as error:
+        raise Invalid(str(error), field=f"{field}.method") from None
     except InvalidHyperparameter as error:
         raise Invalid(str(error), field=f"{field}.hyperparameters.{error.field}") from None
 
