@@ -26,7 +26,7 @@ from app.schemas import LARGEST_ARCHIVE_BYTES, ArchivedConfiguration, ArchivedRu
 from app.services.callers import Caller
 from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from peft_core.errors import InvalidHyperparameter, UnknownName
-from peft_core.method import build_method, method_class
+from peft_core.method import build_method
 from peft_core.metric import metrics
 from peft_core.spec import Frozen, Splits, TaskSpec
 from peft_core.task import PublishedScore, task_kind
@@ -41,7 +41,7 @@ class PublishedTask(Frozen):
 
     name: str
     kind: str
-    score: PublishedScore
+    score: PublishedScore | None
     splits: Splits | None
     test_items: int | None
 
@@ -117,13 +117,15 @@ def check_archive(document: StudyDocument, results: StudyResults) -> None:
     """Raise Invalid for what types alone do not show: unknown names, references to nothing, doubles."""
     check_name(document.name)
     chosen_seeds(document.seeds)
-    foreign = any(run.source == "imported" for run in results.runs)
+    # What others have measured may have been made by methods that this product does not have, or has otherwise.
+    foreign = {run.configuration for run in results.runs if run.source == "imported"}
     if foreign and "score" in results.task:
         _check_published_task(results)
     else:
         chosen_metrics(document.metrics, _read_task(results).kind)
     for place, row in enumerate(results.configurations):
-        _check_method(f"results.configurations.{place}", row, foreign=foreign)
+        if row.id not in foreign:
+            _check_method(f"results.configurations.{place}", row)
     _refuse_doubles("results.configurations", "id", [row.id for row in results.configurations])
     _refuse_doubles("results.runs", "id", [run.id for run in results.runs])
     rows = {row.id for row in results.configurations}
@@ -159,16 +161,11 @@ def _check_published_task(results: StudyResults) -> None:
         raise _refusal(error, "results", "task") from None
 
 
-def _check_method(field: str, row: ArchivedConfiguration, *, foreign: bool) -> None:
-    """foreign: the file holds results that were not measured by this product, whose methods it need not know."""
-    try:
-        method_class(row.method)
-    except UnknownName as error:
-        if foreign:
-            return
-        raise Invalid(str(error), field=f"{field}.method") from None
+def _check_method(field: str, row: ArchivedConfiguration) -> None:
     try:
         build_method(row.method, row.hyperparameters)
+    except UnknownName as error:
+        raise Invalid(str(error), field=f"{field}.method") from None
     except InvalidHyperparameter as error:
         raise Invalid(str(error), field=f"{field}.hyperparameters.{error.field}") from None
 
@@ -271,10 +268,17 @@ def _write(session: Session, caller: Caller, document: StudyDocument, results: S
     return study.id
 
 
+def _said_of_task(results: StudyResults) -> PublishedTask:
+    """The part of a task that is known of every study."""
+    known = {name: value for name, value in results.task.items() if name in PublishedTask.model_fields}
+    said = {"score": None, "test_items": None} | known
+    task = PublishedTask.model_validate(said)
+    return task if task.splits is None else task.model_copy(update={"test_items": task.splits.test})
+
+
 def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict[str, Any]:
     """`suite` and what follows are told alike of all imported studies; `archive` of this kind alone."""
-    published, budget = "score" in results.task, document.budget
-    task = (PublishedTask if published else TaskSpec).model_validate(results.task)
+    task, budget = _said_of_task(results), document.budget
     splits = task.splits
     return {
         "kind": KIND,
@@ -284,7 +288,7 @@ def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict
         "steps": budget.total_steps(splits.train) if splits else budget.steps,
         "batch_size": budget.batch_size,
         "max_length": budget.max_length,
-        "test_items": splits.test if splits else task.test_items,
+        "test_items": task.test_items,
         "archive": {
             "sha256": sha256,
             "format": results.format,

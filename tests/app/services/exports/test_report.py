@@ -191,7 +191,7 @@ def test_coordinates_lie_inside_their_figure(engine: Engine) -> None:
 def test_an_imported_study_says_so(engine: Engine) -> None:
     content = exported.archive(engine, exported.finished(engine))
     found = import_study(engine, LOCAL, content).study_id
-    assert "Imported results: they were not measured by this installation (study 1; exported at" in report(engine, found)
+    assert "they were not measured by this installation (study 1; exported at" in report(engine, found)
     assert "Imported results" not in report(engine, 1)
 
 
