@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from app.schemas.document import Document, Name, RunStatus
 from peft_core.method import Family
@@ -17,6 +17,10 @@ MOST_CONFIGURATIONS = 200
 MOST_RUNS = 50_000
 LARGEST_INTEGER = 2**63 - 1
 
+LARGEST_VALUE = 1e100
+"""Squares of what is measured have to stay finite, and sums of those."""
+
+Measured = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
 RowNumber = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]
 Step = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Text = Annotated[str, StringConstraints(max_length=1_000_000)]
@@ -81,8 +85,17 @@ class ArchivedMeasurement(Archived):
     """One metric's value in one run; value None is missing, and `detail` says why."""
 
     metric: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    value: float | None
+    value: Measured | None
     detail: dict[str, JsonValue]
+
+    @model_validator(mode="after")
+    def _is_a_share_where_items_were_counted(self) -> "ArchivedMeasurement":
+        items = self.detail.get("counted_items")
+        if items is not None and not (isinstance(items, int) and items >= 1):
+            raise ValueError("detail.counted_items is a whole number of items, at least one")
+        if items is not None and self.value is not None and not 0 <= self.value <= 1:
+            raise ValueError("a share of counted items lies between 0 and 1")
+        return self
 
 
 class ArchivedPredictions(Archived):
@@ -91,15 +104,15 @@ class ArchivedPredictions(Archived):
     items: list[Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)]]
     predicted: list[str]
     """Empty where the answers' texts would have made the file too large."""
-    scores: list[float]
+    scores: list[Measured]
 
 
 class ArchivedValidation(Archived):
     """What a reporting run scored on validation after a step, and the training seconds until then."""
 
     step: Step
-    train_seconds: float
-    score: float
+    train_seconds: Measured
+    score: Measured
 
 
 class ArchivedRun(Archived):
@@ -119,8 +132,8 @@ class ArchivedRun(Archived):
     attempts: Annotated[list[ArchivedAttempt], Field(max_length=1_000)]
     step: Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)]
     total_steps: Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)] | None
-    validation_score: float | None
-    train_seconds: float | None
+    validation_score: Measured | None
+    train_seconds: Measured | None
     environment: dict[str, JsonValue] | None
     spec: dict[str, JsonValue] | None
     """The RunSpec that its worker was given, without the folders of that machine."""

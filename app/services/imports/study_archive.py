@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,7 @@ from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import build_method
 from peft_core.metric import metrics
-from peft_core.spec import Frozen, Splits, TaskSpec
+from peft_core.spec import Frozen, RunSpec, Splits, TaskSpec
 from peft_core.task import PublishedScore, task_kind
 
 KIND = "study"
@@ -176,6 +176,8 @@ def _check_run(field: str, run: ArchivedRun, rows: set[int]) -> None:
             f"Run {run.id} is of configuration {run.configuration}, which the file does not have.",
             field=f"{field}.configuration",
         )
+    if run.spec is not None:
+        _check_spec(f"{field}.spec", run.spec)
     for place, measured in enumerate(run.measurements):
         if measured.metric not in metrics():
             raise Invalid(
@@ -198,6 +200,14 @@ def _check_retry(field: str, run: ArchivedRun, retried: int, earlier: dict[int, 
             f"Run {run.id} was tried in place of run {retried}, which has another configuration, purpose or seed.",
             field=field,
         )
+
+
+def _check_spec(field: str, spec: dict[str, JsonValue]) -> None:
+    """What a worker was given is looked at again when results are compared."""
+    try:
+        RunSpec.model_validate(spec)
+    except ValidationError as error:
+        raise _refusal(error, *field.split(".")) from None
 
 
 def _check_lengths(field: str, run: ArchivedRun) -> None:

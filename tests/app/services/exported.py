@@ -109,7 +109,7 @@ def _without_ids(value: Any, places: dict[str, dict[int, int]], study: int) -> A
         return value
     found: dict[str, Any] = {}
     for name, part in value.items():
-        if name.endswith("run_ids"):
+        if name.endswith("run_ids") or name == "split_off":
             found[name] = [places["runs"][run] for run in part]
         elif name in NAMED_BY_ID and isinstance(part, int) and not isinstance(part, bool):
             found[name] = places[NAMED_BY_ID[name]][part]

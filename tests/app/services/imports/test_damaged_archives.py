@@ -82,6 +82,22 @@ DAMAGED: dict[str, tuple[Callable[[Any], None], str, str]] = {
         "results.runs.0.environment",
         "finite",
     ),
+    "a value whose square is not finite": (
+        put("runs.0.measurements.0.value", 1e200),
+        "results.runs.0.measurements.0.value",
+        "less than",
+    ),
+    "items that were not counted": (
+        put("runs.0.measurements.0.detail", {"counted_items": "many"}),
+        "results.runs.0.measurements.0",
+        "whole number",
+    ),
+    "a share above one": (
+        put("runs.0.measurements.0", {"metric": "task_performance", "value": 1.5, "detail": {"counted_items": 9}}),
+        "results.runs.0.measurements.0",
+        "between 0 and 1",
+    ),
+    "an order that no worker was given": (put("runs.0.spec", {"budget": 3}), "results.runs.0.spec.run_id", "required"),
     "a number too long": (put("runs.0.environment", {"load": 10**30}), "results.runs.0.environment", "63 bits"),
     "a seed too large": (put("runs.0.seed", 2**40), "results.runs.0.seed", "less than"),
     "a NUL": (put("runs.0.reason", "be\0fore"), "results.runs.0.reason", "NUL"),

@@ -11,12 +11,13 @@ from sqlalchemy import Engine, event, func, select
 from app.db.session import make_engine, system_session
 from app.db.tables import Run, Study
 from app.errors import Conflict
-from app.schemas import StudyDocument, StudyExtension
-from app.services import results, runs, studies
+from app.schemas import MethodEntry, StudyDocument, StudyExtension
+from app.services import results, run_queue, runs, studies
 from app.services.callers import LOCAL
 from app.services.extend import extend_study
 from app.services.imports.study_archive import UNFINISHED, import_study
 from app.settings import Settings
+from peft_core.spec import RunResult, RunSpec
 from tests.app.services import exported
 from tests.app.services.exported import archive, nothing_changes
 from tests.databases import on_both_databases
@@ -101,6 +102,29 @@ def test_nothing_of_an_imported_study_is_ever_queued(engine: Engine, settings: S
             runs.retry_run(engine, LOCAL, failed)
         with pytest.raises(Conflict, match="imported"):
             extend_study(engine, settings, LOCAL, found, StudyExtension(seeds=5))
+
+
+def test_what_a_worker_was_given_comes_along_without_its_folders(engine: Engine, settings: Settings) -> None:
+    entry = MethodEntry(method="lora", hyperparameters={"rank": 4}, learning_rates=[1e-3])
+    document = StudyDocument(name="One run", seeds=1, methods=[entry], references=[], metrics=["task_performance"])
+    study = studies.create_study(engine, settings, LOCAL, document)
+    with system_session(engine) as session:
+        worker = run_queue.register_worker(session, "test:1", "cpu", {})
+        claim = run_queue.claim_next_run(session, worker, store=settings.store_folder, lease_seconds=30, alone=True)
+        assert claim is not None
+        result = RunResult(validation_score=0.5, train_seconds=1, artifacts=(), environment={"torch": "2.13.0"})
+        run_queue.finish_run(session, claim, result, ())
+    content = archive(engine, study)
+    assert str(settings.home_folder).encode() not in content
+    found = import_study(engine, LOCAL, content).study_id
+    with system_session(engine) as session:
+        run = session.scalars(select(Run).where(Run.study_id == found, Run.status == "succeeded")).one()
+        assert run.spec is not None
+        given = RunSpec.model_validate(run.spec)
+    assert (given.method, given.learning_rate, given.seed) == ("lora", 1e-3, claim.spec.seed)
+    assert (len(given.base_model.parts), len(given.task.dataset.parts)) == (1, 1)
+    detail = runs.run_detail(engine, LOCAL, run.id)
+    assert [(attempt.worker, attempt.outcome) for attempt in detail.attempts] == [("test:1", "succeeded")]
 
 
 def test_the_file_holds_no_folder_of_the_machine_that_wrote_it(engine: Engine) -> None:
