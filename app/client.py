@@ -39,6 +39,7 @@ from app.schemas import (
     ScenarioCard,
     SelectionGuide,
     Series,
+    SignificanceView,
     SpectrumView,
     StudyDocument,
     StudyExtension,
@@ -177,6 +178,10 @@ class AtlasClient:
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
+
+    async def significance(self, study_id: int) -> SignificanceView:
+        """Which methods of a study differ in quality, and which are tied with the best."""
+        return await self._get(f"/studies/{study_id}/significance", SignificanceView)
 
     async def pareto(
         self,

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """For gated and private repositories; None: HF_TOKEN or `hf auth login`."""
     hub_token_file: FilePath | None = None
     """A file that holds the token instead, as container secrets are."""
+    log: Literal["json", "text"] | None = None
+    """The form of a worker's log lines; None: text on a terminal, else JSON."""
     executor: Literal["local", "ray"] = "local"
     """What a worker's runs are carried out by: processes on its machine, or tasks of a Ray cluster."""
     ray_address: str | None = Field(default=None, validation_alias="RAY_ADDRESS")

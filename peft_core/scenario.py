@@ -8,7 +8,12 @@ Criterion = Literal["footprint", "training_speed", "inference", "quality", "memo
 """What a weight speaks of. footprint = mean of the scores of trainable parameters and storage."""
 
 ConstraintName = Literal[
-    "peak_memory_bytes", "storage_bytes", "train_seconds", "inference_latency_p95_seconds", "quality_standard_errors"
+    "peak_memory_bytes",
+    "storage_bytes",
+    "train_seconds",
+    "inference_latency_p95_seconds",
+    "switch_seconds",
+    "quality_standard_errors",
 ]
 
 
@@ -22,6 +27,8 @@ class Scenario:
     weights: ClassVar[dict[Criterion, float]]
     constraint: ClassVar[ConstraintName]
     constraint_default: ClassVar[float | None] = None
+    criteria: ClassVar[dict[Criterion, tuple[str, ...]]] = {}
+    """Metrics behind a criterion where this case needs others than usual; the mean of their scores counts."""
     textbook_pick: ClassVar[str]
     """What the textbook's selection guide names for this case: an expectation, never mixed into the answer."""
 

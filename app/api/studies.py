@@ -13,12 +13,13 @@ from app.schemas import (
     Page,
     RunsElsewhere,
     RunView,
+    SignificanceView,
     StudyDocument,
     StudyExtension,
     StudyPatch,
     StudyView,
 )
-from app.services import exports, extend, idempotency, results, studies
+from app.services import differences, exports, extend, idempotency, results, studies
 from app.services.imports import elsewhere
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -96,6 +97,12 @@ def add_runs(here: Here, study_id: RowId, runs: RunsElsewhere, key: Key = None) 
 def read_comparison(here: Here, study_id: RowId) -> Comparison:
     """Methods by metrics: cells, differences to full fine-tuning, tuning, and what they show in a sentence."""
     return results.comparison(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/significance")
+def read_significance(here: Here, study_id: RowId) -> SignificanceView:
+    """Every method against the best and against the reference: differences, tests, and which are tied."""
+    return differences.significance(here.engine, here.caller, study_id)
 
 
 @router.get("/{study_id}/export")

@@ -20,6 +20,11 @@ from app.schemas.comparison import Cell, Comparison, ConfigurationView, Differen
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.imports import (
+    LARGEST_RESULT_BYTES,
+    LARGEST_STEP,
+    MOST_POINTS_A_BATCH,
+    MOST_RUNS_A_BATCH,
+    ArchiveOrigin,
     GivenPoint,
     GivenPoints,
     ImportReport,
@@ -44,7 +49,7 @@ from app.schemas.lookups import (
 )
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.pareto import Axis, OffTheFront, Pareto, ParetoAxis, ParetoPoint
-from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
+from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Verdict, Vetoed
 from app.schemas.runs import (
     ArtifactView,
     AttemptView,
@@ -70,6 +75,7 @@ from app.schemas.selection_guide import (
     StudyPick,
     TextbookLeaf,
 )
+from app.schemas.significance import AcrossStudies, QualityDifference, SignificanceRow, SignificanceView, UntestedPair
 from app.schemas.studies import (
     MOST_LEARNING_RATES,
     MOST_ROWS,
@@ -104,11 +110,17 @@ from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, S
 __all__ = [
     "ARCHIVE_FORMAT",
     "LARGEST_ARCHIVE_BYTES",
+    "LARGEST_RESULT_BYTES",
+    "LARGEST_STEP",
     "MOST_LEARNING_RATES",
+    "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
+    "MOST_RUNS_A_BATCH",
+    "AcrossStudies",
     "Added",
     "AnswerView",
     "AnsweredView",
+    "ArchiveOrigin",
     "ArchiveSource",
     "ArchivedAttempt",
     "ArchivedConfiguration",
@@ -174,6 +186,7 @@ __all__ = [
     "PresetCard",
     "PresetEntry",
     "Priority",
+    "QualityDifference",
     "RankedCandidate",
     "Rate",
     "Recommendation",
@@ -192,6 +205,8 @@ __all__ = [
     "Sentence",
     "Series",
     "SeriesPoint",
+    "SignificanceRow",
+    "SignificanceView",
     "SourceKind",
     "SpectrumLayer",
     "SpectrumView",
@@ -216,7 +231,9 @@ __all__ = [
     "Text",
     "TextbookLeaf",
     "TuningPoint",
+    "UntestedPair",
     "UnusedStudy",
+    "Verdict",
     "Vetoed",
     "WorkerView",
 ]

@@ -77,8 +77,9 @@ class Cell(Document):
 
 
 class Difference(Document):
-    """A configuration's quality minus full fine-tuning's. interval: 95%. corrected: at the level Holm used for this
-    pair. verdict "tie" exactly when `corrected` covers 0: no difference shown, not equality."""
+    """A configuration's quality minus the reference's, in the score's own direction. interval: 95%. corrected: at the
+    level Holm used for this pair, over the comparisons with the best and with the reference. verdict "tie" exactly when
+    `corrected` covers 0: no difference shown, not equality."""
 
     configuration: int
     value: float
@@ -87,9 +88,11 @@ class Difference(Document):
     interval: tuple[float, float]
     corrected: tuple[float, float]
     p_value: float
+    """Corrected by Holm's procedure."""
     verdict: Literal["better", "tie", "worse"]
+    test: str = ""
     covers: str
-    """What the interval covers: "seeds and test items" or "test items of these two trained models"."""
+    """What the interval covers: "seeds and test items", "seeds" or "test items of these two trained models"."""
     run_ids: list[int]
     reference_run_ids: list[int]
 

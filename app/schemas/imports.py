@@ -8,32 +8,19 @@ from pydantic import Field, FiniteFloat, JsonValue
 from app.schemas.document import Document, Name
 from peft_core.spec import FiniteOrMissing
 
+LARGEST_RESULT_BYTES = 1_000_000
+"""Of one published result; the largest one that is published has 78 kB."""
 MOST_RUNS_A_BATCH = 200
 MOST_POINTS_A_BATCH = 5_000
 LARGEST_STEP = 2**31 - 1
 
 
-class ArchiveOrigin(Document):
-    """The exported study that a study was made from: whose file it was, and what its content hashes to."""
-
-    sha256: str
-    format: str
-    study: int
-    exported_at: datetime
-    product_version: str
-    anchors_version: str
-    created_at: datetime
-    created_by: str
-    origin: dict[str, JsonValue] | None
-    """Where its results had been imported from before it was exported."""
-
-
 class StudyOrigin(Document):
     """Where a study's results were imported from. What the files do not say is None."""
 
-    kind: Literal["hf-peft", "study"] = "hf-peft"
+    kind: Literal["hf-peft"] = "hf-peft"
     suite: str
-    """The folder of the suite, e.g. MetaMathQA; of an exported study its task."""
+    """The folder of the suite, e.g. MetaMathQA."""
     label: str = "imported, single seed"
     base_model: str | None = None
     steps: int | None = None
@@ -41,8 +28,31 @@ class StudyOrigin(Document):
     max_length: int | None = None
     test_items: int | None = None
     """Over how many items the score is a counted share."""
-    archive: ArchiveOrigin | None = None
-    """Of an exported study."""
+
+
+class ArchiveOrigin(Document):
+    """The exported study that a study was made from: whose file it was, and what its content hashes to."""
+
+    kind: Literal["study"]
+    suite: str
+    """The task."""
+    label: str
+    base_model: str
+    steps: int | None
+    batch_size: int
+    max_length: int
+    test_items: int | None
+    sha256: str
+    format: str
+    study: int
+    """Its number where it was exported."""
+    exported_at: datetime
+    product_version: str
+    anchors_version: str
+    created_at: datetime
+    created_by: str
+    origin: dict[str, JsonValue] | None
+    """Where its results had been imported from before it was exported."""
 
 
 class RefusedFile(Document):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.schemas.document import Document
 from app.schemas.numbers import Number, Sentence
+from app.schemas.studies import StudyDocument
 from peft_core.method import Family
 from peft_core.scenario import ConstraintName, Criterion
 
@@ -19,6 +20,9 @@ class RecommendationRequest(Document):
     constraints: dict[ConstraintName, Annotated[float, Field(ge=0)]] = {}
     quality_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Share of full fine-tuning's gain over untuned that a method must keep."""
+
+
+Verdict = Literal["clear", "lean", "no clear winner", "not enough evidence"]
 
 
 class RankedCandidate(Document):
@@ -39,25 +43,35 @@ class Vetoed(Document):
     label: str
     family: Family
     reason: Sentence
+    p_best: Number | None = None
+    """Of a method that only quality rules out: the share of draws in which it is good enough after all, and best."""
 
 
 class Change(Document):
-    """One edit of the question and the pick it would give."""
+    """One edit of the question, or one more seed, and the pick it would give."""
 
     change: Sentence
+    kind: Literal["weight", "floor", "limit", "seeds"] = "weight"
+    configuration: int | None = None
     pick: str
     p_best: Number
+    verdict: Verdict | None = None
 
 
 class Recommendation(Document):
-    """POST recommendations. verdict None: not enough evidence, and `reason` says what to run next."""
+    """POST recommendations. Where there is not enough evidence, `reason` says what to run next and `next_study` is it.
+
+    clear: the pick beats its runner-up in 97.5 % of the draws, and where quality decides between them the test of
+    GET studies/{id}/significance separates the two. lean: the pick is best in 80 %.
+    """
 
     study: int
     scenario: str | None
-    verdict: Literal["clear", "lean", "no clear winner", "not enough evidence"]
+    verdict: Verdict
     pick: int | None
+    """The highest expected score; there is one unless there is not enough evidence."""
     picks: list[int]
-    """One configuration, or the two of "no clear winner"."""
+    """One configuration, or the two of "no clear winner"; the second may be one that only quality ruled out."""
     headline: str
     reason: Sentence
     ranked: list[RankedCandidate]
@@ -68,6 +82,19 @@ class Recommendation(Document):
     """Criteria that could not be used, with the reason; their weight went to the others."""
     weights: dict[Criterion, float]
     """As used, rescaled to sum to 1."""
+    dropped_metrics: dict[str, str] = {}
+    """Metrics that some compared method or the reference lacks, with the reason: left out for all."""
+    runner_up: int | None = None
+    """Whom the verdict was taken against; one that quality ruled out where nothing else is left."""
+    beats_runner_up: Number | None = None
+    seed_variance: Literal["measured", "unknown"] = "measured"
+    """unknown: of some ranked method there is one seed, so its probabilities hold the noise of test items alone."""
+    reference: int | None = None
+    """What scores refer to."""
+    notes: list[Sentence] = []
+    """What the answer rests on: a stand-in for full fine-tuning, an assumed floor, single seeds."""
+    next_study: StudyDocument | None = None
+    """What to run next, filled in, where it would help."""
     changes: list[Change]
     textbook_pick: str | None
     draws: int

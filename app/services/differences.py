@@ -1,63 +1,151 @@
-"""Each configuration's quality minus full fine-tuning's, on the same seeds and items."""
+"""How far configurations differ in quality, by the one rule of `peft_core.compare.significance`."""
 
-from dataclasses import dataclass
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
-import numpy as np
-
-from app.db.tables import Configuration
-from app.schemas import Difference
-from app.services.evidence import StudyEvidence
-from peft_core.compare.statistics import Corrected, PairedDifference, holm, paired_difference
-from peft_core.task import Score, sign
-
-COVERS_METHODS = "seeds and test items"
-COVERS_MODELS = "test items of these two trained models"
-
-
-@dataclass(frozen=True)
-class _Pair:
-    configuration: int
-    difference: PairedDifference
-    run_ids: list[int]
-    reference_run_ids: list[int]
+from app.db.session import team_session
+from app.db.tables import Configuration, Run, Study
+from app.schemas import (
+    AcrossStudies,
+    Difference,
+    QualityDifference,
+    SignificanceRow,
+    SignificanceView,
+    UntestedPair,
+)
+from app.services.callers import Caller
+from app.services.evidence import StudyEvidence, read_evidence
+from app.services.numbers import count, text
+from app.services.studies import read_study
+from peft_core.compare.recommend import QUALITY
+from peft_core.compare.significance import COVERS, LEAST_STUDIES, RULE, Compared
+from peft_core.compare.statistics import ALPHA
+from peft_core.task import sign
 
 
 def build_differences(evidence: StudyEvidence) -> list[Difference]:
-    """One difference for each row that shares a seed with full fine-tuning, corrected together by Holm's procedure.
-
-    The untuned row is a floor, not a method, and is not among the comparisons.
-    """
-    if evidence.full is None:
-        return []
-    others = [row for row in evidence.configurations if row is not evidence.full and row is not evidence.untuned]
-    pairs = [pair for row in others if (pair := _pair(evidence, row, evidence.full)) is not None]
-    corrected = holm([pair.difference.p_value for pair in pairs])
-    return [_document(pair, found, evidence.task) for pair, found in zip(pairs, corrected, strict=True)]
+    """Each row's quality minus the reference's, where the two can be tested. Corrected together with the comparisons
+    with the best row; the untuned row is a floor, not a method, and is not among them."""
+    found = [_with(evidence, row, evidence.reference) for row in evidence.configurations]
+    return [
+        Difference(**tested.model_dump(exclude={"reference", "raw_p_value"})) for tested in found if tested is not None
+    ]
 
 
-def _pair(evidence: StudyEvidence, row: Configuration, full: Configuration) -> _Pair | None:
-    first, second = evidence.item_scores(row.id), evidence.item_scores(full.id)
-    seeds = sorted(first.keys() & second.keys())
-    if not seeds or len({len(scores[seed][1]) for scores in (first, second) for seed in seeds}) != 1:
-        return None
-    difference = paired_difference(
-        np.asarray([first[seed][1] for seed in seeds]), np.asarray([second[seed][1] for seed in seeds])
+def significance(engine: Engine, caller: Caller, study_id: int) -> SignificanceView:
+    """Every row of a study against the best and against the reference. Raises NotFound."""
+    with team_session(engine, caller.team_id) as session:
+        study = read_study(session, study_id)
+        evidence = read_evidence(session, study)
+        comparable = _comparable_studies(session, evidence)
+    found = evidence.as_evidence.significance
+    rows = {row.id: row for row in evidence.configurations}
+    best = rows.get(found.best) if found.best is not None else None
+    return SignificanceView(
+        study=study.id,
+        rule=RULE,
+        alpha=ALPHA,
+        comparisons=len(found.comparisons),
+        best=found.best,
+        reference=found.reference,
+        reference_note=evidence.reference_note,
+        rows=[_row(evidence, row, best) for row in evidence.configurations if row is not evidence.untuned],
+        tied_with_best=list(found.tied_with(found.best)),
+        tied_with_reference=list(found.tied_with(found.reference)),
+        untested=[_untested(evidence, rows[key], rows[other]) for key, other in found.untested],
+        across_studies=_across_studies(evidence, comparable),
     )
-    return _Pair(row.id, difference, [first[seed][0] for seed in seeds], [second[seed][0] for seed in seeds])
 
 
-def _document(pair: _Pair, found: Corrected, task: Score) -> Difference:
-    difference = pair.difference
-    worse_or_better = "better" if sign(task) * difference.value > 0 else "worse"
-    return Difference(
-        configuration=pair.configuration,
-        value=difference.value,
-        quantity="points" if task.quantity == "fraction" else task.quantity,
-        interval=difference.interval(),
-        corrected=difference.interval(found.level),
-        p_value=found.p_value,
-        verdict=worse_or_better if found.rejected else "tie",
-        covers=COVERS_METHODS if difference.seeds > 1 else COVERS_MODELS,
-        run_ids=pair.run_ids,
-        reference_run_ids=pair.reference_run_ids,
+def _row(evidence: StudyEvidence, row: Configuration, best: Configuration | None) -> SignificanceRow:
+    found = evidence.as_evidence.significance
+    return SignificanceRow(
+        configuration=row.id,
+        label=row.label,
+        family=row.family,
+        n=len(evidence.values(row.id, QUALITY)),
+        with_best=_with(evidence, row, best),
+        with_reference=_with(evidence, row, evidence.reference),
+        tied_with_best=row.id in found.tied_with(found.best),
+        tied_with_reference=row.id in found.tied_with(found.reference),
     )
+
+
+def _with(evidence: StudyEvidence, row: Configuration, other: Configuration | None) -> QualityDifference | None:
+    found = evidence.as_evidence.significance.between(row.id, other.id) if other is not None else None
+    return difference_view(evidence, found) if found is not None else None
+
+
+def difference_view(evidence: StudyEvidence, found: Compared) -> QualityDifference:
+    """A comparison in the score's own direction: inside the comparison, quality is always better when higher."""
+    pair, direction = found.pair, sign(evidence.task)
+    return QualityDifference(
+        configuration=pair.key,
+        reference=pair.reference,
+        value=direction * pair.difference.value,
+        quantity="points" if evidence.task.quantity == "fraction" else evidence.task.quantity,
+        interval=_directed(pair.difference.interval(), direction),
+        corrected=_directed(found.corrected_interval, direction),
+        raw_p_value=pair.difference.p_value,
+        p_value=found.corrected.p_value,
+        verdict=found.outcome,
+        test=pair.rule,
+        covers=COVERS[pair.rule],
+        run_ids=_runs(evidence, pair.key, pair.seeds),
+        reference_run_ids=_runs(evidence, pair.reference, pair.seeds),
+    )
+
+
+def _directed(interval: tuple[float, float], direction: float) -> tuple[float, float]:
+    lo, hi = sorted(direction * end for end in interval)
+    return lo, hi
+
+
+def _runs(evidence: StudyEvidence, configuration_id: int, seeds: tuple[int, ...]) -> list[int]:
+    """The runs behind one side of a difference: those of the paired seeds, else all that gave a value."""
+    if not seeds:
+        return list(evidence.values(configuration_id, QUALITY))
+    scores = evidence.item_scores(configuration_id)
+    return [scores[seed][0] for seed in seeds]
+
+
+def _untested(evidence: StudyEvidence, row: Configuration, other: Configuration) -> UntestedPair:
+    sides = [evidence.item_scores(side.id) for side in (row, other)]
+    if all(sides) and not sides[0].keys() & sides[1].keys():
+        reason = "They share no seed: run one for both."
+    elif all(sides):
+        reason = "They were not scored on the same test items."
+    else:
+        reason = "A single run without item scores or a count of items: nothing says how noisy it is."
+    return UntestedPair(configuration=row.id, reference=other.id, reason=reason)
+
+
+def _across_studies(evidence: StudyEvidence, comparable: int) -> AcrossStudies:
+    return AcrossStudies(
+        needed=LEAST_STUDIES,
+        found=comparable,
+        sentence=[
+            text("A Bayesian signed-rank test over studies and a critical-difference diagram wait for "),
+            count(evidence, LEAST_STUDIES, "studies_needed"),
+            text(" comparable studies; there are "),
+            count(evidence, comparable, "comparable_studies"),
+            text("."),
+        ],
+    )
+
+
+def _comparable_studies(session: Session, evidence: StudyEvidence) -> int:
+    """Studies of the same kind of task, this one among them, that have measured two methods which this one has too."""
+    own = {row.method for row in evidence.configurations if row is not evidence.untuned}
+    kind = evidence.study.task["kind"]
+    measured = (
+        select(Study.id, Study.task, Configuration.method)
+        .join(Configuration, Configuration.study_id == Study.id)
+        .join(Run, Run.configuration_id == Configuration.id)
+        .where(Run.purpose == "report", Run.status == "succeeded", Configuration.method.in_(own))
+    )
+    methods: dict[int, set[str]] = {}
+    for study_id, task, method in session.execute(measured):
+        if task["kind"] == kind:
+            methods.setdefault(study_id, set()).add(method)
+    return sum(len(found) >= 2 for found in methods.values())

@@ -57,7 +57,7 @@ class StudyEvidence:
 
     @cached_property
     def catalogue(self) -> dict[str, type[Metric]]:
-        """Every metric. Kept, for finding them looks into their folder."""
+        """Every metric by key, looked up once: a study asks for them thousands of times."""
         return metrics()
 
     @cached_property
@@ -257,13 +257,15 @@ class StudyEvidence:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
         seconds = [run.train_seconds for run in self.alike(row.id, QUALITY).kept if run.train_seconds is not None]
         values[TRAIN_SECONDS] = tuple(seconds) if seconds or row.learning_rates else (0.0,)
-        scores = [scores for _, scores in self.item_scores(row.id).values()]
+        found = self.item_scores(row.id)
+        scores = [scores for _, scores in found.values()]
         return Candidate(
             key=row.id,
             values={key: found for key, found in values.items() if found},
             item_scores=_stacked(scores, sign(self.task)),
             unsuccessful=frozenset(key for key in keys if self._unsuccessful(row, key)),
             counted_items=None if scores else self.counted_items(row.id, QUALITY),
+            seeds=tuple(found),
         )
 
     def _unsuccessful(self, row: Configuration, metric: str) -> bool:
@@ -275,6 +277,7 @@ class StudyEvidence:
         rows = [row for row in self.configurations if row is not self.untuned]
         return Evidence(
             candidates=[self.candidate(row) for row in rows if self.shown_to_learn(row)],
+            unranked=[self.candidate(row) for row in rows if not self.shown_to_learn(row)],
             full=self.candidate(self.reference) if self.reference else None,
             untuned=self.candidate(self.untuned) if self.untuned else None,
             assumed_floor=self.assumed_floor,

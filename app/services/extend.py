@@ -97,8 +97,6 @@ def _told_before(session: Session, key: str | None, digest: str) -> Added | None
 
 def _unchanged_base(settings: Settings, study: Study) -> ModelShape:
     """The shape of the study's base model; raises Conflict where new runs would not compare with those it has."""
-    if study.origin is not None:
-        raise Conflict("This study was imported, so new runs would not compare with its own. Launch its document.")
     base = find_base_model(settings, study.document["base_model"])
     # A hub's is pinned by its commit.
     if base.snapshot is None and weights_sha256(base) != study.base_model_sha256:

@@ -288,8 +288,6 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
             raise Conflict(f"Run {run_id} was imported and cannot be tried again here. Import a newer result instead.")
         if run.status not in ("failed", "cancelled"):
             raise Conflict(f"Run {run_id} is {run.status}; only a failed or cancelled run is tried again.")
-        if run.source == "imported":
-            raise Conflict(f"Run {run_id} was imported: nothing of it can be run here. Launch its study's document.")
         if session.scalar(select(func.count()).where(Run.retry_of == run_id)):
             raise Conflict(f"Run {run_id} was already tried again; look at the newer run.")
         again = in_place_of(run, run.learning_rate, database_now(session))

@@ -23,7 +23,7 @@ from app.schemas import (
 from app.services.callers import Caller
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.numbers import number, text
-from app.services.recommendations import CAUSES
+from app.services.reasons import CAUSES
 from app.services.studies import read_study
 from peft_core.compare.recommend import Question, recommend
 from peft_core.compare.selection_guide import (

@@ -3,20 +3,30 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.db.tables import Configuration
-from app.schemas import NeighbourView, Number, NumberQuantity, Sentence, SweepPoint, SweepPreset, Sweeps, SweepView
+from app.schemas import (
+    NeighbourView,
+    Number,
+    NumberQuantity,
+    QualityDifference,
+    Sentence,
+    SweepPoint,
+    SweepPreset,
+    Sweeps,
+    SweepView,
+)
 from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
-from app.services.differences import COVERS_METHODS, COVERS_MODELS
+from app.services.differences import difference_view
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.numbers import label, number, text
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
-from peft_core.compare.statistics import PairedDifference, holm, paired_difference
+from peft_core.compare.significance import Compared, Pair, compare_pair
+from peft_core.compare.statistics import holm
 from peft_core.compare.sweep import (
     SHARE_OF_GAIN,
     Listed,
@@ -90,7 +100,9 @@ class _Swept:
         self._cells = CellNumbers(evidence)
         by_id = {row.id: row for row in evidence.configurations}
         self._rows = [by_id[key] for key in sweep.keys]
-        self._scale = evidence.quality_scale if evidence.quality_scale and evidence.quality_scale.defined else None
+        # The line and the composite are of full fine-tuning; what stands in for it elsewhere does not here.
+        scale = evidence.quality_scale if evidence.reference is evidence.full else None
+        self._scale = scale if scale is not None and scale.defined else None
         self._scores = [self._score(row) for row in self._rows]
 
     def document(self) -> SweepView:
@@ -213,42 +225,29 @@ class _Swept:
         """The best against the next value on either side, corrected together."""
         places = neighbours(best, self._sweep.values)
         pairs = [(place, pair) for place in places if (pair := self._paired(best, place)) is not None]
-        corrected = holm([difference.p_value for _, (difference, _, _) in pairs])
+        corrected = holm([pair.difference.p_value for _, pair in pairs])
         return [
-            self._neighbour(place, pair, rejected=found.rejected, p_value=found.p_value)
+            self._neighbour(place, difference_view(self._evidence, Compared(pair, found)))
             for (place, pair), found in zip(pairs, corrected, strict=True)
         ]
 
-    def _paired(self, best: int, other: int) -> tuple[PairedDifference, list[int], list[int]] | None:
-        """The difference over the seeds that both have, with the runs of each; None where no items are shared."""
-        first, second = (self._evidence.item_scores(self._rows[place].id) for place in (best, other))
-        seeds = sorted(first.keys() & second.keys())
-        if not seeds or len({len(scores[seed][1]) for scores in (first, second) for seed in seeds}) != 1:
-            return None
-        difference = paired_difference(
-            np.asarray([first[seed][1] for seed in seeds]), np.asarray([second[seed][1] for seed in seeds])
-        )
-        return difference, [first[seed][0] for seed in seeds], [second[seed][0] for seed in seeds]
+    def _paired(self, best: int, other: int) -> Pair | None:
+        """The difference by the rule that every other comparison follows; None where the two cannot be tested."""
+        first, second = (self._evidence.candidate(self._rows[place]) for place in (best, other))
+        return compare_pair(first, second) if QUALITY in first.values and QUALITY in second.values else None
 
-    def _neighbour(
-        self, place: int, pair: tuple[PairedDifference, list[int], list[int]], *, rejected: bool, p_value: float
-    ) -> NeighbourView:
-        difference, runs, reference = pair
-        shared = {"metric": QUALITY, "run_ids": runs, "reference_run_ids": reference}
-        own = self._evidence.card(QUALITY).quantity
-        quantity: NumberQuantity = "points" if own == "fraction" else own
-        lo, hi = difference.interval()
-        better = sign(self._evidence.task) * difference.value > 0
+    def _neighbour(self, place: int, found: QualityDifference) -> NeighbourView:
+        def figure(value: float, statistic: str, quantity: NumberQuantity = found.quantity) -> Number:
+            ids = {"run_ids": found.run_ids, "reference_run_ids": found.reference_run_ids}
+            return Number(value=value, quantity=quantity, statistic=statistic, metric=QUALITY, **ids)
+
         return NeighbourView(
             configuration=self._rows[place].id,
-            difference=Number(value=difference.value, quantity=quantity, statistic="difference", **shared),
-            interval=(
-                Number(value=lo, quantity=quantity, statistic="lo", **shared),
-                Number(value=hi, quantity=quantity, statistic="hi", **shared),
-            ),
-            p_value=Number(value=p_value, quantity="p_value", statistic="neighbour_p_value", **shared),
-            verdict="tie" if not rejected else "better" if better else "worse",
-            covers=COVERS_METHODS if difference.seeds > 1 else COVERS_MODELS,
+            difference=figure(found.value, "difference"),
+            interval=(figure(found.interval[0], "lo"), figure(found.interval[1], "hi")),
+            p_value=figure(found.p_value, "neighbour_p_value", "p_value"),
+            verdict=found.verdict,
+            covers=found.covers,
         )
 
     def _separable(self, best: int | None, beside: Sequence[NeighbourView]) -> bool | None:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 def main() -> None:
     """Work until SIGTERM or SIGINT, then give running runs back and end."""
     import argparse
-    import logging
     import signal
 
     from app.db.migrate import migrate
     from app.db.session import make_engine
+    from app.logs import set_up
     from app.processes import die_with_parent
     from app.settings import Settings
     from app.worker.loop import Worker
@@ -25,9 +25,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.with_parent:
         die_with_parent()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s worker: %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("app").setLevel(logging.INFO)
     settings = Settings()
+    set_up("worker", settings.log)
     migrate(settings.database)
     executor = make_executor(settings, arguments.device)
     worker = Worker(make_engine(settings.database), settings, executor, arguments.device)

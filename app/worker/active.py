@@ -1,15 +1,18 @@
 """A run that a worker has claimed, and what the worker remembers of it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.logs import about
 from app.services.run_queue import ClaimedRun
 from app.worker.executors.executor import Outcome, Running
 from peft_core.spec import Event
 
 AWAY = (OperationalError, InterfaceError)
 """The database does not answer, which passes."""
+AWAY_WORDS = "the database did not answer, trying again: %s"
 
 
 @dataclass
@@ -29,3 +32,8 @@ class ActiveRun:
     """When it is looked at again, after what could not be written."""
     broken: Outcome | None = None
     """How it ends because the worker could not go on with it."""
+
+
+def of(claim: ClaimedRun, event: str) -> dict[str, Any]:
+    """What a line of the worker's log is about."""
+    return about(event, claim.lease.run_id, claim.lease.attempt)

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from app.db.session import system_session
 from app.errors import AtlasError
+from app.logs import about
 from app.services import jobs
 from app.services.jobs import ClaimedJob
 from app.services.store import keep
@@ -42,7 +43,7 @@ class Answering:
             return
         job = self._claim(worker_id)
         if job is not None:
-            logger.info("job %s: %s run %s", job.id, job.kind, job.run_id)
+            logger.info("job %s: %s", job.id, job.kind, extra=about("job_claimed", job.run_id))
             self._begin(job)
 
     def stop(self) -> None:
@@ -62,7 +63,7 @@ class Answering:
         try:
             self._interactive.begin(job)
         except (AtlasError, OSError, EOFError) as error:
-            logger.warning("job %s could not be begun: %s", job.id, error)
+            logger.warning("job %s could not be begun: %s", job.id, error, extra=about("job_not_begun", job.run_id))
             self._interactive.end()
             self._fail(job, f"It could not be begun ({error}). Ask again; the worker's log has the details.")
 

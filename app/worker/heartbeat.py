@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 
 from app.db.session import system_session
 from app.errors import LeaseLost
+from app.logs import about
 from app.services import run_queue
-from app.worker.active import AWAY, ActiveRun
+from app.worker.active import AWAY, AWAY_WORDS, ActiveRun
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,10 @@ class Heartbeat:
             except AWAY as error:
                 # Others could renew as little as this worker: nobody is lost before they have had the time to.
                 self._rescues_from = time.monotonic() + self._lease_seconds
-                logger.warning("the database did not answer, trying again: %s", error.orig)
+                logger.warning(AWAY_WORDS, error.orig, extra=about("database_away"))
             except Exception:
                 # The leases of this worker's runs must not end with one beat.
-                logger.exception("a heartbeat failed, trying again")
+                logger.exception("a heartbeat failed, trying again", extra=about("heartbeat_failed"))
 
     def _beat(self) -> None:
         with system_session(self._engine) as session:
@@ -55,7 +56,7 @@ class Heartbeat:
             return
         with system_session(self._engine) as session:
             for run_id in run_queue.release_expired_leases(session):
-                logger.warning("run %s lost its worker", run_id)
+                logger.warning("its worker was lost", extra=about("worker_lost", run_id))
 
     def _renew(self, active: ActiveRun) -> None:
         try:

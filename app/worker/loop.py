@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 
 from app.db.session import system_session
 from app.errors import LeaseLost
+from app.logs import about
 from app.services import jobs, retention, run_queue
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
 from app.settings import Settings
-from app.worker.active import AWAY, ActiveRun
+from app.worker.active import AWAY, AWAY_WORDS, ActiveRun, of
 from app.worker.answering import Answering
 from app.worker.device import describe_device, worker_name
 from app.worker.executors.executor import Executor, NotStarted, Outcome, Running, Share
@@ -60,6 +61,7 @@ class Worker:
         with system_session(self._engine) as session:
             info = describe_device(self._device, self._slots)
             self._id = run_queue.register_worker(session, worker_name(), self._device, info)
+        logger.info("worker %s on %s", self._id, self._device, extra=about("worker_started"))
         heartbeat = Heartbeat(self._engine, self._settings.lease_seconds, self._id, self._active)
         heartbeat.start()
         try:
@@ -82,18 +84,20 @@ class Worker:
                 pass
             self._sweep()
         except AWAY as error:
-            logger.warning("the database did not answer, trying again: %s", error.orig)
+            logger.warning(AWAY_WORDS, error.orig, extra=about("database_away"))
         except OSError as error:
-            logger.warning("the store did not take a file, trying again: %s", error)
+            logger.warning("the store did not take a file, trying again: %s", error, extra=about("store_away"))
         except Exception:
-            logger.exception("a turn of the worker failed, going on")
+            logger.exception("a turn of the worker failed, going on", extra=about("turn_failed"))
             self._pause_claiming()
 
     def _warm_up(self) -> None:
         try:
             self._executor.warm_up()
         except (OSError, EOFError) as error:
-            logger.warning("the process that runs are forked from did not start, the first run tries again: %s", error)
+            logger.warning(
+                "the process that runs are forked from did not start: %s", error, extra=about("warm_up_failed")
+            )
 
     def _follow_all(self) -> None:
         self._pass_on_cancel_requests()
@@ -117,13 +121,13 @@ class Worker:
             self._break_off(active, error)
 
     def _wait(self, active: ActiveRun, why: str) -> None:
-        logger.warning("run %s, trying again: %s", active.claim.lease.run_id, why)
+        logger.warning("trying again: %s", why, extra=of(active.claim, "waiting"))
         active.again_at = time.monotonic() + RETRY_SECONDS
 
     def _break_off(self, active: ActiveRun, error: Exception) -> None:
         """End a run that the worker cannot go on with, with the reason; where not even that can be written, its lease
         lapses and the queue counts it as lost."""
-        logger.error("run %s could not be recorded", active.claim.lease.run_id, exc_info=error)
+        logger.error("it could not be recorded", exc_info=error, extra=of(active.claim, "broken_off"))
         if active.broken is not None:
             self._abandon(active)
             return
@@ -162,7 +166,7 @@ class Worker:
             return False
         shortage = self._executor.shortage()
         if shortage is not None and shortage != self._shortage:
-            logger.warning("waiting with the queue: %s", shortage)
+            logger.warning("waiting with the queue: %s", shortage, extra=about("shortage"))
         self._shortage = shortage
         return shortage is None
 
@@ -192,9 +196,12 @@ class Worker:
             return False
         # Alone, a probe has all cores, as a deployment would.
         threads = self._cores if claim.spec.purpose == "probe" else self._threads
-        logger.info("run %s: %s %s", claim.lease.run_id, claim.spec.purpose, claim.spec.method)
+        logger.info("%s %s", claim.spec.purpose, claim.spec.method, extra=of(claim, "claimed"))
         share = Share(threads, self._device, self._settings.run_memory_bytes)
-        self._active.append(ActiveRun(claim, self._start(claim, share), last_line=claim.last_line))
+        # Before it is started, which may take long where the process that runs are forked from has to start first.
+        active = ActiveRun(claim, NotStarted(Outcome(None, None, paused=True)), last_line=claim.last_line)
+        self._active.append(active)
+        active.running = self._start(claim, share)
         return True
 
     def _start(self, claim: ClaimedRun, share: Share) -> Running:
@@ -204,11 +211,11 @@ class Worker:
             started = self._executor.start(claim.spec, share)
         except (OSError, EOFError) as error:
             self._pause_claiming()
-            logger.warning("run %s could not be started: %s", claim.lease.run_id, _in_short(error))
+            logger.warning("it could not be started: %s", _in_short(error), extra=of(claim, "not_started"))
             return NotStarted(Outcome(None, f"its process could not be started ({_in_short(error)})", paused=True))
         except Exception as error:
             self._pause_claiming()
-            logger.exception("run %s could not be started", claim.lease.run_id)
+            logger.exception("it could not be started", extra=of(claim, "not_started"))
             reason = f"The run could not be started ({_in_short(error)}). Retry it; the worker's log has the details."
             return NotStarted(Outcome(None, reason, traceback.format_exc()))
         self._break_seconds = RETRY_SECONDS
@@ -257,7 +264,7 @@ class Worker:
         except (LeaseLost, OSError, *AWAY):
             raise
         except Exception as error:
-            logger.exception("run %s told what cannot be kept", active.claim.lease.run_id)
+            logger.exception("it told what cannot be kept", extra=of(active.claim, "event_left_out"))
             left_out = f"left out of the record ({_in_short(error)}): {event.model_dump_json()[:MOST_QUOTED]}"
             self._record(active, [Log(message=left_out)])
 
@@ -280,23 +287,26 @@ class Worker:
         keep(self._settings.store_folder, claim.spec.folder, kept)
         with system_session(self._engine) as session:
             run_queue.finish_run(session, claim, result, kept)
+        logger.info("succeeded", extra=of(claim, "succeeded"))
         # A study deleted meanwhile may have taken away a file of the same content.
         keep(self._settings.store_folder, claim.spec.folder, kept)
 
     def _record_failure(self, active: ActiveRun, outcome: Outcome) -> None:
         assert outcome.reason is not None
+        ended = "cancelled" if active.cancelled else "failed"
         with system_session(self._engine) as session:
+            if outcome.details and not active.cancelled:
+                run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
             if active.cancelled:
                 run_queue.cancel_run(session, active.claim)
-                return
-            if outcome.details:
-                run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
-            run_queue.fail_run(session, active.claim, outcome.reason)
+            else:
+                run_queue.fail_run(session, active.claim, outcome.reason)
+        logger.info("%s: %s", ended, outcome.reason, extra=of(active.claim, ended))
 
     def _lose(self, active: ActiveRun, outcome: Outcome) -> None:
         """Back to the queue as a lost attempt; its folder stays, for its checkpoint is what the next begins with."""
         assert outcome.reason is not None
-        logger.warning("run %s was lost: %s", active.claim.lease.run_id, outcome.reason)
+        logger.warning("lost: %s", outcome.reason, extra=of(active.claim, "lost"))
         with system_session(self._engine) as session:
             if outcome.details:
                 run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
@@ -305,7 +315,7 @@ class Worker:
 
     def _abandon(self, active: ActiveRun) -> None:
         """Another attempt owns the run now: stop working on it and write nothing more."""
-        logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+        logger.warning("now belongs to another attempt", extra=of(active.claim, "abandoned"))
         self._active.remove(active)
         active.running.kill()
 
@@ -328,14 +338,14 @@ class Worker:
             try:
                 self._follow_all()
             except AWAY as error:
-                logger.warning("the database did not answer, trying again: %s", error.orig)
+                logger.warning(AWAY_WORDS, error.orig, extra=about("database_away"))
             time.sleep(POLL_SECONDS)
 
     def _stop_answering(self) -> None:
         try:
             self._answering.stop()
         except AWAY as error:
-            logger.warning("the database did not answer, a job stays unanswered: %s", error.orig)
+            logger.warning("a job stays unanswered: %s", error.orig, extra=about("database_away"))
 
     def _give_everything_back(self) -> None:
         """As far as it can be: what cannot is rescued when its lease is over."""
@@ -344,9 +354,9 @@ class Worker:
                 active.running.kill()
                 self._give_back(active, run_queue.WORKER_STOPPED)
             except LeaseLost:
-                logger.warning("run %s now belongs to another attempt", active.claim.lease.run_id)
+                logger.warning("now belongs to another attempt", extra=of(active.claim, "abandoned"))
             except Exception:
-                logger.exception("run %s could not be given back", active.claim.lease.run_id)
+                logger.exception("it could not be given back", extra=of(active.claim, "not_returned"))
         with system_session(self._engine) as session:
             run_queue.sign_off(session, self._id)
 
@@ -354,6 +364,7 @@ class Worker:
         """The run goes back to the queue; its folder stays, for its checkpoint is what the next attempt begins with."""
         with system_session(self._engine) as session:
             waits = run_queue.give_back(session, active.claim.lease, reason)
+        logger.info("left this worker: %s", reason, extra=of(active.claim, "returned" if waits else "cancelled"))
         self._leave(active, waits)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from peft_core.compare.recommend import LEAN, Answer, Question, Verdict
+from peft_core.compare.recommend import CRITERIA, LEAN, Answer, Question, Verdict
 from peft_core.method import methods
 from peft_core.scenario import ConstraintName, Criterion, scenario
 
@@ -63,7 +63,10 @@ class Leaf:
 
     def question(self, limits: Mapping[ConstraintName, float]) -> Question:
         """What a study is asked; `limits` are those that this path put a number to."""
-        return Question(self.weights(), {**self.constraints, **limits}, self.quality_floor)
+        criteria = dict(CRITERIA)
+        for key in self.scenarios:
+            criteria |= scenario(key).criteria
+        return Question(self.weights(), {**self.constraints, **limits}, self.quality_floor, criteria=criteria)
 
 
 ROOT = "limited_resources"

@@ -28,6 +28,11 @@ def standard_error(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
+def binomial_error(share: float, items: int) -> float:
+    """Standard error of a counted share over test items."""
+    return float(np.sqrt(max(share * (1 - share), 0.0) / items))
+
+
 def wilson(successes: float, items: int, level: float = 1 - ALPHA) -> tuple[float, float]:
     """Wilson's interval for a share of counted items (Wilson 1927): over test items, not seeds."""
     from scipy import stats
@@ -65,20 +70,45 @@ def paired_difference(first: Scores, second: Scores) -> PairedDifference:
     SE^2 = var(per-seed means) / k + var(per-item means) / n, degrees of freedom by Welch and Satterthwaite. With one
     seed only items vary: then it speaks of these two trained models, not of the methods.
     """
-    from scipy import stats
-
     assert first.shape == second.shape, "the same seeds and items"
     difference = first - second
     seeds, items = difference.shape
-    value = float(difference.mean())
     parts = [(float(np.var(difference.mean(axis=0), ddof=1)) / items, items - 1)] if items > 1 else []
     if seeds > 1:
         parts.append((float(np.var(difference.mean(axis=1), ddof=1)) / seeds, seeds - 1))
+    return _difference(float(difference.mean()), parts, seeds)
+
+
+def unpaired_difference(
+    first: Sequence[float], second: Sequence[float], counted_items: tuple[int, int] | None = None
+) -> PairedDifference:
+    """mean(first) - mean(second) over seeds that do not pair and without item scores (Welch 1947).
+
+    `counted_items`: of how many test items each value is a share; their binomial variance is then added, known so well
+    that it takes no degrees of freedom. Each side needs two values.
+    """
+    parts: list[tuple[float, float]] = [
+        (float(np.var(values, ddof=1)) / len(values), len(values) - 1) for values in (first, second)
+    ]
+    for values, items in zip((first, second), counted_items or (), strict=False):
+        parts.append((binomial_error(float(np.mean(values)), items) ** 2, float("inf")))
+    return _difference(float(np.mean(first) - np.mean(second)), parts, min(len(first), len(second)))
+
+
+def welch_satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of variances, each with its own: (sum v)^2 / sum(v^2 / df)."""
+    variance = sum(part for part, _ in parts)
+    shares = sum(part**2 / degrees for part, degrees in parts)
+    return variance**2 / shares if shares > 0 else float("inf")
+
+
+def _difference(value: float, parts: Sequence[tuple[float, float]], seeds: int) -> PairedDifference:
+    from scipy import stats
+
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return PairedDifference(value, 0.0, float("inf"), 1.0 if value == 0 else 0.0, seeds)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    error = float(np.sqrt(variance))
+    freedom, error = welch_satterthwaite(parts), float(np.sqrt(variance))
     p_value = float(2 * stats.t.sf(abs(value) / error, freedom))
     return PairedDifference(value, error, freedom, p_value, seeds)
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from peft_core.compare.candidates import Candidate
+from peft_core.compare.draws import draw_values
+from peft_core.compare.normalise import QUALITY
 from peft_core.compare.pareto import Array, dominance, front_shares
-from peft_core.compare.recommend import QUALITY, Candidate, _noise
 from peft_core.metric import metrics
 
 DRAWS = 2_000
@@ -75,7 +77,7 @@ def _above(
 def _traded(rows: Sequence[Candidate], names: Sequence[str], draws: int, seed: int) -> tuple[Traded, ...]:
     means = np.array([[np.mean(row.values[name]) for name in names] for row in rows])
     signs = np.array([_sign(name) for name in names])
-    drawn = np.stack([_drawn(rows, name, means[:, place], draws, seed) for place, name in enumerate(names)], axis=2)
+    drawn = np.stack([_drawn(rows, name, draws, seed) for name in names], axis=2)
     beats = dominance(signs * means)
     front = np.logical_not(beats.any(axis=0))
     shares = front_shares(signs * drawn)
@@ -98,7 +100,6 @@ def _sign(name: str) -> float:
     return 1.0 if name == QUALITY or metrics()[name].better == "higher" else -1.0
 
 
-def _drawn(rows: Sequence[Candidate], name: str, means: Array, draws: int, seed: int) -> Array:
+def _drawn(rows: Sequence[Candidate], name: str, draws: int, seed: int) -> Array:
     """Drawn means of one metric, (draws, candidates)."""
-    random = np.random.default_rng([seed, *name.encode()])
-    return means + _noise(rows, name, draws, random)
+    return np.broadcast_to(draw_values(rows, name, draws, seed), (draws, len(rows)))

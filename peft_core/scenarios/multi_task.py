@@ -16,5 +16,6 @@ class MultiTask(Scenario):
         "memory": 0.05,
         "simplicity": 0.05,
     }
+    criteria = {"inference": ("inference_latency", "switch_time")}
     constraint = "storage_bytes"
     textbook_pick = "Adapter + LoRA"

@@ -221,11 +221,22 @@ def _once(session: Session, what: str, asked: Question, read: Callable[[int], T]
     return kept[what, study]
 
 
+def _end(place: int) -> Callable[[Session, Question], float]:
+    """An end of a difference's interval. With a single seed it has no short formula of its own: its test has one."""
+
+    def value(session: Session, asked: Question) -> float:
+        if len(asked.runs) == 1:
+            return _of_comparison(lambda difference: difference.interval[place])(session, asked)
+        return _gap(session, asked) + (-1, 1)[place] * _paired_half_width(session, asked)
+
+    return value
+
+
 OF_PAIRS: dict[str, Callable[[Session, Question], float]] = {
     "difference": _gap,
     "ratio": _ratio,
-    "lo": lambda session, asked: _gap(session, asked) - _paired_half_width(session, asked),
-    "hi": lambda session, asked: _gap(session, asked) + _paired_half_width(session, asked),
+    "lo": _end(0),
+    "hi": _end(1),
     "corrected_lo": _of_comparison(lambda difference: difference.corrected[0]),
     "corrected_hi": _of_comparison(lambda difference: difference.corrected[1]),
     "p_value": _of_comparison(lambda difference: difference.p_value),

@@ -6,7 +6,7 @@ Value = str | float | int | None
 LEVEL = "95 %"
 COLUMNS = (
     *("method", "configuration", "metric", "unit", "better", "mean", "lo", "hi", "interval", "n", "failures"),
-    *("values", "normalised", "anchors_version", "source", "run_ids"),
+    *("values", "normalised", "anchors_version", "source", "run_ids", "flags"),
 )
 
 
@@ -22,7 +22,8 @@ def _row(cell: Cell, label: str, anchors_version: str) -> list[Value]:
     interval = [cell.mean, lo, hi, interval_meaning(cell)]
     values = " ".join(repr(value) for value in cell.values)
     runs = " ".join(str(run_id) for run_id in cell.run_ids)
-    return [*named, *interval, cell.n, cell.failures, values, cell.normalised, anchors_version, source_of(cell), runs]
+    known: list[Value] = [cell.n, cell.failures, values, cell.normalised, anchors_version, source_of(cell)]
+    return [*named, *interval, *known, runs, " ".join(cell.flags)]
 
 
 def interval_meaning(cell: Cell) -> str | None:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from app.errors import Invalid
-from app.services.imports.hf_result import LARGEST_FILE_BYTES, RefusedResult, too_large
+from app.schemas import LARGEST_RESULT_BYTES
+from app.services.imports.hf_result import RefusedResult, too_large
 
 RESULTS = "results"
 
@@ -70,7 +71,7 @@ def _read(root: Path, path: Path) -> bytes:
         # Looked at first, for opening a pipe waits until somebody writes to it.
         _check_file(path.stat())
         with path.open("rb") as file:
-            return file.read(LARGEST_FILE_BYTES + 1)
+            return file.read(LARGEST_RESULT_BYTES + 1)
     except (OSError, RuntimeError) as error:
         raise RefusedResult(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
@@ -80,7 +81,7 @@ def _check_file(found: os.stat_result) -> None:
         raise RefusedResult("is a folder")
     if not stat.S_ISREG(found.st_mode):
         raise RefusedResult("is no plain file")
-    if found.st_size > LARGEST_FILE_BYTES:
+    if found.st_size > LARGEST_RESULT_BYTES:
         raise RefusedResult(too_large())
 
 
@@ -100,7 +101,7 @@ def _uploaded(path: str, read: Callable[[int], bytes]) -> ResultFile:
 def _received(name: str, read: Callable[[int], bytes]) -> bytes:
     if not name.endswith(".json"):
         raise RefusedResult("is no .json file")
-    return read(LARGEST_FILE_BYTES + 1)
+    return read(LARGEST_RESULT_BYTES + 1)
 
 
 def _suite(parts: Sequence[str]) -> str | None:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-LARGEST_FILE_BYTES = 1_000_000
-"""The largest published file has 78 kB."""
+from app.schemas import LARGEST_RESULT_BYTES
+
 DEEPEST = 40
 LARGEST_INTEGER = 2**63
 UNDETERMINED_BYTES = 99_999_999
@@ -166,7 +166,7 @@ def parse_result(data: bytes) -> HfResult:
 
 
 def _strict_json(data: bytes) -> dict[str, Any]:
-    if len(data) > LARGEST_FILE_BYTES:
+    if len(data) > LARGEST_RESULT_BYTES:
         raise RefusedResult(too_large())
     try:
         found = json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
@@ -185,7 +185,7 @@ def _strict_json(data: bytes) -> dict[str, Any]:
 
 
 def too_large() -> str:
-    return f"is larger than {LARGEST_FILE_BYTES:,} bytes, more than any result file"
+    return f"is larger than {LARGEST_RESULT_BYTES:,} bytes, more than any result file"
 
 
 _TOO_DEEP = f"is nested deeper than {DEEPEST} levels"

@@ -67,7 +67,7 @@ def import_study(engine: Engine, caller: Caller, content: bytes) -> ImportedStud
         write_lock(session)
         # Of two imports of one file at once, the second finds what the first has made.
         session.execute(select(Team.id).where(Team.id == caller.team_id).with_for_update())
-        known = session.scalar(select(Study.id).where(Study.origin["archive"]["sha256"].as_string() == sha256))
+        known = session.scalar(select(Study.id).where(Study.origin["sha256"].as_string() == sha256))
         if known is not None:
             return ImportedStudy(known, new=False)
         return ImportedStudy(_write(session, caller, document, results, sha256), new=True)
@@ -287,7 +287,7 @@ def _said_of_task(results: StudyResults) -> PublishedTask:
 
 
 def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict[str, Any]:
-    """`suite` and what follows are told alike of all imported studies; `archive` of this kind alone."""
+    """An ArchiveOrigin."""
     task, budget = _said_of_task(results), document.budget
     splits = task.splits
     return {
@@ -299,14 +299,12 @@ def _origin(document: StudyDocument, results: StudyResults, sha256: str) -> dict
         "batch_size": budget.batch_size,
         "max_length": budget.max_length,
         "test_items": task.test_items,
-        "archive": {
-            "sha256": sha256,
-            "format": results.format,
-            **results.exported.model_dump(mode="json"),
-            "created_at": results.created_at.isoformat(),
-            "created_by": results.created_by,
-            "origin": results.origin,
-        },
+        "sha256": sha256,
+        "format": results.format,
+        **results.exported.model_dump(mode="json"),
+        "created_at": results.created_at.isoformat(),
+        "created_by": results.created_by,
+        "origin": results.origin,
     }
 
 

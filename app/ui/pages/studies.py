@@ -38,7 +38,11 @@ async def layout(**_: str) -> html.Div:
                         ]
                     ),
                     html.Div(
-                        [search, dcc.Link("New study", href="/studies/new", className="button")],
+                        [
+                            search,
+                            dcc.Link("Import results", href="/import", className="button button-plain"),
+                            dcc.Link("New study", href="/studies/new", className="button"),
+                        ],
                         className="page-actions",
                     ),
                 ],
@@ -69,7 +73,7 @@ async def _found(query: str) -> Any:
         return empty("No study of that name", "No study's name contains these words.")
     if not page.items:
         why = "Pick methods, a base model and a task; the comparison appears here."
-        return empty("No study yet", why, [("New study", "/studies/new")])
+        return empty("No study yet", why, [("New study", "/studies/new"), ("Import published results", "/import")])
     more = [html.P("Older studies are found by name.", className="study-note")] if page.next_cursor else []
     return html.Div([html.Ul([_entry(study) for study in page.items], className="study-list"), *more])
 

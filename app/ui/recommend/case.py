@@ -34,6 +34,7 @@ CONSTRAINT_FIELDS: dict[ConstraintName, ConstraintField] = {
     "storage_bytes": ConstraintField("Storage per task at most", "MB", 1e6, 1),
     "train_seconds": ConstraintField("Training time at most", "s", 1, 10),
     "inference_latency_p95_seconds": ConstraintField("Latency p95 at most", "ms", 1e-3, 1),
+    "switch_seconds": ConstraintField("Adapter switch at most", "ms", 1e-3, 1),
     "quality_standard_errors": ConstraintField("Of the best within", "standard errors", 1, 0.5),
 }
 

@@ -50,7 +50,7 @@ def tags(view: StudyView) -> list[html.Span]:
 
 def facts(view: StudyView, hardware: str | None) -> html.Dl:
     """What was compared on what; all of it chosen before the first run."""
-    if view.origin is not None and view.origin.archive is None:
+    if view.origin is not None and view.origin.kind == "hf-peft":
         return _facts_of_import(view, view.origin, hardware)
     document = view.document
     task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)

@@ -99,3 +99,9 @@ def tell_what_cannot_be_kept(spec: RunSpec, on_event: OnEvent, pause: Pause) -> 
 def leave_no_file(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     """Says that it leaves one."""
     return DONE.model_copy(update={"artifacts": (Artifact(path="adapter/weights", size_bytes=1, sha256="0" * 64),)})
+
+
+def tell_the_time(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+    """When the run's own work begins, in seconds since 1970."""
+    on_event(Log(message=f"{time.time():.6f}"))
+    return DONE

@@ -98,7 +98,7 @@ def working(engine: Engine, settings: Settings, executor: Any) -> Iterator[threa
         assert not thread.is_alive()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -168,6 +168,17 @@ def test_a_worker_that_can_start_nothing_claims_less_and_less_often(
         time.sleep(5)
     assert 2 <= len(executor.started) <= 4
     assert statuses(engine) == ["queued"] * 3
+
+
+def test_a_run_keeps_its_lease_while_its_process_starts(engine: Engine, settings: Settings, study: int) -> None:
+    def start(_: int) -> Running:
+        time.sleep(3)
+        return Scripted()
+
+    hasty = settings.model_copy(update={"lease_seconds": 1.0, "slots": 1})
+    with working(engine, hasty, ScriptedExecutor(start)):
+        wait_until(lambda: statuses(engine)[0] == "succeeded")
+    assert attempts(engine, 1) == [("succeeded", None)]
 
 
 def test_a_run_that_cannot_be_started_at_all_fails_with_the_reason_and_the_next_one_runs(
@@ -250,15 +261,32 @@ def test_what_the_database_refuses_is_left_out_and_costs_no_other_event(
     assert lines[1].startswith("left out of the record")
 
 
+def test_the_workers_log_says_of_each_line_which_attempt_it_is_about(
+    engine: Engine, settings: Settings, study: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="app")
+
+    def start(run_id: int) -> Running:
+        return Scripted(outcome=Outcome(None, "broke")) if run_id == 1 else Scripted()
+
+    with working(engine, settings, ScriptedExecutor(start)):
+        wait_until(lambda: "queued" not in statuses(engine) and "running" not in statuses(engine))
+    told = [vars(line) for line in caplog.records]
+    assert "worker_started" in {line["event"] for line in told}
+    for run, ended in ((1, "failed"), (2, "succeeded")):
+        of_run = [(line["attempt"], line["event"]) for line in told if line["run_id"] == run]
+        assert of_run == [(1, "claimed"), (1, ended)]
+
+
 @pytest.mark.faults
 def test_a_killed_fork_server_costs_an_attempt_and_no_worker(engine: Engine, settings: Settings, study: int) -> None:
     one = settings.model_copy(update={"slots": 1})
     with working(engine, one, LocalExecutor(f"{FUNCTIONS}:wait")):
-        wait_until(lambda: bool(log(engine)))
+        wait_until(lambda: bool(log(engine)), 120)
         child = int(log(engine)[0].split()[1])
         server: Any = forkserver._forkserver
         os.kill(server._forkserver_pid, signal.SIGKILL)
-        wait_until(lambda: len(log(engine)) > 1)
+        wait_until(lambda: len(log(engine)) > 1, 120)
         wait_until(lambda: not lives(child), 10)
         runs.request_cancel(engine, LOCAL, 1)
         wait_until(lambda: statuses(engine)[0] == "cancelled")

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from peft_core.compare.statistics import ALPHA, PairedDifference, holm, paired_difference, t_interval, wilson
+from peft_core.compare.statistics import (
+    ALPHA,
+    PairedDifference,
+    binomial_error,
+    holm,
+    paired_difference,
+    t_interval,
+    unpaired_difference,
+    welch_satterthwaite,
+    wilson,
+)
 
 
 def test_the_interval_over_seeds_is_students() -> None:
@@ -37,6 +47,29 @@ def test_a_difference_by_hand() -> None:
     assert found.p_value == pytest.approx(2 * stats.t.sf(0.375 / found.standard_error, freedom))
 
 
+def test_welch_and_satterthwaites_degrees_match_a_published_example() -> None:
+    # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.3: American and Japanese cars, unequal variances.
+    american, japanese = (6.41470**2 / 249, 248), (6.10771**2 / 79, 78)
+    assert welch_satterthwaite([american, japanese]) == pytest.approx(136.875, abs=5e-3)
+    assert (20.14458 - 30.48101) / (american[0] + japanese[0]) ** 0.5 == pytest.approx(-12.94627, abs=5e-5)
+
+
+def test_seeds_that_do_not_pair_are_welchs_test() -> None:
+    first, second = [0.91, 0.94, 0.93, 0.95], [0.90, 0.89, 0.93]
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    found = unpaired_difference(first, second)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.interval() == pytest.approx(tuple(expected.confidence_interval()))
+
+
+def test_counted_items_add_their_binomial_variance() -> None:
+    first, second = [0.91, 0.94, 0.93], [0.90, 0.89, 0.93]
+    alone, counted = unpaired_difference(first, second), unpaired_difference(first, second, (400, 100))
+    added = binomial_error(float(np.mean(first)), 400) ** 2 + binomial_error(float(np.mean(second)), 100) ** 2
+    assert counted.standard_error**2 == pytest.approx(alone.standard_error**2 + added)
+    assert counted.degrees_of_freedom > alone.degrees_of_freedom
+
+
 def test_with_one_seed_it_is_the_paired_t_test_over_items() -> None:
     random = np.random.default_rng(0)
     first, second = random.integers(0, 2, (2, 1, 200)).astype(float)
@@ -63,6 +96,7 @@ def test_two_equal_methods_are_rarely_called_different() -> None:
 
 
 def test_holm_by_hand() -> None:
+    # The worked example of the Wikipedia article on the Holm-Bonferroni method.
     found = holm([0.01, 0.04, 0.03, 0.005])
     assert [round(one.p_value, 6) for one in found] == [0.03, 0.06, 0.06, 0.02]
     assert [one.rejected for one in found] == [True, False, False, True]

@@ -56,7 +56,8 @@ def described(row: ConfigurationView, card: MetricCard, cell: Cell) -> str:
     covers = interval_meaning(cell)
     spread = f", {covers}" if covers else ""
     values = ", ".join(number_text(value) for value in cell.values)
-    return f"{row.label}, {card.title}: n = {cell.n}{spread}; values {values}; {cell.source}: {_runs(cell.run_ids)}"
+    told = f"{row.label}, {card.title}: n = {cell.n}{spread}; values {values}; {cell.source}: {_runs(cell.run_ids)}"
+    return " ".join([told, *cell.flags])
 
 
 def intervals(matrix: Matrix) -> str:

@@ -77,8 +77,7 @@ def imported(content: Content) -> Markup | None:
     origin = content.conditions.origin
     if origin is None:
         return None
-    archive = origin.get("archive") or {}
-    known = {name: archive[name] for name in ("study", "exported_at", "created_by") if name in archive}
+    known = {name: origin[name] for name in ("study", "exported_at", "created_by") if name in origin}
     told = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items()) or str(
         origin.get("label", "")
     )
@@ -139,7 +138,7 @@ TAKEN_OVER = (
 def _rules(content: Content) -> Iterable[str]:
     """How the product measures says nothing of what others have measured; an exported study is its own."""
     origin = content.conditions.origin
-    taken_over = origin is not None and origin.get("archive") is None
+    taken_over = origin is not None and origin["kind"] != "study"
     return (CELL, TAKEN_OVER, DIFFERENCE) if taken_over else (CELL, TUNING, DIFFERENCE, COSTS)
 
 

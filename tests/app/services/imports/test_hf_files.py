@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import Invalid
+from app.schemas import LARGEST_RESULT_BYTES
 from app.services.imports.hf_files import files_of_folder, uploaded_files
-from app.services.imports.hf_result import LARGEST_FILE_BYTES, RefusedResult
+from app.services.imports.hf_result import RefusedResult
 from tests.app.services.imports.result_files import result
 
 
@@ -76,7 +77,7 @@ def test_what_is_no_plain_file_of_the_folder_is_refused_one_by_one(comparison: P
     assert said["folder"] == "is a folder"
     assert said["link"] == "is a link to something outside of the folder"
     assert said["pipe"] == "is no plain file"
-    assert said["huge"] == f"is larger than {LARGEST_FILE_BYTES:,} bytes, more than any result file"
+    assert said["huge"] == f"is larger than {LARGEST_RESULT_BYTES:,} bytes, more than any result file"
     assert said["loop"].startswith("cannot be read")
     assert said["gone"].startswith("cannot be read")
     assert refusal(results, "notes.txt") == "is no .json file"

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db.session import strict_json
+from app.schemas import LARGEST_RESULT_BYTES
 from app.services.imports.hf_methods import method_of
-from app.services.imports.hf_result import LARGEST_FILE_BYTES, RefusedResult, parse_result
+from app.services.imports.hf_result import RefusedResult, parse_result
 from app.services.imports.hf_scores import IMAGES, METAMATHQA, environment_of, measurements_of, points_of, suite_of
 from tests.app.services.imports.result_files import changed, image_result, result
 
@@ -116,7 +117,7 @@ def test_what_may_be_null_is_null() -> None:
         (b'{"a": "\\u0000"}', "no valid Unicode"),
         (b'{"a": "\\ud800"}', "no valid Unicode"),
         (b'{"\\udc00": 1}', "no valid Unicode"),
-        (b" " * (LARGEST_FILE_BYTES + 1), "is larger than"),
+        (b" " * (LARGEST_RESULT_BYTES + 1), "is larger than"),
         (b"{}", "run_info: field required"),
     ],
     ids=range(16),

@@ -1,5 +1,6 @@
 """An exported study gives the same cells wherever it is imported, and importing it again changes nothing."""
 
+import io
 import json
 import threading
 from collections.abc import Callable
@@ -14,12 +15,16 @@ from app.errors import Conflict
 from app.schemas import MethodEntry, StudyDocument, StudyExtension
 from app.services import results, run_queue, runs, studies
 from app.services.callers import LOCAL
+from app.services.exports import export_study
 from app.services.extend import extend_study
+from app.services.imports.hf_files import uploaded_files
+from app.services.imports.hf_peft import import_results
 from app.services.imports.study_archive import UNFINISHED, import_study
 from app.settings import Settings
 from peft_core.spec import RunResult, RunSpec
 from tests.app.services import exported
 from tests.app.services.exported import archive, nothing_changes
+from tests.app.services.imports import result_files
 from tests.databases import on_both_databases
 
 pytestmark = on_both_databases
@@ -65,7 +70,7 @@ def test_an_import_can_be_exported_and_imported_again(engine: Engine) -> None:
     with system_session(engine) as session:
         origin = session.get_one(Study, twice).origin
     assert origin is not None
-    assert (origin["archive"]["study"], origin["archive"]["origin"]["archive"]["study"]) == (once, original)
+    assert (origin["study"], origin["origin"]["study"]) == (once, original)
 
 
 def test_runs_say_that_they_were_not_measured_here(engine: Engine) -> None:
@@ -77,8 +82,8 @@ def test_runs_say_that_they_were_not_measured_here(engine: Engine) -> None:
         assert {run.source for run in made} == {"imported"}
         assert {run.origin["source"] for run in made if run.origin} == {"measured"}
         assert study.origin is not None
-        assert (study.origin["archive"]["study"], study.origin["archive"]["created_by"]) == (original, "local")
-        assert {run.origin["study_sha256"] for run in made if run.origin} == {study.origin["archive"]["sha256"]}
+        assert (study.origin["study"], study.origin["created_by"]) == (original, "local")
+        assert {run.origin["study_sha256"] for run in made if run.origin} == {study.origin["sha256"]}
 
 
 def test_runs_that_had_not_ended_are_cancelled(engine: Engine) -> None:
@@ -136,6 +141,19 @@ def test_the_file_holds_no_folder_of_the_machine_that_wrote_it(engine: Engine) -
         assert run is not None
         run.spec = {"base_model": "/home/somebody/m", "folder": "/home/somebody/s", "task": stored.task}
     assert "somebody" not in archive(engine, study).decode()
+
+
+def test_published_results_that_were_imported_are_exported_like_any_others(engine: Engine) -> None:
+    document = result_files.result(run_info__peft_config__peft_type="NOVEL")
+    files = {"MetaMathQA/results/a.json": document, "MetaMathQA/results/b.json": result_files.result("full/llama")}
+    parts = [(name, io.BytesIO(json.dumps(told).encode()).read) for name, told in files.items()]
+    (published,) = import_results(engine, LOCAL, uploaded_files(parts)).study_ids
+    found = import_study(engine, LOCAL, archive(engine, published))
+    first, second = (results.comparison(engine, LOCAL, study) for study in (published, found.study_id))
+    assert exported.told(engine, first) == exported.told(engine, second)
+    assert "external" in {row.family for row in second.configurations}
+    for kind in ("csv", "md", "yaml", "html"):
+        assert "MetaMathQA" in export_study(engine, LOCAL, published, kind) or kind == "csv"
 
 
 # -- the same file again ----------------------------------------------------------------------------------------------
