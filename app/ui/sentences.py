@@ -4,8 +4,11 @@ from typing import Any
 
 from dash import html
 
+from app.formats import sentence_text as plain
 from app.schemas import Part, Sentence
 from app.ui.numbers import show
+
+__all__ = ["plain", "sentence"]
 
 
 def sentence(parts: Sentence) -> list[Any]:

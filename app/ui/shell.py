@@ -88,7 +88,7 @@ def _frame() -> Any:
             dcc.Location(id="address", refresh="callback-nav"),
             dcc.Store(id="scheme-now"),
             dcc.Store(id="narrow-now"),
-            figure_files.saved(),
+            figure_files.listening(),
             dcc.Interval(id="shell-tick", interval=REFRESH_MILLISECONDS),
             html.A("Skip to the page", href="#page", className="skip-link"),
             html.Div([_navigation(), html.Main(dash.page_container, id="page", tabIndex="-1")], className="shell"),
