@@ -11,7 +11,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, get_args
 
 import typer
 from pydantic import ValidationError
@@ -19,10 +19,11 @@ from sqlalchemy import Engine
 
 from app.db.migrate import migrate as migrate_database
 from app.db.session import make_engine
-from app.errors import AtlasError
-from app.schemas import StudyDocument, StudyView
+from app.errors import AtlasError, TooLarge
+from app.schemas import LARGEST_ARCHIVE_BYTES, StudyDocument, StudyView
 from app.services import cost_errors, exports, results, studies, workers
 from app.services.callers import LOCAL
+from app.services.imports import study_archive
 from app.services.imports.hf_files import files_of_folder
 from app.services.imports.hf_peft import import_results
 from app.settings import Settings
@@ -131,12 +132,57 @@ def _tell_download(event: Event) -> None:
 
 
 @app.command("export")
-def export_study(study: int, format: Annotated[str, typer.Option(help="json, csv or md")] = "json") -> None:
-    """Print a study: its document, or its cells as a table."""
-    if format not in ("json", "csv", "md"):
-        _stop(f"There is no format {format!r}. Choose json, csv or md.")
+def export_study(
+    study: int,
+    format: Annotated[str, typer.Option(help="json, yaml, csv, md or html.")] = "json",
+    output: Annotated[Path | None, typer.Option(help="The file to write; without it, the text is printed.")] = None,
+) -> None:
+    """Write a study down: with all it measured (json), its document (yaml), its cells (csv, md) or a report (html)."""
+    kind = next((known for known in get_args(exports.Format) if known == format), None)
+    if kind is None:
+        _stop(f"There is no format {format!r}. Choose among {', '.join(exports.FORMATS)}.")
     engine = _migrated(Settings())
-    typer.echo(_told(lambda: exports.export_study(engine, LOCAL, study, format)))  # type: ignore[arg-type]
+    text = _told(lambda: exports.export_study(engine, LOCAL, study, kind))
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _stop(f"{output} cannot be written: {error.strerror}.")
+    typer.echo(f"Study {study} is in {output}.")
+
+
+@import_commands.command("study")
+def import_study(file: Path, as_json: AsJson = False) -> None:
+    """Take over the study that `export` wrote to FILE as json, with its results; a second time changes nothing."""
+    try:
+        found = study_archive.import_study(_migrated(Settings()), LOCAL, _read_archive(file))
+    except AtlasError as error:
+        if as_json:
+            _print_imports(refused=[{"file": str(file), "reason": str(error)}])
+            raise typer.Exit(1) from None
+        _stop(f"{file}: {error}")
+    if as_json:
+        _print_imports(imported=int(found.new), unchanged=int(not found.new), study_ids=[found.study_id])
+    elif found.new:
+        typer.echo(f"Study {found.study_id} is imported.")
+    else:
+        typer.echo(f"Nothing is changed: study {found.study_id} was imported from this file before.")
+
+
+def _print_imports(**told: Any) -> None:
+    typer.echo(json.dumps({"imported": 0, "unchanged": 0, "refused": [], "study_ids": []} | told))
+
+
+def _read_archive(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > LARGEST_ARCHIVE_BYTES:
+            raise TooLarge(f"An exported study has at most {LARGEST_ARCHIVE_BYTES} bytes; this file has {size}.")
+        return file.read_bytes()
+    except OSError as error:
+        _stop(f"{file} cannot be read: {error.strerror}.")
 
 
 @import_commands.command("hf-peft")

@@ -218,9 +218,15 @@ class AtlasClient:
         return ImportReport.model_validate_json(self._checked(answer).content)
 
     async def export_study(self, study_id: int, format: str = "json") -> str:
-        """The study as json (its document), csv or md (its cells)."""
+        """The study as json (with its results), yaml (its document), csv or md (its cells), or html (a report)."""
         answer = await self._http.get(f"{PREFIX}/studies/{study_id}/export", params={"format": format})
         return self._checked(answer).text
+
+    async def import_study(self, content: bytes) -> StudyView:
+        """Take over a study that was exported as json, with its results; the same file changes nothing again."""
+        headers = {"Content-Type": "application/json"}
+        answer = await self._http.post(f"{PREFIX}/imports/study", content=content, headers=headers)
+        return StudyView.model_validate_json(self._checked(answer).content)
 
     async def runs(self, **filters: Any) -> Page[RunView]:
         """A page of runs; filters: study_id, status, purpose, method, order, cursor, limit."""

@@ -12,15 +12,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_body
 from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
+from app.schemas import LARGEST_ARCHIVE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API = "/api/"
 LARGEST_BODY_BYTES = 1_000_000
+LARGER_BODIES = {"/api/v1/studies": LARGEST_ARCHIVE_BYTES, "/api/v1/imports/study": LARGEST_ARCHIVE_BYTES}
+"""What reads an exported study, which may carry its results."""
 LARGEST_PAGE_BODY_BYTES = 20_000_000
 """A page's callback may carry the state of a figure."""
 LARGEST_UPLOAD_BYTES = 20_000_000
-UPLOADS = "/api/v1/imports/"
+UPLOADS = "/api/v1/imports/hf-peft"
 """Where files are sent as a form. A page of another site could send one too, and is told by its Origin."""
 
 SECURITY_HEADERS = {
@@ -81,8 +84,8 @@ def _check_body(path: str, headers: Headers) -> None:
     elif path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
     # The framework cuts off an API body of undeclared length; a browser always declares a page's.
-    uploads = LARGEST_UPLOAD_BYTES if path.startswith(UPLOADS) else LARGEST_BODY_BYTES
-    most = uploads if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
+    larger = LARGEST_UPLOAD_BYTES if path.startswith(UPLOADS) else LARGER_BODIES.get(path, LARGEST_BODY_BYTES)
+    most = larger if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
     if not length.isdigit() or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")
 

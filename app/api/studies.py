@@ -1,12 +1,13 @@
 """POST and GET studies, and what a study shows."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from app.api.context import Here, RowId
 from app.schemas import (
+    LARGEST_ARCHIVE_BYTES,
     Comparison,
     ExtensionView,
     Page,
@@ -23,10 +24,9 @@ from app.services.imports import elsewhere
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
-MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "md": "text/markdown"}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, max_body_size=LARGEST_ARCHIVE_BYTES)
 def create_study(here: Here, document: StudyDocument, response: Response, key: Key = None) -> StudyView:
     """Check the document whole and queue all its runs, or change nothing. The same Idempotency-Key with the same
     document answers the study that was made the first time."""
@@ -106,9 +106,9 @@ def read_significance(here: Here, study_id: RowId) -> SignificanceView:
 
 
 @router.get("/{study_id}/export")
-def export_study(here: Here, study_id: RowId, format: Literal["json", "csv", "md"] = "json") -> Response:
-    """The study document (json), or the cells as a table."""
+def export_study(here: Here, study_id: RowId, format: exports.Format = "json") -> Response:
+    """The study with all it has measured (json), the document that makes it again (yaml), its cells as a table (csv,
+    md), or a report of one file to read and to print (html)."""
     text = exports.export_study(here.engine, here.caller, study_id, format)
-    name = f"study-{study_id}.{format}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return PlainTextResponse(text, media_type=MEDIA_TYPES[format], headers=headers)
+    headers = {"content-disposition": f'attachment; filename="study-{study_id}.{format}"'}
+    return PlainTextResponse(text, media_type=exports.FORMATS[format].media_type, headers=headers)

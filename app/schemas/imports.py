@@ -30,6 +30,31 @@ class StudyOrigin(Document):
     """Over how many items the score is a counted share."""
 
 
+class ArchiveOrigin(Document):
+    """The exported study that a study was made from: whose file it was, and what its content hashes to."""
+
+    kind: Literal["study"]
+    suite: str
+    """The task."""
+    label: str
+    base_model: str
+    steps: int | None
+    batch_size: int
+    max_length: int
+    test_items: int | None
+    sha256: str
+    format: str
+    study: int
+    """Its number where it was exported."""
+    exported_at: datetime
+    product_version: str
+    anchors_version: str
+    created_at: datetime
+    created_by: str
+    origin: dict[str, JsonValue] | None
+    """Where its results had been imported from before it was exported."""
+
+
 class RefusedFile(Document):
     """A file that was not imported, and why."""
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, JsonValue, Tag
 
 from app.schemas.document import Document, Name, StudyStatus
-from app.schemas.imports import StudyOrigin
+from app.schemas.imports import ArchiveOrigin, StudyOrigin
 from app.schemas.numbers import Sentence
+from app.schemas.study_archives import StudyResults
 from peft_core.spec import Budget, Columns, Precision, Splits
 
 
@@ -73,6 +74,8 @@ class StudyDocument(Document):
     """Learning rates tried per tuned method that names none of its own."""
     metrics: list[str] | None = None
     """None: every metric of the catalogue."""
+    results: StudyResults | None = None
+    """What an exported study has measured: POST imports/study reads it, and launching the document ignores it."""
 
 
 class RunCounts(Document):
@@ -104,7 +107,7 @@ class StudyView(Document):
     updated_at: datetime
     finding: Sentence
     """What it shows so far, in one sentence."""
-    origin: StudyOrigin | None = None
+    origin: Annotated[StudyOrigin | ArchiveOrigin, Field(discriminator="kind")] | None = None
     """Where its results were imported from; None where it was launched here."""
 
 

@@ -125,12 +125,21 @@ class StudyEvidence:
         return "probe" if "probe" in self.catalogue[metric].purposes else "report"
 
     def measuring(self, configuration_id: int, metric: str) -> list[Run]:
-        """The runs that give a metric's cell. An imported run has all its results, costs among them."""
-        purpose = self.purpose_of(metric)
-        runs = self.runs(configuration_id, purpose)
-        if purpose == "probe":
-            runs += [run for run in self.runs(configuration_id, "report") if run.source == "imported"]
-        return runs
+        """The runs that give a metric's cell."""
+        reports = self.runs(configuration_id, "report")
+        if self.purpose_of(metric) == "report":
+            return reports
+        return self.runs(configuration_id, "probe") + [run for run in reports if self._tells_costs(run)]
+
+    def _tells_costs(self, run: Run) -> bool:
+        """A run that was imported without a probe of its row beside it has all its results, costs among them."""
+        alone = run.source == "imported" and run.configuration_id not in self._probed
+        return run.purpose == "probe" or (alone and run.purpose == "report")
+
+    @cached_property
+    def _probed(self) -> set[int]:
+        """The configurations that have a probe."""
+        return {run.configuration_id for run in self.all_runs if run.purpose == "probe"}
 
     def alike(self, configuration_id: int, metric: str) -> Alike:
         """Of the runs of a cell that ended well, those that compare with each other."""
@@ -152,7 +161,7 @@ class StudyEvidence:
     @cached_property
     def costing(self) -> list[Run]:
         """The runs that measured what training costs."""
-        return [run for run in self.finished if run.purpose == "probe" or run.source == "imported"]
+        return [run for run in self.finished if self._tells_costs(run)]
 
     @cached_property
     def usual(self) -> Conditions:

@@ -9,6 +9,7 @@ from app.db.session import team_session
 from app.db.tables import Configuration, Run, Study
 from app.errors import Invalid
 from app.schemas import (
+    ArchiveOrigin,
     Comparison,
     ConfigurationView,
     Page,
@@ -78,8 +79,14 @@ def _view(session: Session, study: Study) -> StudyView:
         created_by=study.created_by,
         updated_at=runs.first() or study.created_at,
         finding=finding(read_evidence(session, study), study_status(counts), counts),
-        origin=StudyOrigin.model_validate(study.origin) if study.origin else None,
+        origin=_origin(study),
     )
+
+
+def _origin(study: Study) -> StudyOrigin | ArchiveOrigin | None:
+    if study.origin is None:
+        return None
+    return (ArchiveOrigin if study.origin["kind"] == "study" else StudyOrigin).model_validate(study.origin)
 
 
 def _splits(study: Study) -> Splits | None:

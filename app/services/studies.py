@@ -78,7 +78,7 @@ def create_study(
     Returns the study's id, which `remember` is told in that transaction. Raises Invalid naming the first wrong field;
     nothing is written then.
     """
-    _refuse_unprintable(document.name)
+    check_name(document.name)
     seeds = chosen_seeds(document.seeds)
     base = find_base_model(settings, document.base_model)
     shape = read_shape(base)
@@ -96,7 +96,7 @@ def create_study(
         now = database_now(session)
         study = Study(
             name=document.name,
-            document=filled.model_dump(mode="json"),
+            document=filled.model_dump(mode="json", exclude={"results"}),
             base_model_path=str(base.folder),
             base_model_sha256=sha256,
             base_model_source=base.snapshot.source.model_dump() if base.snapshot else None,
@@ -128,7 +128,8 @@ def chosen_seeds(seeds: int | list[int]) -> list[int]:
     return listed
 
 
-def _refuse_unprintable(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise Invalid for a study's name that shows nothing, or more than one line."""
     if not name.strip():
         raise Invalid("Give the study a name.", field="name")
     if not name.isprintable():
@@ -333,7 +334,7 @@ def change_study(engine: Engine, caller: Caller, study_id: int, patch: StudyPatc
     """Give the study another name or priority; its runs that wait go by the new one."""
     changes = patch.model_dump(exclude_none=True)
     if patch.name is not None:
-        _refuse_unprintable(patch.name)
+        check_name(patch.name)
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         study = read_study(session, study_id)

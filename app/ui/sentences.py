@@ -4,18 +4,16 @@ from typing import Any
 
 from dash import html
 
+from app.formats import sentence_text as plain
 from app.schemas import Part, Sentence
-from app.ui.numbers import format_number, show
+from app.ui.numbers import show
+
+__all__ = ["plain", "sentence"]
 
 
 def sentence(parts: Sentence) -> list[Any]:
     """The pieces of a sentence: words, bold names, sourced numbers."""
     return [_piece(part) for part in parts]
-
-
-def plain(parts: Sentence) -> str:
-    """The sentence as bare text, for titles and screen readers."""
-    return "".join(part.text or part.label or (format_number(part.number) if part.number else "") for part in parts)
 
 
 def _piece(part: Part) -> Any:

@@ -12,7 +12,7 @@ from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from app.client import ApiProblem
-from app.ui import session
+from app.ui import figure_files, session
 from app.ui.session import client
 from app.ui.theme import css_variables
 
@@ -88,6 +88,7 @@ def _frame() -> Any:
             dcc.Location(id="address", refresh="callback-nav"),
             dcc.Store(id="scheme-now"),
             dcc.Store(id="narrow-now"),
+            figure_files.listening(),
             dcc.Interval(id="shell-tick", interval=REFRESH_MILLISECONDS),
             html.A("Skip to the page", href="#page", className="skip-link"),
             html.Div([_navigation(), html.Main(dash.page_container, id="page", tabIndex="-1")], className="shell"),
@@ -138,6 +139,7 @@ def _register_shell_callbacks() -> None:
     _register_current_page()
     _register_menu()
     _register_scheme()
+    figure_files.register()
 
 
 def _register_worker_line() -> None:

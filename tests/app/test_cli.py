@@ -15,6 +15,7 @@ from app.db.tables import Configuration, Run, Study
 from app.services import studies
 from app.services.callers import LOCAL
 from app.settings import Settings
+from tests.app.services import exported
 
 DOCUMENT = """
 name: Quickstart
@@ -102,6 +103,69 @@ def test_what_is_exported_makes_the_same_study_again(run: CliRunner, engine: Eng
         first, second = session.scalars(select(Study).order_by(Study.id))
         assert first.document == second.document
     assert run.invoke(app, ["export", "9"]).exit_code == 1
+
+
+@pytest.fixture
+def finished(engine: Engine) -> int:
+    return exported.finished(engine)
+
+
+@pytest.mark.parametrize("format", ["json", "yaml", "csv", "md", "html"])
+def test_an_export_is_printed_or_written(run: CliRunner, finished: int, tmp_path: Path, format: str) -> None:
+    printed = run.invoke(app, ["export", str(finished), "--format", format])
+    assert printed.exit_code == 0
+    file = tmp_path / f"study.{format}"
+    written = run.invoke(app, ["export", str(finished), "--format", format, "--output", str(file)])
+    assert written.stdout == f"Study {finished} is in {file}.\n"
+    # All but the time of writing, which json and html tell.
+    assert file.read_text(encoding="utf-8")[:1_000] == printed.stdout[:1_000]
+
+
+def test_what_cannot_be_exported_is_told(run: CliRunner, finished: int, tmp_path: Path) -> None:
+    unknown = run.invoke(app, ["export", str(finished), "--format", "pdf"])
+    assert (unknown.exit_code, "json, yaml, csv, md, html" in unknown.stderr) == (1, True)
+    nowhere = run.invoke(app, ["export", str(finished), "--output", str(tmp_path / "no" / "file.json")])
+    assert (nowhere.exit_code, "cannot be written" in nowhere.stderr) == (1, True)
+
+
+def test_an_exported_study_is_imported_once(run: CliRunner, finished: int, tmp_path: Path) -> None:
+    file = tmp_path / "study.json"
+    run.invoke(app, ["export", str(finished), "--output", str(file)])
+    first = run.invoke(app, ["import", "study", str(file), "--json"])
+    assert first.exit_code == 0, first.output
+    told = json.loads(first.stdout)
+    assert told == {"imported": 1, "unchanged": 0, "refused": [], "study_ids": [finished + 1]}
+    again = json.loads(run.invoke(app, ["import", "study", str(file), "--json"]).stdout)
+    assert again == told | {"imported": 0, "unchanged": 1}
+    assert f"study {finished + 1} was imported" in run.invoke(app, ["import", "study", str(file)]).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{", "not JSON"), (b" " * 40_000_000, "at most"), (DOCUMENT.encode(), "not JSON"), (None, "cannot be read")],
+    ids=["cut off", "too large", "yaml", "absent"],
+)
+def test_a_bad_import_is_told_in_one_sentence(
+    run: CliRunner, engine: Engine, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "study.json"
+    if content is not None:
+        file.write_bytes(content)
+    found = run.invoke(app, ["import", "study", str(file)])
+    assert (found.exit_code, len(found.stderr.strip().splitlines())) == (1, 1)
+    assert said in found.stderr
+    with system_session(engine) as session:
+        assert session.scalars(select(Study)).all() == []
+
+
+def test_a_refused_import_is_listed_in_json(run: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "study.json"
+    file.write_text("[]")
+    found = run.invoke(app, ["import", "study", str(file), "--json"])
+    told = json.loads(found.stdout)
+    assert found.exit_code == 1
+    assert [refused["file"] for refused in told["refused"]] == [str(file)]
+    assert told["study_ids"] == []
 
 
 def test_the_quickstart_is_queued_on_the_first_start_only(engine: Engine, settings: Settings) -> None:

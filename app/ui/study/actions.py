@@ -5,7 +5,13 @@ from dash import html
 
 from app.schemas import StudyView
 
-EXPORTS = {"json": "Study document (JSON)", "csv": "Cells (CSV)", "md": "Cells (Markdown)"}
+EXPORTS = {
+    "html": "Report (HTML)",
+    "csv": "Cells (CSV)",
+    "md": "Cells (Markdown)",
+    "json": "All results (JSON)",
+    "yaml": "Study document (YAML)",
+}
 
 
 def buttons(view: StudyView) -> html.Div:
@@ -15,7 +21,7 @@ def buttons(view: StudyView) -> html.Div:
             dmc.MenuTarget(dmc.Button("Export", variant="default", size="xs")),
             dmc.MenuDropdown(
                 [
-                    dmc.MenuItem(words, href=f"/api/v1/studies/{view.id}/export?format={kind}", target="_self")
+                    dmc.MenuItem(words, href=f"/api/v1/studies/{view.id}/export?format={kind}", refresh=True)
                     for kind, words in EXPORTS.items()
                 ]
             ),

@@ -14,6 +14,10 @@ from app.ui.study.parts import tag
 
 VERSION = re.compile(r"\S*\d+\.\d+\S*")
 UNKNOWN = "not recorded"
+TAKEN_OVER = {
+    "hf-peft": "Taken over from published files; one run of each configuration.",
+    "study": "Taken over from a study that another installation exported; nothing of it was measured here.",
+}
 
 
 def title(view: StudyView) -> html.Div:
@@ -38,7 +42,7 @@ def tags(view: StudyView) -> list[html.Span]:
     found = [tag(word, tone)]
     seeds = view.document.seeds
     if view.origin is not None:
-        found.append(tag(view.origin.label, "warn", "Taken over from published files; one run of each configuration."))
+        found.append(tag(view.origin.label, "warn", TAKEN_OVER[view.origin.kind]))
     elif (seeds if isinstance(seeds, int) else len(seeds)) == 1:
         found.append(tag("single seed", "warn", "One seed: the intervals say nothing of other seeds."))
     return found
@@ -46,7 +50,7 @@ def tags(view: StudyView) -> list[html.Span]:
 
 def facts(view: StudyView, hardware: str | None) -> html.Dl:
     """What was compared on what; all of it chosen before the first run."""
-    if view.origin is not None:
+    if view.origin is not None and view.origin.kind == "hf-peft":
         return _facts_of_import(view, view.origin, hardware)
     document = view.document
     task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)

@@ -14,6 +14,7 @@ from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.dot_list import dot_list
 from app.ui.charts.heatmap import heatmap
 from app.ui.charts.radar import default_choice, radar
+from app.ui.figure_files import save_buttons
 from app.ui.states import empty
 from app.ui.study import tabs
 from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table, table_note
@@ -65,6 +66,7 @@ def _heatmap(view: StudyView, matrix: Matrix, sort: str, colours: Palette, *, na
             html.P(sentence, id="study-figure-sentence", className="visually-hidden"),
             _image(graph, "study-figure-sentence"),
             html.Div(legend, id="study-legend", className="legend"),
+            save_buttons("study-figure", f"study-{view.id}-{'dots' if narrow else 'heatmap'}"),
         ]
     )
     updates = {
@@ -92,6 +94,7 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
                 [_image(graph, "study-radar-sentence"), html.Div(scores, id="study-radar-scores")],
                 className="radar-grid",
             ),
+            save_buttons("study-radar-figure", f"study-{matrix.comparison.study}-profile"),
         ]
     )
     updates = {

@@ -162,7 +162,7 @@ async def test_a_large_body_of_undeclared_length_is_refused(api: httpx.AsyncClie
         for _ in range(30):
             yield b" " * 100_000
 
-    answer = await api.post("/api/v1/studies", content=pieces(), headers={"content-type": "application/json"})
+    answer = await api.post("/api/v1/recommendations", content=pieces(), headers={"content-type": "application/json"})
     assert answer.status_code == 413
 
 

@@ -4,8 +4,9 @@ from typing import get_args
 
 import pytest
 
+from app.formats import FORMATS, format_number, format_value
 from app.schemas import Number
-from app.ui.numbers import FORMATS, attributes, format_number, format_value
+from app.ui.numbers import attributes
 
 
 def test_every_quantity_has_a_format() -> None:

@@ -1,0 +1,149 @@
+"""Tables of the report: differences, tuning, failures, every cell."""
+
+from collections.abc import Iterable, Sequence
+
+from app.matrix import QUALITY, Matrix, gap
+from app.schemas import Cell, ConfigurationView, Difference, Number, NumberQuantity, TuningPoint
+from app.services.exports.report.content import Content
+from app.services.exports.report.markup import Child, Markup, element
+from app.services.exports.report.numbers import shown
+from app.services.exports.report.svg import marker
+from app.services.exports.table import interval_meaning, source_of
+
+
+def scrolling(name: str, *children: Child, class_: str | None = None) -> Markup:
+    """A table that scrolls in a box of its own where it is wider than the page."""
+    return element(
+        "div", element("table", *children, class_=class_), class_="scroll", tabindex="0", role="region", aria_label=name
+    )
+
+
+def table(name: str, head: Sequence[str], rows: Iterable[Sequence[Child]], class_: str | None = None) -> Markup:
+    """A table whose first column heads its rows."""
+    columns = element("tr", [element("th", words, scope="col") for words in head])
+    body = [
+        element("tr", element("th", row[0], scope="row"), [element("td", part) for part in row[1:]]) for row in rows
+    ]
+    return scrolling(name, element("thead", columns), element("tbody", body), class_=class_)
+
+
+def method_name(row: ConfigurationView) -> Markup:
+    """A configuration's name behind its family's marker."""
+    mark = element("svg", marker(row.family, 7, 7), width="14", height="14", aria_hidden="true", class_="mark")
+    return element("span", mark, row.label, class_="name")
+
+
+# -- differences ------------------------------------------------------------------------------------------------------
+
+
+def differences(matrix: Matrix) -> Markup:
+    """The numbers of the forest."""
+    head = ("Method", "Difference", "95 % interval", "Corrected interval", "p (Holm)", "Verdict", "Runs")
+    pairs = [(row, matrix.differences[row.id]) for row in matrix.ordered(QUALITY) if row.id in matrix.differences]
+    return table("Differences", head, [_difference(row, found) for row, found in pairs])
+
+
+def _difference(row: ConfigurationView, found: Difference) -> list[Child]:
+    names = (("interval", ("lo", "hi")), ("corrected", ("corrected_lo", "corrected_hi")))
+    spans = [
+        [shown(gap(found, end, name)) for end, name in zip(getattr(found, kind), ends, strict=True)]
+        for kind, ends in names
+    ]
+    return [
+        method_name(row),
+        shown(gap(found, found.value, "difference")),
+        *([first, " to ", last] for first, last in spans),
+        shown(gap(found, found.p_value, "p_value")),
+        element("span", found.verdict, class_=f"t-{found.verdict}"),
+        f"{runs(found.run_ids)} against {runs(found.reference_run_ids)}",
+    ]
+
+
+def runs(ids: Sequence[int]) -> str:
+    return ", ".join(str(run) for run in ids)
+
+
+# -- tuning -----------------------------------------------------------------------------------------------------------
+
+
+def tuning(matrix: Matrix) -> Markup | None:
+    """What each method was tried at; None where nothing was tuned."""
+    tuned = [row for row in matrix.comparison.configurations if row.tuning]
+    if not tuned:
+        return None
+    quantity = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
+    head = ("Method", "Tried", "Learning rate → validation score", "Chosen", "Note")
+    return table("Tuning", head, [_tuned(row, quantity) for row in tuned], class_="wrap")
+
+
+def _tuned(row: ConfigurationView, quantity: NumberQuantity) -> list[Child]:
+    tried = [element("span", _tried(point, quantity), class_="tried") for point in row.tuning]
+    chosen = next((point for point in row.tuning if point.learning_rate == row.learning_rate), None)
+    notes = ["grid too narrow"] if row.grid_edge else []
+    notes += ["did not learn: grid or budget"] if row.learned is False else []
+    rate = shown(_of_run(chosen, chosen.learning_rate, "learning_rate")) if chosen else "not chosen"
+    return [method_name(row), str(len(row.tuning)), tried, rate, "; ".join(notes)]
+
+
+def _tried(point: TuningPoint, quantity: NumberQuantity) -> list[Child]:
+    rate = shown(_of_run(point, point.learning_rate, "learning_rate"))
+    if point.validation_score is None:
+        return [rate, f" {point.status}"]
+    return [rate, " → ", shown(_of_run(point, point.validation_score, quantity))]
+
+
+def _of_run(point: TuningPoint, value: float, quantity: NumberQuantity) -> Number:
+    metric = "learning_rate" if quantity == "learning_rate" else "validation_score"
+    return Number(value=value, quantity=quantity, statistic="value", metric=metric, run_ids=[point.run_id])
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+def failures(content: Content) -> Markup | None:
+    """Every failed run in its own words; None where no run failed."""
+    labels = {row.id: row.label for row in content.conditions.configurations}
+    again = {run.retry_of: run.id for run in content.conditions.runs}
+    rows = [
+        [
+            str(run.id),
+            labels[run.configuration_id],
+            run.purpose,
+            str(run.seed),
+            run.reason or "no reason was written down",
+            f"run {again[run.id]}" if run.id in again else "no",
+        ]
+        for run in content.failed
+    ]
+    head = ("Run", "Method", "Purpose", "Seed", "Reason", "Tried again")
+    return table("Failures", head, rows, class_="wrap failures") if rows else None
+
+
+# -- every cell -------------------------------------------------------------------------------------------------------
+
+
+def every_cell(matrix: Matrix) -> Markup:
+    """All cells with their runs in words: what hovering tells, for print and for small screens."""
+    head = ("Method", "Metric", "Value", "Interval", "n", "Score", "Source", "Runs")
+    rows = [_whole(matrix, cell) for row in matrix.ordered(QUALITY) for cell in _cells(matrix, row)]
+    return table("Every cell", head, rows, class_="small cells")
+
+
+def _cells(matrix: Matrix, row: ConfigurationView) -> list[Cell]:
+    found = [matrix.cell(row.id, card.key) for card in matrix.comparison.metrics]
+    return [cell for cell in found if cell is not None]
+
+
+def _whole(matrix: Matrix, cell: Cell) -> list[Child]:
+    interval, score, bound = matrix.interval(cell), matrix.normalised(cell), matrix.at_least(cell)
+    value: Child = ["> ", shown(bound)] if bound else "–"
+    return [
+        matrix.configurations[cell.configuration].label,
+        matrix.title(matrix.cards[cell.metric]),
+        shown(matrix.mean(cell)) if cell.mean is not None else value,
+        [shown(interval[0]), " – ", shown(interval[1]), f", {interval_meaning(cell)}"] if interval else "",
+        str(cell.n),
+        shown(score) if score else "",
+        str(cell.source) if cell.mean is not None else source_of(cell),
+        runs(cell.run_ids),
+    ]
