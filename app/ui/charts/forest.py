@@ -10,7 +10,7 @@ from app.ui.theme import Palette
 
 EQUAL_POINTS = 0.03
 """Two methods are called equal only where the whole interval lies within three points."""
-TEXT_ROOM = 0.42
+TEXT_ROOM = 0.6
 """Room right of the axis for the numbers, as a share of the axis."""
 
 
@@ -117,6 +117,10 @@ def _markers(
         )
 
 
+LONGEST_NAME = 20
+"""Of a reference, in characters, that fits the head of the forest."""
+
+
 def _numbers(palette: Palette, pairs: list[tuple[int, ConfigurationView, Difference]], axis: ColumnAxis) -> go.Scatter:
     colours = [
         palette.ink if difference.verdict == "tie" else palette.verdict(difference.verdict)
@@ -143,7 +147,8 @@ def _reference_word(figure: go.Figure, matrix: Matrix, palette: Palette, rows: l
 
 
 def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis) -> None:
-    reference = matrix.configurations[matrix.comparison.reference or 0].label
+    label = matrix.configurations[matrix.comparison.reference or 0].label
+    reference = label if len(label) <= LONGEST_NAME else "the reference"
     headline = matrix.headline[:1].upper() + matrix.headline[1:]
     card = matrix.cards[QUALITY]
     unit, zone = ("points", " · shade: equal zone") if card.quantity == "fraction" else (card.unit, "")

@@ -31,7 +31,7 @@ def figure_sentence(matrix: Matrix) -> list[Any]:
 def heatmap_legend(matrix: Matrix, *, narrow: bool) -> list[html.Span]:
     """What colours and marks mean, with the marks drawn as in the cells."""
     level = show(_level())
-    interval = html.Span([html.I(className="mark mark-whisker"), level, " interval over seeds"])
+    interval = html.Span([html.I(className="mark mark-whisker"), level, f" interval over {_covered(matrix)}"])
     marks = [
         interval,
         html.Span([html.I(className="mark mark-hollow"), "one probe" if not narrow else "single run or tie"]),
@@ -52,9 +52,19 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> list[html.Span]:
     return [scale, html.Span("Mark in a cell: its place on the column's axis"), *marks, *boxes, *failed]
 
 
+def _covered(matrix: Matrix) -> str:
+    """What the intervals on screen speak of: seeds, or of single runs the test items."""
+    covered = {cell.interval_covers for cell in matrix.comparison.cells if cell.interval and cell.interval_covers}
+    return " or ".join(sorted(covered)) or "seeds"
+
+
 def table_note(matrix: Matrix) -> html.Div:
     """What the columns of the table mean, and the same cells as a file."""
-    words = ["Interval: ", show(_level()), " over seeds. Differences are paired by seed and test item; p by Holm."]
+    words = [
+        "Interval: ",
+        show(_level()),
+        f" over {_covered(matrix)}. Differences are paired by seed and test item; p by Holm.",
+    ]
     link = f"/api/v1/studies/{matrix.comparison.study}/export?format=csv"
     download = html.A("CSV", href=link, className="button button-plain", download="")
     return html.Div([html.P(words, className="study-note"), download], className="panel-head")
