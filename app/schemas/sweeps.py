@@ -78,9 +78,11 @@ class SweepPreset(Document):
 
 
 class Sweeps(Document):
-    """GET studies/{id}/sweep. presets: what to run where the study holds no sweep; `sentence` says so then."""
+    """GET studies/{id}/sweep. presets: what to run where the study holds no sweep; `sentence` says so then. rule: the
+    weights of the composite, and the share of full fine-tuning's gain that a sweep's line keeps."""
 
     study: int
+    rule: dict[Literal["quality_weight", "parameter_weight", "share_of_gain"], Number]
     metrics: dict[Literal["quality", "parameters", "speed"], MetricCard]
     sweeps: list[SweepView]
     sentence: Sentence

@@ -153,14 +153,18 @@ class _Front:
 
     def _share(self, traded: Traded, numbers: Mapping[str, Number]) -> Number:
         runs = sorted({run for entry in numbers.values() for run in entry.run_ids})
-        return self._by_formula(traded.front_share, "front_share", "probability", numbers["x"].source, runs)
+        asked = f"configuration {traded.key}"
+        return self._by_formula(traded.front_share, "front_share", "probability", numbers["x"].source, runs, asked)
 
     def _floor_number(self, least: float) -> Number:
         quantity = self._evidence.card(QUALITY).quantity
         return self._by_formula(sign(self._evidence.task) * least, "least_quality", quantity, "measured", [])
 
-    def _by_formula(self, value: float, statistic: str, quantity: str, source: str, runs: list[int]) -> Number:
-        asked = [f"study {self._evidence.study.id}", *(f"{axis} {name}" for axis, name in self._names.items())]
+    def _by_formula(
+        self, value: float, statistic: str, quantity: str, source: str, runs: list[int], *of: str
+    ) -> Number:
+        """of: further arguments of the formula."""
+        asked = [f"study {self._evidence.study.id}", *(f"{axis} {name}" for axis, name in self._names.items()), *of]
         asked += [] if self._floor is None else [f"floor {self._floor}"]
         given = ", ".join([*asked, f"draws {DRAWS}", f"seed {SEED}"])
         return Number(

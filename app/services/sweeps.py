@@ -29,6 +29,8 @@ from peft_core.compare.recommend import QUALITY
 from peft_core.compare.significance import Compared, Pair, compare_pair
 from peft_core.compare.statistics import holm
 from peft_core.compare.sweep import (
+    PARAMETER_WEIGHT,
+    QUALITY_WEIGHT,
     SHARE_OF_GAIN,
     Listed,
     Sweep,
@@ -52,6 +54,12 @@ FIGURES: dict[Figure, str] = {
 }
 """What a sweep shows against its hyper-parameter, by the metric that it is."""
 
+QUALITY_SHARE = Number(value=QUALITY_WEIGHT, quantity="score", statistic="weight", formula="sweep_weight(part quality)")
+PARAMETER_SHARE = Number(
+    value=PARAMETER_WEIGHT, quantity="score", statistic="weight", formula="sweep_weight(part parameters)"
+)
+GAIN_SHARE = Number(value=SHARE_OF_GAIN, quantity="probability", statistic="share", formula="share_of_gain")
+
 
 def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
     """Every sweep of a study, or which preset would make one. Raises NotFound."""
@@ -62,6 +70,7 @@ def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
         offered = [] if found else _presets([row.method for row in evidence.configurations])
         return Sweeps(
             study=study_id,
+            rule={"quality_weight": QUALITY_SHARE, "parameter_weight": PARAMETER_SHARE, "share_of_gain": GAIN_SHARE},
             metrics={figure: evidence.card(name) for figure, name in FIGURES.items()},
             sweeps=found,
             sentence=[] if found else _none(offered),
@@ -255,7 +264,7 @@ class _Swept:
         return NeighbourView(
             configuration=self._rows[place].id,
             difference=figure(found.value, "difference"),
-            interval=(figure(found.interval[0], "lo"), figure(found.interval[1], "hi")),
+            interval=(figure(found.interval[0], "neighbour_lo"), figure(found.interval[1], "neighbour_hi")),
             p_value=figure(found.p_value, "neighbour_p_value", "p_value"),
             verdict=found.verdict,
             covers=found.covers,
@@ -294,19 +303,19 @@ class _Swept:
                 words += [text("No difference in quality to "), name, text(" is shown. ")]
             else:
                 words += [text(f"Its quality is {view.verdict} than that of "), name, text(" by ")]
-                words += [number(view.difference), text(" (shown). ")]
+                points = " points" if view.difference.quantity == "points" else ""
+                words += [number(view.difference), text(f"{points} (shown). ")]
         if self._separable(best, beside) is None:
             words += [text("Its quality cannot be tested against every neighbour: the test items are not at hand. ")]
         return words
 
     def _enough(self, enough: int | None) -> Sentence:
-        share = Number(value=SHARE_OF_GAIN, quantity="fraction", statistic="share", formula="share_of_gain")
         if enough is None:
-            return [text("None keeps "), number(share), text(" of full fine-tuning's gain.")]
+            return [text("None keeps "), number(GAIN_SHARE), text(" of full fine-tuning's gain.")]
         row = next(row for row in self._rows if row.id == enough)
         return [
             text("The smallest that keeps "),
-            number(share),
+            number(GAIN_SHARE),
             text(" of full fine-tuning's gain is "),
             label(row),
             text("."),

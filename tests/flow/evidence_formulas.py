@@ -1,5 +1,4 @@
-"""The formulas of fronts, sweeps and the selection guide: by hand where they are short, else asked of the service
-again, for what is drawn has one home."""
+"""The formula of the selection guide: asked of the service again, for what is drawn has one home."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,41 +7,15 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.db.tables import Study
-from app.schemas import Axis, Number
-from app.services import results
+from app.schemas import Number
 from app.services.callers import LOCAL
-from app.services.evidence import read_evidence
-from app.services.pareto import pareto
 from app.services.selection_guide import selection_guide
-from peft_core.task import sign
 
 Given = Mapping[str, str]
 
 
-def _front(engine: Engine, given: Given) -> BaseModel:
-    axes: tuple[Axis, ...] = ("x", "y", "z")
-    names = {axis: given[axis] for axis in axes if axis in given}
-    return pareto(engine, LOCAL, int(given["study"]), names, float(given["floor"]) if "floor" in given else None)
-
-
 def _guide(engine: Engine, given: Given) -> BaseModel:
     return selection_guide(engine, LOCAL, int(given["study"]) if "study" in given else None, {})
-
-
-def _composite(engine: Engine, given: Given) -> float:
-    """0.7 of the quality's score and 0.3 of the parameters', as the study's own comparison has them."""
-    cells = results.comparison(engine, LOCAL, int(given["study"])).cells
-    of_row = {cell.metric: cell.normalised for cell in cells if cell.configuration == int(given["configuration"])}
-    return 0.7 * (of_row["task_performance"] or 0.0) + 0.3 * (of_row["trainable_parameters"] or 0.0)
-
-
-def _least_kept(session: Session, given: Given) -> float:
-    """The floor and 95 % of the way to full fine-tuning, in the score's own direction."""
-    evidence = read_evidence(session, session.get_one(Study, int(given["study"])))
-    scale = evidence.quality_scale
-    assert scale is not None
-    return sign(evidence.task) * (0.05 * scale.floor + 0.95 * scale.full)
 
 
 def _told(document: Any, statistic: str) -> Iterator[float]:
@@ -62,10 +35,6 @@ def _told(document: Any, statistic: str) -> Iterator[float]:
 
 
 EVIDENCE_FORMULAS: dict[str, Callable[[Session, str, Given, Engine], set[float]]] = {
-    "pareto": lambda _, statistic, given, engine: set(_told(_front(engine, given), statistic)),
     "selection_guide": lambda _, statistic, given, engine: set(_told(_guide(engine, given), statistic)),
-    "sweep_composite": lambda _, __, given, engine: {_composite(engine, given)},
-    "least_kept": lambda session, _, given, __: {_least_kept(session, given)},
-    "share_of_gain": lambda *_: {0.95},
 }
 """The named formulas, each computed again."""

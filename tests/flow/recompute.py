@@ -31,6 +31,7 @@ from peft_core.method import build_method
 from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
+from tests.flow import traded
 from tests.flow.derived import DERIVED
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
 from tests.flow.run_figures import median_of_steps, run_figure
@@ -61,8 +62,8 @@ class PageQuestion:
 
 
 def run_ids(source: str) -> tuple[int, ...]:
-    """The ids of "runs:41,42"."""
-    kind, _, ids = source.partition(":")
+    """The ids of "runs:41,42", or of "import:runs:41,42"."""
+    kind, _, ids = source.removeprefix("import:").partition(":")
     if kind != "runs" or not ids:
         raise ValueError(f"{source!r} names no runs")
     return tuple(int(run) for run in ids.split(","))
@@ -83,11 +84,15 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
         formula, arguments = _formula(name)
         if formula in EVIDENCE_FORMULAS:
             return EVIDENCE_FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)
+        if formula in traded.FORMULAS:
+            return {traded.FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)}
         if formula not in FORMULAS:
             return run_figure(session, formula, arguments, page.store)
         return FORMULAS[formula](session, sourced["statistic"], arguments, page)
     reference = run_ids(sourced["reference"]) if sourced.get("reference") else ()
     asked = Question(sourced["statistic"], sourced.get("metric", ""), run_ids(sourced["source"]), reference)
+    if asked.statistic in traded.OF_NEIGHBOURS:
+        return {traded.OF_NEIGHBOURS[asked.statistic](session, page.engine, asked.runs, asked.reference)}
     return {_of_runs(session, asked)}
 
 
@@ -102,7 +107,23 @@ def _at_step(session: Session, sourced: Mapping[str, str]) -> float:
 def _of_runs(session: Session, asked: Question) -> float:
     if asked.reference and asked.statistic in OF_PAIRS:
         return OF_PAIRS[asked.statistic](session, asked)
+    if len(asked.runs) == 1 and asked.statistic in ("lo", "hi"):
+        return _over_items(session, asked)[asked.statistic]
     return OF_VALUES[asked.statistic](measured(session, asked.metric, asked.runs))
+
+
+def _over_items(session: Session, asked: Question) -> dict[str, float]:
+    """The ends of Wilson's 95 % interval of one run's share of test items."""
+    row = session.get_one(MeasurementRow, (asked.runs[0], asked.metric))
+    assert row.value is not None
+    z, share, items = (
+        float(stats.norm.ppf(0.975)),
+        row.value,
+        int(row.detail.get("counted_items") or row.detail["items"]),
+    )
+    centre = (share + z**2 / (2 * items)) / (1 + z**2 / items)
+    half = z / (1 + z**2 / items) * math.sqrt(share * (1 - share) / items + z**2 / (4 * items**2))
+    return {"lo": centre - half, "hi": centre + half}
 
 
 def _formula(text: str) -> tuple[str, dict[str, str]]:

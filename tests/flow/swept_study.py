@@ -34,3 +34,19 @@ RANKS = (
     ranked(4, (0.9383, 0.9350, 0.9367), 4_400),
 )
 """Rank 1 learns too little, rank 4 does what rank 16 does."""
+
+
+def prefixed(length: int, accuracy: tuple[float, ...]) -> Row:
+    """Prefix tuning of one length."""
+    return Row(
+        "prefix_tuning",
+        f"Prefix tuning n{length}",
+        "soft_prompt",
+        accuracy,
+        64_205 * length,
+        37_345 * length,
+        (6.7e-3, 2e-2, 6e-2),
+        (0.857, 0.890, 0.877),
+        probe(4_030, 0.00441, 1.77e8, 0.35),
+        {"num_virtual_tokens": length},
+    )

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from app.schemas import Axis, Number, Pareto, ParetoAxis, ParetoPoint
 from app.ui.cells import HEAD_UNITS, QUALITY, SHORT_TITLES
 from app.ui.charts.column_axis import ColumnAxis, column_axis
-from app.ui.charts.points import Point, Words, entry, text_trace
+from app.ui.charts.names import Named, sides
+from app.ui.charts.points import Point, Words, entry, halo, text_trace
 from app.ui.numbers import format_number
 from app.ui.theme import Palette
 
@@ -23,11 +24,10 @@ FILLED = 0.5
 NAMED = 0.2
 LOGARITHMIC = frozenset({"count", "bytes", "seconds", "per_second", "joules"})
 """Quantities of which equal ratios take equal room."""
-CLOSE = (0.30, 0.09)
-"""Names nearer than this, as shares of the figure, stand on other sides of their markers."""
-SIDES = ("top center", "bottom center", "middle left", "middle right")
+PLANES = {False: (880.0, 300.0), True: (240.0, 340.0)}
+"""Narrow or not -> width and height in px of what lies between the axes, on the smallest screen of either kind."""
 EDGE = 0.12
-"""Nearer than this to an edge, words stand on the inner side."""
+"""Nearer than this to the lower edge, the words at the floor stand above it."""
 ON_PAPER: tuple[Axis, Axis] = ("x", "y")
 
 
@@ -92,9 +92,9 @@ def pareto(found: Pareto, palette: Palette, *, headline: str, narrow: bool = Fal
     _floor(figure, plane)
     _line(figure, plane)
     _whiskers(figure, plane)
-    sides = _sides(plane, FILLED if narrow else NAMED)
+    placed = _sides(plane, FILLED if narrow else NAMED, narrow)
     for point in sorted(found.points, key=lambda point: point.front_share):
-        figure.add_trace(_marker(plane, point, sides.get(point.configuration)))
+        figure.add_trace(_marker(plane, point, placed[point.configuration]))
     _layout(figure, plane, narrow)
     return figure
 
@@ -111,7 +111,8 @@ def _floor(figure: go.Figure, plane: Plane) -> None:
     said = Point(f"quality floor {format_number(least)}", [entry(least)])
     inner = "top left" if at < EDGE else "bottom left"
     x, y, side = (1.0, at, inner) if axis == "y" else (at, 0.0, "top right")
-    figure.add_trace(text_trace([x], [y], [said], plane.palette.ink_2, textposition=side, size=11))
+    style = {"textposition": side, "size": 11, "shadow": halo(plane.palette)}
+    figure.add_trace(text_trace([x], [y], [said], plane.palette.ink_2, **style))
 
 
 def _line(figure: go.Figure, plane: Plane) -> None:
@@ -154,16 +155,15 @@ def _marker(plane: Plane, point: ParetoPoint, side: str | None) -> go.Scatter:
     the name with its share of draws, None: without a name."""
     x, y = plane.at(point)
     hover = _describe(plane, point)
-    name = Words().name(point.label).say(" ").number(point.numbers["front_share"]).point()
     return go.Scatter(
         x=[x],
         y=[y],
         mode="markers" if side is None else "markers+text",
         name=point.label,
         marker=_mark(plane, point, x),
-        text=None if side is None else [name.text],
+        text=None if side is None else [_name(point).text],
         textposition=side,
-        textfont={"size": 11, "color": plane.palette.ink},
+        textfont={"size": 11, "color": plane.palette.ink, "shadow": halo(plane.palette)},
         hovertext=[hover.text],
         hoverinfo="text",
         customdata=[hover.numbers],
@@ -206,24 +206,22 @@ def _describe(plane: Plane, point: ParetoPoint) -> Point:
     return words.say(f"<br>{point.numbers['y'].source} · ").runs(runs).point()
 
 
-def _sides(plane: Plane, least: float) -> dict[int, str]:
-    """Configuration -> the side of its name, of the points that are on the front in many draws; names that are close
-    stand on different sides."""
-    sides: dict[int, str] = {}
-    placed: list[tuple[float, float, int]] = []
-    for point in sorted((point for point in plane.found.points if point.front_share >= least), key=plane.at):
+def _sides(plane: Plane, least: float, narrow: bool) -> dict[int, str | None]:
+    """Configuration -> the side of its name, of the points that are on the front in many draws and have room for it;
+    the surest first."""
+    width, height = PLANES[narrow]
+    surest = sorted(plane.found.points, key=lambda point: -point.front_share)
+    named = []
+    for point in surest:
         x, y = plane.at(point)
-        taken = {side for px, py, side in placed if abs(px - x) < CLOSE[0] and abs(py - y) < CLOSE[1]}
-        side = next((side for side in range(len(SIDES)) if side not in taken), 0)
-        placed.append((x, y, side))
-        sides[point.configuration] = _turned_inwards(SIDES[side], x)
-    return sides
+        characters = len(_name(point).text) - len("<b></b>") if point.front_share >= least else 0
+        named.append(Named(x * width, y * height, _size(plane, point), characters))
+    found = sides(named, width=width, height=height)
+    return {point.configuration: side for point, side in zip(surest, found, strict=True)}
 
 
-def _turned_inwards(side: str, x: float) -> str:
-    vertical, horizontal = side.split()
-    inner = "right" if x < EDGE else "left" if x > 1 - EDGE else horizontal
-    return f"{vertical} {inner}"
+def _name(point: ParetoPoint) -> Point:
+    return Words().name(point.label).say(" ").number(point.numbers["front_share"]).point()
 
 
 def _layout(figure: go.Figure, plane: Plane, narrow: bool) -> None:

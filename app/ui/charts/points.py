@@ -146,10 +146,15 @@ def describe_gap(row: ConfigurationView, difference: Difference, reference: str)
     return words.runs(difference.run_ids).say(" against ").runs(difference.reference_run_ids).point()
 
 
+def halo(palette: Palette) -> str:
+    """A text-shadow that keeps lines behind words from running through them."""
+    return ", ".join(f"{x}px {y}px 2px {palette.surface}" for x in (-1, 1) for y in (-1, 1))
+
+
 def text_trace(
     xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any
 ) -> go.Scatter:
-    """One text trace for many points. style: textposition and size (px)."""
+    """One text trace for many points. style: textposition, size (px) and shadow."""
     return go.Scatter(
         x=xs,
         y=ys,
@@ -157,7 +162,7 @@ def text_trace(
         text=[point.text for point in points],
         customdata=[point.numbers for point in points],
         textposition=style.get("textposition", "middle center"),
-        textfont={"size": style.get("size", 12), "color": colours},
+        textfont={"size": style.get("size", 12), "color": colours, "shadow": style.get("shadow")},
         hoverinfo="skip",
         cliponaxis=False,
     )

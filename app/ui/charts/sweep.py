@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.schemas import MetricCard, Number, SweepPoint, Sweeps, SweepView
-from app.ui.charts.points import Point, Words, entry, text_trace
+from app.ui.charts.points import Point, Words, entry, halo, text_trace
 from app.ui.numbers import format_number
 from app.ui.theme import Palette
 
@@ -39,7 +39,8 @@ def _title(found: Sweeps, panel: str, headline: str) -> str:
     cards: dict[str, MetricCard] = {str(name): card for name, card in found.metrics.items()}
     card = cards[panel]
     name = headline[:1].upper() + headline[1:] if panel == "quality" else card.title
-    return f"{name} {'↑' if card.better == 'higher' else '↓'}"
+    unit = f", {card.unit}" if card.quantity == "per_second" else ""
+    return f"{name}{unit} {'↑' if card.better == 'higher' else '↓'}"
 
 
 def _panel(chosen: SweepView, panel: str, palette: Palette) -> list[go.Scatter]:
@@ -133,8 +134,9 @@ def _line(figure: go.Figure, chosen: SweepView, palette: Palette, row: int, colu
     line = {"color": palette.ink_2, "width": 1.2, "dash": "dash"}
     figure.add_hline(y=chosen.line.value, line=line, layer="below", row=row, col=column)
     said = Point(f"enough: {format_number(chosen.line)}", [entry(chosen.line)])
-    last = max(point.value for point in chosen.points)
-    trace = text_trace([last], [chosen.line.value], [said], palette.ink_2, textposition="bottom left", size=11)
+    first = min(point.value for point in chosen.points)
+    style = {"textposition": "top right", "size": 11, "shadow": halo(palette)}
+    trace = text_trace([first], [chosen.line.value], [said], palette.ink_2, **style)
     figure.add_trace(trace, row, column)
 
 

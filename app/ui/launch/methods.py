@@ -17,13 +17,18 @@ STARTING_ROWS: list[Row] = [{"method": name, "fixed": {}, "label": ""} for name 
 REFERENCES = ("untuned", "head_only", "full")
 
 
-def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_model: str) -> html.Section:
-    """Presets, then every method but the references, which come with every study."""
+def method_panel(
+    methods: list[MethodCard], presets: list[PresetCard], base_model: str, chosen: str = ""
+) -> html.Section:
+    """Presets, then every method but the references, which come with every study. chosen: the key of the preset that
+    the form opens with; without one, or with one that is not there, it opens with two methods."""
+    preset = next((card for card in presets if card.key == chosen), None)
+    rows, note = preset_rows(preset) if preset is not None else (STARTING_ROWS, "")
     chips = [_chip(preset.key, preset.title, preset.summary) for preset in presets]
     offered = [card for card in methods if not card.reference]
     body = [
         html.Div([html.Span("Presets", className="quiet"), *chips, _chip("", "None", "")], className="row-of"),
-        html.P(id="preset-note", className="quiet", role="status"),
+        html.P(note, id="preset-note", className="quiet", role="status"),
         html.Div(id="methods-problem", role="status"),
         *method_cards(offered, base_model),
         html.P(
@@ -32,8 +37,8 @@ def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_mode
             className="quiet references-note",
         ),
         *hyperparameter_forms(offered),
-        dcc.Store(id="methods-chosen", data=STARTING_ROWS),
-        dcc.Store(id="preset-chosen", data=""),
+        dcc.Store(id="methods-chosen", data=rows),
+        dcc.Store(id="preset-chosen", data=preset.key if preset is not None else ""),
         dcc.Store(id="references-offered", data=references_offered(methods)),
     ]
     return panel("Which methods?", body, search_field())
@@ -90,14 +95,15 @@ async def choose_methods(
             )
         except ApiProblem as problem:
             return no_update, no_update, problem.detail
-        rows, note = _preset_rows(next((card for card in known if card.key == key), None))
+        rows, note = preset_rows(next((card for card in known if card.key == key), None))
         return rows, key, note
     method = ctx.triggered_id["method"]
     others = [row for row in chosen if row["method"] != method]
     return (others if len(others) < len(chosen) else [*chosen, {"method": method, "fixed": {}, "label": ""}]), "", ""
 
 
-def _preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
+def preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
+    """The rows of a preset that can be had here, and a sentence about it and the others."""
     if preset is None:
         return [], ""
     entries = [entry for entry in preset.entries if entry.not_offered is None and entry.method not in REFERENCES]

@@ -25,8 +25,8 @@ from app.ui.states import error
 register_page(__name__, path="/studies/new", name="New study", title="New study · PEFT Atlas")
 
 
-async def layout() -> Any:
-    """The form, from what the catalogues hold now."""
+async def layout(preset: str = "", **_: str) -> Any:
+    """The form, from what the catalogues hold now; an address that names a preset has its methods chosen."""
     api = client()
     try:
         tasks, kinds, models = await api.tasks(), await api.task_kinds(), await api.base_models()
@@ -45,7 +45,7 @@ async def layout() -> Any:
                     html.Div(
                         [
                             task_panel(tasks, kinds, models),
-                            method_panel(methods, presets, first),
+                            method_panel(methods, presets, first, preset),
                             budget_panel(),
                         ],
                         className="new-main",

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update, register_page, set_props
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.schemas import Comparison, RunView, StudyView
@@ -12,23 +12,31 @@ from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.radar import MOST_METHODS, default_choice
 from app.ui.session import client
 from app.ui.states import empty, error, loading
-from app.ui.study import actions, head, tabs
-from app.ui.study.views import Shown, evidence_view, radar_view
+from app.ui.study import actions, front, head, sweeps, tabs
+from app.ui.study.shown import in_place
+from app.ui.study.trade_off import TradeOff
+from app.ui.study.views import evidence_view, radar_view
 from app.ui.theme import palette
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title="Study · PEFT Atlas")
+front.register()
+sweeps.register()
 
 VIEWS = ("Heatmap", "Table", "Tuning", "Seeds", "Failures")
 TICK_MS = 2_000
 RUNS_A_PAGE = 200
 
 
-async def layout(study_id: str = "", **_: str) -> Any:
-    """The whole head at once; figures follow when the browser has said its colours and width."""
+async def layout(study_id: str = "", **query: str) -> Any:
+    """The whole head at once; figures follow when the browser has said its colours and width.
+
+    The address may say which trade-off (x, y, z, floor) and which sweep is shown.
+    """
     if not (study_id.isascii() and study_id.isdigit()):
         return _not_a_study(study_id)
     try:
         view, comparison = await _read(client(), int(study_id))
+        swept = await client().sweeps(view.id)
     except ApiProblem as problem:
         return error("This study could not be read", problem.detail)
     matrix = Matrix(comparison, view.metric)
@@ -45,7 +53,9 @@ async def layout(study_id: str = "", **_: str) -> Any:
             html.Div(_head_parts(view, matrix, await _hardware(client(), view)), id="study-head"),
             html.Div(id="study-extended", role="status"),
             _main_panel(matrix),
+            front.panel(matrix, TradeOff.from_query(query, matrix)),
             _radar_panel(matrix),
+            sweeps.panel(swept, query.get("sweep")),
             actions.confirmations(view),
         ],
         className="study",
@@ -196,17 +206,7 @@ async def show_evidence(
     except ApiProblem as problem:
         return error("The comparison could not be read", problem.detail), "error"
     matrix = Matrix(comparison, view.metric)
-    return _show(evidence_view(name, view, matrix, runs, sort, palette(scheme), narrow=narrow), shown)
-
-
-def _show(new: Shown, shown: str | None) -> tuple[Any, Any]:
-    """New results change what is on screen in place; anything else replaces it."""
-    only_results = set(ctx.triggered_prop_ids) == {"study-version.data"}
-    if not (only_results and new.updates and new.kind == shown):
-        return new.children, new.kind
-    for component, properties in new.updates.items():
-        set_props(component, properties)
-    return no_update, no_update
+    return in_place(evidence_view(name, view, matrix, runs, sort, palette(scheme), narrow=narrow), shown)
 
 
 async def _all_runs(api: AtlasClient, study: int) -> list[RunView]:
@@ -242,7 +242,7 @@ async def show_radar(
     except ApiProblem as problem:
         return error("The comparison could not be read", problem.detail), "error"
     wanted = [int(configuration) for configuration in chosen]
-    return _show(radar_view(Matrix(comparison, view.metric), wanted, palette(scheme), narrow=narrow), shown)
+    return in_place(radar_view(Matrix(comparison, view.metric), wanted, palette(scheme), narrow=narrow), shown)
 
 
 @callback(

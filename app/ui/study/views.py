@@ -1,13 +1,6 @@
-"""What the study's two panels show: built whole at first, then changed in place while runs come in.
+"""What the panels of heatmap and radar show."""
 
-Replacing a figure's component makes it vanish for a moment; setting its properties does not. So a view is its
-components and, by id, the properties that new results change.
-"""
-
-from dataclasses import dataclass, field
-from typing import Any
-
-from dash import dcc, html
+from dash import html
 
 from app.schemas import RunView, StudyView
 from app.ui.cells import QUALITY, Matrix
@@ -19,19 +12,10 @@ from app.ui.states import empty
 from app.ui.study import tabs
 from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table, table_note
 from app.ui.study.grid import comparison_grid, rows
+from app.ui.study.shown import Shown, image
 from app.ui.theme import Palette
 
-GRAPH = {"displayModeBar": False, "responsive": True}
 LEAST_AXES = 3
-
-
-@dataclass(frozen=True)
-class Shown:
-    """kind: what is on screen; `updates` apply where the same kind already is, else `children` replace it."""
-
-    kind: str
-    children: Any
-    updates: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def evidence_view(
@@ -60,11 +44,10 @@ def _heatmap(view: StudyView, matrix: Matrix, sort: str, colours: Palette, *, na
         dot_list(matrix, metric, colours, seeds=seeds) if narrow else heatmap(matrix, colours, seeds=seeds, sort=metric)
     )
     sentence, legend = figure_sentence(matrix), heatmap_legend(matrix, narrow=narrow)
-    graph = dcc.Graph(id="study-figure", figure=draw, config=GRAPH, style={"height": draw.layout.height})
     children = html.Div(
         [
             html.P(sentence, id="study-figure-sentence", className="visually-hidden"),
-            _image(graph, "study-figure-sentence"),
+            image("study-figure", draw, "study-figure-sentence"),
             html.Div(legend, id="study-legend", className="legend"),
             save_buttons("study-figure", f"study-{view.id}-{'dots' if narrow else 'heatmap'}"),
         ]
@@ -86,12 +69,11 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
         return Shown("nothing", html.Div([html.P(note, className="study-note"), html.P(why, className="study-quiet")]))
     draw = radar(matrix, wanted, colours, narrow=narrow)
     scores = profile_table(matrix, wanted, axes)
-    graph = dcc.Graph(id="study-radar-figure", figure=draw, config=GRAPH, style={"height": draw.layout.height})
     children = html.Div(
         [
             html.P(note, id="study-radar-sentence", className="study-note"),
             html.Div(
-                [_image(graph, "study-radar-sentence"), html.Div(scores, id="study-radar-scores")],
+                [image("study-radar-figure", draw, "study-radar-sentence"), html.Div(scores, id="study-radar-scores")],
                 className="radar-grid",
             ),
             save_buttons("study-radar-figure", f"study-{matrix.comparison.study}-profile"),
@@ -103,11 +85,6 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
         "study-radar-scores": {"children": scores},
     }
     return Shown("narrow figure" if narrow else "figure", children, updates)
-
-
-def _image(graph: dcc.Graph, sentence: str) -> html.Div:
-    """A figure as one image, described by a sentence."""
-    return html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": sentence})
 
 
 def _nothing_yet(view: StudyView) -> html.Div:

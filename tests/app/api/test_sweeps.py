@@ -76,7 +76,7 @@ async def test_the_best_is_told_from_rank_one_and_not_from_rank_sixteen(api: htt
     said = plain(found.sentence)
     assert "LoRA r4 has the largest composite" in said
     assert "No difference in quality to LoRA r16 is shown" in said
-    assert "The smallest that keeps 95.0\u202f% of full fine-tuning's gain is LoRA r4." in said
+    assert "The smallest that keeps 95\u202f% of full fine-tuning's gain is LoRA r4." in said
     for view in found.neighbours:
         zero_within = view.interval[0].value <= 0 <= view.interval[1].value
         assert zero_within == (view.verdict == "tie")
