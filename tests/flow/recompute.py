@@ -329,9 +329,10 @@ def _trainable(name: str, base_model: str) -> float:
 
 
 def _queued(given: Mapping[str, str]) -> float:
-    """Every tuned row has its grid, its seeds and a probe; untuned its seeds and a probe."""
-    tuned, grid, seeds = (int(given[name]) for name in ("tuned", "grid", "seeds"))
-    return float(tuned * (grid + seeds + 1) + seeds + 1)
+    """Every tuned row has its grid, its seeds and a probe; untuned its seeds and a probe. own: what rows with learning
+    rates of their own have more."""
+    tuned, grid, seeds, untuned, own = (int(given[name]) for name in ("tuned", "grid", "seeds", "untuned", "own"))
+    return float(tuned * (grid + seeds + 1) + untuned * (seeds + 1) + own)
 
 
 Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
