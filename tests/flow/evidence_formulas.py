@@ -1,4 +1,4 @@
-"""The formulas of fronts, sweeps and the selection guide: by hand where they are short, else asked of the service
+"""The formulas of fronts and sweeps: by hand where they are short, else asked of the service
 again, for what is drawn has one home."""
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,6 @@ from app.services import results
 from app.services.callers import LOCAL
 from app.services.evidence import read_evidence
 from app.services.pareto import pareto
-from app.services.selection_guide import selection_guide
 from peft_core.task import sign
 
 Given = Mapping[str, str]
@@ -24,10 +23,6 @@ def _front(engine: Engine, given: Given) -> BaseModel:
     axes: tuple[Axis, ...] = ("x", "y", "z")
     names = {axis: given[axis] for axis in axes if axis in given}
     return pareto(engine, LOCAL, int(given["study"]), names, float(given["floor"]) if "floor" in given else None)
-
-
-def _guide(engine: Engine, given: Given) -> BaseModel:
-    return selection_guide(engine, LOCAL, int(given["study"]) if "study" in given else None, {})
 
 
 def _composite(engine: Engine, given: Given) -> float:
@@ -63,7 +58,6 @@ def _told(document: Any, statistic: str) -> Iterator[float]:
 
 EVIDENCE_FORMULAS: dict[str, Callable[[Session, str, Given, Engine], set[float]]] = {
     "pareto": lambda _, statistic, given, engine: set(_told(_front(engine, given), statistic)),
-    "selection_guide": lambda _, statistic, given, engine: set(_told(_guide(engine, given), statistic)),
     "sweep_composite": lambda _, __, given, engine: {_composite(engine, given)},
     "least_kept": lambda session, _, given, __: {_least_kept(session, given)},
     "share_of_gain": lambda *_: {0.95},

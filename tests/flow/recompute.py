@@ -33,6 +33,7 @@ from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 from tests.flow.derived import DERIVED
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
+from tests.flow.recommend_figures import case_figure, guide_figure, guide_leaf, guide_values, lookup_figure
 from tests.flow.run_figures import median_of_steps, run_figure
 
 T = TypeVar("T")
@@ -361,5 +362,14 @@ FORMULAS: dict[str, Formula] = {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
+    "selection_guide": lambda session, statistic, given, page: guide_figure(
+        session, page.engine, page.query, statistic, given
+    ),
+    "guide_leaf": lambda _, statistic, given, page: guide_leaf(page.query, statistic, given),
+    "guide_values": lambda session, _, given, __: guide_values(session, given),
+    "lookup": lambda session, statistic, given, page: lookup_figure(
+        session, page.engine, page.query, statistic, given, page.store
+    ),
+    "study_case": lambda session, statistic, given, __: {case_figure(session, given, statistic)},
 }
 """The named formulas of the pages, each computed again from the rows."""
