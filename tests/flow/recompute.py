@@ -103,7 +103,18 @@ def _at_step(session: Session, sourced: Mapping[str, str]) -> float:
 def _of_runs(session: Session, asked: Question) -> float:
     if asked.reference and asked.statistic in OF_PAIRS:
         return OF_PAIRS[asked.statistic](session, asked)
+    if asked.statistic in ("lo", "hi") and len(asked.runs) == 1:
+        return _over_items(session, asked)
     return OF_VALUES[asked.statistic](measured(session, asked.metric, asked.runs))
+
+
+def _over_items(session: Session, asked: Question) -> float:
+    """An end of the interval of a single run's counted share: Wilson's, over its test items."""
+    row = session.get_one(MeasurementRow, (asked.runs[0], asked.metric))
+    assert row.value is not None, "an interval is shown of a value that is missing"
+    items = row.detail.get("counted_items") or len(session.get_one(PredictionSet, asked.runs[0]).scores)
+    ends = stats.binomtest(round(row.value * items), items).proportion_ci(method="wilson")
+    return float(ends.low if asked.statistic == "lo" else ends.high)
 
 
 def _formula(text: str) -> tuple[str, dict[str, str]]:

@@ -174,7 +174,11 @@ def _study(leaf: LeafView, pick: StudyPick) -> html.Li:
         return html.Li([head, html.Div(pick.reason, className="quiet")])
     picked = named(pick.label, pick.family or "external")
     case = Case(pick.study, leaf.scenarios[0], leaf.weights, leaf.constraints, leaf.quality_floor)
-    why = html.A("why", href=address("study", case.query()), **{"aria-label": f"Why {pick.name} picks it"})
+    why = html.A(
+        "why",
+        href=address("study", case.query()),
+        **{"aria-label": f"Why {pick.name} picks it", "data-label": pick.name},
+    )
     told = html.Span(["first in ", show(pick.p_best), " of the draws · ", why], className="quiet")
     return html.Li([head, html.Div([picked, told], className="guide-pick-head")])
 

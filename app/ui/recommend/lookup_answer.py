@@ -94,8 +94,12 @@ def _title(found: Lookup) -> list[Any]:
 
 
 def _sure(found: Lookup, p_best: Number) -> html.Div:
-    note = "if the ratios carry over as they did" if found.basis == "estimated" else "of the draws rank it first"
-    parts = [html.Div("P(best)", className="label"), html.Div(show(p_best), className="recommend-p")]
+    single = found.basis == "measured" and single_seed(found)
+    note = "no seed noise in it" if single else "of the draws rank it first"
+    if found.basis == "estimated":
+        note = "if the ratios carry over as they did"
+    big = html.Div(show(p_best), className="recommend-p" + (" recommend-p-single" if single else ""))
+    parts = [html.Div("P(best)", className="label"), big]
     return html.Div([*parts, html.Div(note, className="label")])
 
 
@@ -107,9 +111,17 @@ def _notes(found: Lookup) -> list[Any]:
     for name in found.unchecked:
         title = CONSTRAINT_FIELDS[name].title
         lines.append(f"“{title}” could not be checked: nothing here has a figure to hold against it.")
+    if found.basis == "measured" and single_seed(found):
+        lines.append("One seed only: intervals are over test items, and how much seeds vary is not known.")
     if not lines:
         return []
     return [html.Div(html.Ul([html.Li(line) for line in lines], className="note-list"), className="recommend-notes")]
+
+
+def single_seed(found: Lookup) -> bool:
+    """Whether the quality of some row rests on one run."""
+    qualities = [row.figures["task_performance"].absolute for row in found.rows if "task_performance" in row.figures]
+    return any(quality is not None and len(quality.run_ids) == 1 for quality in qualities)
 
 
 def _next_step(found: Lookup, case: LookedUp) -> list[Any]:
