@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Configuration, Study
-from app.schemas import Lookup, Recommendation, RecommendationRequest
+from app.schemas import Lookup, RankedCandidate, Recommendation, RecommendationRequest, Vetoed
 from app.services.base_models import list_base_models
 from app.services.callers import LOCAL
 from app.services.catalogue import list_scenarios
@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.ui.recommend.guide_case import GuideCase
 from app.ui.recommend.lookup_case import Choices, LookedUp
 from peft_core.compare.selection_guide import LEAVES, limits_of
+from peft_core.scenario import ConstraintName
 
 Arguments = Mapping[str, str]
 T = TypeVar("T")
@@ -43,18 +44,16 @@ def guide_figure(
     and the guide's regret."""
     if statistic == "least_studies":
         return {3.0}
-    case = GuideCase.from_query(query)
+    limits = GuideCase.from_query(query).constraints
+    study = int(arguments["study"]) if "study" in arguments else None
     if "leaf" not in arguments:
-        guide = _once(session, case.query(), lambda: selection_guide(engine, LOCAL, case.study, case.constraints))
+        guide = _once(session, f"{study} {limits}", lambda: selection_guide(engine, LOCAL, study, limits))
         assert guide.regret is not None, "a regret is shown where none is known"
         told = guide.regret
         return {told.guide.value, told.always.value} if statistic.startswith("regret") else {float(told.studies)}
-    studies = [case.study] if case.study is not None else list(session.scalars(select(Study.id)))
+    studies = [study] if study is not None else list(session.scalars(select(Study.id)))
     leaf = arguments["leaf"]
-    answers = [
-        _once(session, f"{case.constraints} {study} {leaf}", partial(_asked, engine, study, leaf, case))
-        for study in studies
-    ]
+    answers = [_once(session, f"{limits} {one} {leaf}", partial(_asked, engine, one, leaf, limits)) for one in studies]
     told_by = [answer for answer in answers if answer.ranked]
     if statistic == "studies_that_answer":
         return {float(len(told_by))}
@@ -72,8 +71,8 @@ def _once(session: Session, what: str, read: Callable[[], T]) -> T:
     return kept[what]
 
 
-def _asked(engine: Engine, study: int, leaf: str, case: GuideCase) -> Recommendation:
-    question = LEAVES[leaf].question(limits_of(leaf, case.constraints))
+def _asked(engine: Engine, study: int, leaf: str, limits: Mapping[ConstraintName, float]) -> Recommendation:
+    question = LEAVES[leaf].question(limits_of(leaf, limits))
     asked = RecommendationRequest(
         study=study,
         weights=dict(question.weights),
@@ -87,9 +86,10 @@ def _shares(session: Session, answers: list[Recommendation]) -> set[float]:
     """By method: the share of draws that its rows win, in the mean over the studies."""
     won: dict[str, float] = {}
     for answer in answers:
-        for row in answer.ranked:
+        rows: list[RankedCandidate | Vetoed] = [*answer.ranked, *answer.vetoed]
+        for row in rows:
             method = session.get_one(Configuration, row.configuration).method
-            won[method] = won.get(method, 0.0) + row.p_best.value / len(answers)
+            won[method] = won.get(method, 0.0) + (row.p_best.value if row.p_best else 0.0) / len(answers)
     return set(won.values())
 
 
