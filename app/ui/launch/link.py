@@ -55,7 +55,9 @@ def preset_address(preset: str) -> str:
 
 def read_methods(text: str) -> list[LinkedMethod]:
     """The methods that an address names; nothing of them is checked."""
-    found = []
+    found: list[LinkedMethod] = []
+    if text == NONE:
+        return found
     for match in ENTRY.finditer(text):
         name, inside, rates = match.groups()
         pairs = (pair.partition(":") for pair in (inside or "").split(",") if pair)

@@ -9,7 +9,7 @@ from app.client import ApiProblem
 from app.schemas import SelectionGuide, StudyView
 from app.ui.recommend.case import CONSTRAINT_FIELDS
 from app.ui.recommend.guide_case import LIMITS, GuideCase, answers_to, reached
-from app.ui.recommend.guide_leaf import every_leaf, leaf_panel, regret_panel
+from app.ui.recommend.guide_leaf import every_leaf, leaf_panel, regret_panel, spoken
 from app.ui.recommend.guide_tree import guide_tree
 from app.ui.recommend.views import case_store
 from app.ui.session import client
@@ -31,10 +31,11 @@ def opening(query: dict[str, str], studies: list[StudyView]) -> list[Any]:
         case_store("guide", case.query()),
         _evidence(studies, case),
         html.Div(
-            [html.Div(loading(), id="guide-tree"), html.Div(id="guide-leaf", **{"aria-live": "polite"})],
+            [html.Div(loading(), id="guide-tree"), html.Div(id="guide-leaf")],
             className="guide-grid",
         ),
         html.Div(id="guide-below", className="recommend-answer"),
+        html.P(id="guide-said", className="visually-hidden", role="status"),
     ]
 
 
@@ -93,6 +94,7 @@ def declare_callbacks() -> None:
     )(choose)
     callback(
         Output("guide-leaf", "children"),
+        Output("guide-said", "children"),
         Output({"type": "guide-branch", "goal": ALL}, "aria-pressed"),
         Output({"type": "recommend-query", "view": "guide"}, "data"),
         Input("guide-document", "data"),
@@ -136,11 +138,11 @@ def follow(
     """Where the answers lead, which branches are taken, and the address of it."""
     case = _case(study, answers, limits)
     if document is None:
-        return [], [no_update] * len(branches), case.query()
+        return [], "", [no_update] * len(branches), case.query()
     found = SelectionGuide.model_validate(document)
-    goals, _ = reached(found, answers)
+    goals, here = reached(found, answers)
     pressed = ["true" if branch["goal"] in goals else "false" for branch in branches]
-    return leaf_panel(found, answers), pressed, case.query()
+    return leaf_panel(found, answers), spoken(here), pressed, case.query()
 
 
 def _case(study: str, answers: dict[str, bool], limits: list[float | str | None]) -> GuideCase:

@@ -51,6 +51,13 @@ def leaf_panel(guide: SelectionGuide, answers: Mapping[str, bool]) -> list[Any]:
     return [_headline(guide, here), html.Div([_studies(here), _textbook(here)], className="recommend-columns")]
 
 
+def spoken(here: GuideQuestionView | LeafView) -> str:
+    """What a screen reader is told after an answer: the next question, or the pick."""
+    if isinstance(here, GuideQuestionView):
+        return here.text
+    return f"{VERDICTS[here.verdict][0]}{f': {here.title}' if here.title else ''}."
+
+
 def _next_question(question: GuideQuestionView, *, first: bool) -> html.Section:
     told = "Two or three answers lead to a pick." if first else "One more answer, or two."
     return html.Section(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from app.client import ApiProblem, AtlasClient
 from app.schemas import ScenarioCard
 from app.ui.recommend.case import CONSTRAINT_FIELDS, DEFAULT_FLOOR, own_limits
-from app.ui.recommend.lookup_answer import lookup_answer
+from app.ui.recommend.lookup_answer import lookup_answer, spoken
 from app.ui.recommend.lookup_case import LEAST, MOST, Choices, LookedUp
 from app.ui.recommend.lookup_form import FIELDS, LIMITS, OWN, UNRANKED, lookup_form
 from app.ui.recommend.views import case_store
@@ -31,16 +31,21 @@ async def opening(api: AtlasClient, query: dict[str, str], scenarios: list[Scena
     return [
         case_store("lookup", case.query()),
         html.Div(
-            [lookup_form(there, case), html.Div(loading(), id="lookup-answer", **{"aria-live": "polite"})],
+            [lookup_form(there, case), html.Div(loading(), id="lookup-answer")],
             className="lookup",
         ),
+        html.P(id="lookup-said", className="visually-hidden", role="status"),
     ]
 
 
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
     callback(
-        output=(Output("lookup-answer", "children"), Output({"type": "recommend-query", "view": "lookup"}, "data")),
+        output=(
+            Output("lookup-answer", "children"),
+            Output("lookup-said", "children"),
+            Output({"type": "recommend-query", "view": "lookup"}, "data"),
+        ),
         inputs={
             "fields": {name: Input(f"lookup-{name}", "value") for name in FIELDS},
             "scenario": Input("lookup-scenario", "value"),
@@ -67,7 +72,7 @@ def declare_callbacks() -> None:
 async def look_up(fields: dict[str, Any], scenario: str, floor: float | str, limits: list[float | str | None]) -> Any:
     """The answer to the case as it stands."""
     if wrong := _wrong(fields):
-        return partial("The case is not complete. ", wrong), no_update
+        return partial("The case is not complete. ", wrong), wrong, no_update
     case = _case(fields, scenario, floor, limits)
     api = client()
     tasks = await api.tasks()
@@ -76,8 +81,8 @@ async def look_up(fields: dict[str, Any], scenario: str, floor: float | str, lim
         cards = await api.metrics()
     except (ApiProblem, ValidationError) as problem:
         why = problem.detail if isinstance(problem, ApiProblem) else "Its numbers do not go together."
-        return partial("This case cannot be looked up. ", why), case.query()
-    return lookup_answer(found, case, {card.key: card for card in cards}), case.query()
+        return partial("This case cannot be looked up. ", why), why, case.query()
+    return lookup_answer(found, case, {card.key: card for card in cards}), spoken(found), case.query()
 
 
 async def choose_scenario(scenario: str) -> Any:

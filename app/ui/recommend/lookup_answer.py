@@ -55,6 +55,11 @@ def lookup_answer(found: Lookup, case: LookedUp, cards: Mapping[str, MetricCard]
     )
 
 
+def spoken(found: Lookup) -> str:
+    """What a screen reader is told after a change."""
+    return f"{BASES[found.basis][0].capitalize()}. {' or '.join(found.picks)}"
+
+
 # -- the headline ------------------------------------------------------------------------------------------------------
 
 

@@ -178,3 +178,14 @@ def test_a_refusal_leads_to_the_study_that_would_answer(
     [run] = links(lookup_answer(looked_up(engine, settings, registered), registered, cards))
     assert "task=dialogues" in run
     assert "kind=" not in run
+
+
+@pytest.mark.usefixtures("three")
+def test_where_every_method_is_ruled_out_the_chapters_are_run(
+    engine: Engine, settings: Settings, cards: dict[str, MetricCard]
+) -> None:
+    case = LookedUp(**{**vars(SIZED), "constraints": {"storage_bytes": 1.0}})
+    page = lookup_answer(looked_up(engine, settings, case), case, cards)
+    assert "Not enough evidence" in text_of(page)
+    [run] = [link for link in links(page) if link.startswith("/studies/new")]
+    assert "methods=full,lora,adapter" in run

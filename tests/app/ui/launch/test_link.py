@@ -136,6 +136,11 @@ def test_a_preset_fills_its_rows_in(there: Catalogues) -> None:
 # -- what is not there -------------------------------------------------------------------------------------------------
 
 
+def test_no_methods_at_all_leave_the_forms_own(there: Catalogues) -> None:
+    form = filled(there, methods="none", references="none")
+    assert (form.rows, form.references, form.notes) == (STARTING_ROWS, [], [])
+
+
 def test_an_address_that_asks_for_nothing_is_the_plain_form(there: Catalogues) -> None:
     form = filled(there)
     assert not form.linked
