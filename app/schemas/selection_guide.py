@@ -49,13 +49,23 @@ class StudyPick(Document):
     configuration: int | None = None
     method: str | None = None
     label: str | None = None
+    family: Family | None = None
     p_best: Number | None = None
     reason: str | None = None
 
 
+class RunnerUp(Document):
+    """The method that comes next. p_best: as a leaf's own."""
+
+    method: str
+    title: str
+    family: Family
+    p_best: Number
+
+
 class LeafView(Document):
     """One path's case and its answer. p_best: the share of draws, in the mean over the studies that answer, in which a
-    configuration of `method` ranks first. studies: how many answer. runner_up: the method that comes next."""
+    configuration of `method` ranks first. studies: how many answer. runner_up None: no other method is ever first."""
 
     key: str
     path: list[PathStep]
@@ -68,7 +78,7 @@ class LeafView(Document):
     title: str | None
     family: Family | None
     p_best: Number | None
-    runner_up: str | None
+    runner_up: RunnerUp | None
     studies: int
     picks: list[StudyPick]
     textbook: TextbookLeaf

@@ -185,13 +185,13 @@ class _Answer:
             },
             unchecked=unchecked,
             how=absolutes.how,
-            run_next=self._run_next([rows[name].method for name in choices if name != REFERENCE]),
+            run_next=self._run_next([rows[name].method for name in choices if name != REFERENCE] or _first_methods()),
         )
 
     def refused(self, absolutes: Absolutes) -> Lookup:
         """No study can speak for the case: what to run."""
-        methods = [row.method for row in presets()[FIRST_METHODS].rows()]
-        return self._document("refused", self._why_refused(), [], how=absolutes.how, run_next=self._run_next(methods))
+        run_next = self._run_next(_first_methods())
+        return self._document("refused", self._why_refused(), [], how=absolutes.how, run_next=run_next)
 
     def _document(self, basis: str, label: Sentence, rows: list[LookupRow], **answer: Any) -> Lookup:
         return Lookup(
@@ -252,6 +252,10 @@ class _Answer:
             methods=list(dict.fromkeys(methods)),
             references=REFERENCES,
         )
+
+
+def _first_methods() -> list[str]:
+    return [row.method for row in presets()[FIRST_METHODS].rows()]
 
 
 def _case_view(case: Case) -> LookupCase:

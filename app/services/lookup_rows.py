@@ -207,19 +207,19 @@ def ruled_out(
         if sentence is not None:
             return sentence
     if quality.value.value < quality_floor:
-        floor = lookup_number(quality_floor, "fraction", "quality_floor", "quality_floor")
+        floor = lookup_number(quality_floor, "fraction", "quality_floor", "quality_floor", estimated=False)
         return [number(quality.value), text(" of full fine-tuning's gain is below the floor "), number(floor)]
     return None
 
 
 def _over(row: LookupRow, name: ConstraintName, limit: float) -> Sentence | None:
     figure = row.figures.get(LIMITS[name])
-    words = LIMITS[name].replace("_", " ")
+    words = metrics()[LIMITS[name]].title.lower() if LIMITS[name] in metrics() else "training time"
     if figure is None or figure.absolute is None:
         return [text(f"no {words} is known to hold against the limit")]
     if figure.absolute.value <= limit:
         return None
-    given = lookup_number(limit, figure.absolute.quantity, "limit", f"constraint {name}")
+    given = lookup_number(limit, figure.absolute.quantity, "limit", f"constraint {name}", estimated=False)
     return [number(figure.absolute), text(f" of {words} is above the limit "), number(given)]
 
 

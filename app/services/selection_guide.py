@@ -1,6 +1,7 @@
 """The selection guide: each leaf asked as a recommendation of one study or of all that a team has."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from app.schemas import (
     NumberQuantity,
     Part,
     PathStep,
+    RunnerUp,
     SelectionGuide,
     Sentence,
     StudyPick,
@@ -108,7 +110,6 @@ class _Guide:
     def _leaf(self, key: str, leaf: Leaf) -> LeafView:
         answers = self._answers[key]
         found = combine(answers)
-        order = list(found.shares)
         question = leaf.question(limits_of(key, self._limits))
         return LeafView(
             key=key,
@@ -122,14 +123,22 @@ class _Guide:
             title=None if found.method is None else _title(found.method),
             family=self._family(found.method) if found.method else None,
             p_best=None if found.method is None else self._share(key, found.shares[found.method], answers),
-            runner_up=order[1] if len(order) > 1 and found.shares[order[1]] > 0 else None,
+            runner_up=self._runner_up(key, found, answers),
             studies=found.studies,
             picks=[self._pick(key, answer) for answer in answers],
             textbook=self._textbook(leaf, found, answers),
             sentence=self._words(key, found, answers) if found.method else self._no_words(answers),
         )
 
-    def _family(self, method: str) -> str:
+    def _runner_up(self, leaf: str, found: Combined, answers: Sequence[StudyAnswer]) -> RunnerUp | None:
+        order = list(found.shares)
+        if len(order) < 2 or found.shares[order[1]] <= 0:
+            return None
+        second = order[1]
+        share = self._share(leaf, found.shares[second], answers)
+        return RunnerUp(method=second, title=_title(second), family=self._family(second), p_best=share)
+
+    def _family(self, method: str) -> Any:
         return next(row.family for row in self._rows.values() if row.method == method)
 
     def _pick(self, leaf: str, found: StudyAnswer) -> StudyPick:
@@ -146,6 +155,7 @@ class _Guide:
             configuration=row.id,
             method=row.method,
             label=row.label,
+            family=self._family(row.method),
             p_best=self._share(leaf, first.p_best, [found], f"configuration {row.id}"),
         )
 

@@ -34,6 +34,7 @@ from peft_core.scenario import scenarios
 from tests.flow import traded
 from tests.flow.derived import DERIVED
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
+from tests.flow.recommend_figures import case_figure, guide_figure, guide_leaf, guide_values, lookup_figure
 from tests.flow.run_figures import median_of_steps, run_figure
 
 T = TypeVar("T")
@@ -350,9 +351,10 @@ def _trainable(name: str, base_model: str) -> float:
 
 
 def _queued(given: Mapping[str, str]) -> float:
-    """Every tuned row has its grid, its seeds and a probe; untuned its seeds and a probe."""
-    tuned, grid, seeds = (int(given[name]) for name in ("tuned", "grid", "seeds"))
-    return float(tuned * (grid + seeds + 1) + seeds + 1)
+    """Every tuned row has its grid, its seeds and a probe; untuned its seeds and a probe. own: what rows with learning
+    rates of their own have more."""
+    tuned, grid, seeds, untuned, own = (int(given[name]) for name in ("tuned", "grid", "seeds", "untuned", "own"))
+    return float(tuned * (grid + seeds + 1) + untuned * (seeds + 1) + own)
 
 
 Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
@@ -381,5 +383,14 @@ FORMULAS: dict[str, Formula] = {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
+    "selection_guide": lambda session, statistic, given, page: guide_figure(
+        session, page.engine, page.query, statistic, given
+    ),
+    "guide_leaf": lambda _, statistic, given, page: guide_leaf(page.query, statistic, given),
+    "guide_values": lambda session, _, given, __: guide_values(session, given),
+    "lookup": lambda session, statistic, given, page: lookup_figure(
+        session, page.engine, page.query, statistic, given, page.store
+    ),
+    "study_case": lambda session, statistic, given, __: {case_figure(session, given, statistic)},
 }
 """The named formulas of the pages, each computed again from the rows."""

@@ -1,36 +1,49 @@
 """The hyper-parameters of the chosen methods: one form for each, generated from its schema."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, clientside_callback, dcc, html
+from pydantic import JsonValue
 
 from app.schemas import HyperparameterField, MethodCard
 
 Row = dict[str, Any]
-"""A chosen row: {"method": name, "fixed": the hyper-parameters that a preset fixes, "label": what tells it apart}."""
+"""A chosen row: {"method": name, "fixed": the hyper-parameters that a preset fixes, "label": what tells it apart}, and
+"learning_rates" where a link names some."""
 
 MOST_OPEN = 5
 """Of more chosen methods than this the forms are closed: their titles say what can be changed."""
 
 
-def hyperparameter_forms(methods: list[MethodCard]) -> list[Any]:
+def hyperparameter_forms(
+    methods: list[MethodCard], values: Mapping[str, Mapping[str, JsonValue]] | None = None
+) -> list[Any]:
     """A place for the chosen methods' forms, and the forms of all: drawing those that nobody asked for takes a browser
-    seconds."""
-    forms = {card.name: _form(card) for card in methods if card.hyperparameters}
+    seconds. values: what the fields of a method open with, where it is not the default."""
+    given = values or {}
+    forms = {card.name: _form(card, given.get(card.name, {})) for card in methods if card.hyperparameters}
     return [html.Div(id="method-forms"), dcc.Store(id="forms-of-methods", data=forms)]
 
 
-def _form(card: MethodCard) -> html.Details:
+def _form(card: MethodCard, values: Mapping[str, JsonValue]) -> html.Details:
     """Its parts are in the order in which the browser fills them: title, rows, fields."""
     return html.Details(
         [
             html.Summary(html.H3(f"{card.title}: hyper-parameters")),
             html.P("", className="quiet"),
-            html.Div([_field(card.name, field) for field in card.hyperparameters], className="fields"),
+            html.Div(
+                [_field(card.name, _opening(field, values)) for field in card.hyperparameters], className="fields"
+            ),
         ],
         className="hyper",
     )
+
+
+def _opening(field: HyperparameterField, values: Mapping[str, JsonValue]) -> HyperparameterField:
+    """The field with the value that it opens with."""
+    return field.model_copy(update={"default": values[field.name]}) if field.name in values else field
 
 
 def _field(method: str, field: HyperparameterField) -> Any:
@@ -71,7 +84,11 @@ def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[s
     for identity, value in zip(identities, values, strict=True):
         truth = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
         typed.setdefault(identity["method"], {})[identity["field"]] = truth
-    return [{"method": row["method"], "hyperparameters": typed.get(row["method"], {}) | row["fixed"]} for row in chosen]
+    return [
+        {"method": row["method"], "hyperparameters": typed.get(row["method"], {}) | row["fixed"]}
+        | ({"learning_rates": row["learning_rates"]} if "learning_rates" in row else {})
+        for row in chosen
+    ]
 
 
 # Each form is filled with what was typed into it before another method was chosen.

@@ -2,46 +2,60 @@
 
 from typing import Any
 
+import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.schemas import MethodCard, PresetCard
 from app.ui.elements import panel
 from app.ui.launch.cards import fact, method_cards, search_field
+from app.ui.launch.filling import OWN, REFERENCES, Filling
 from app.ui.launch.hyperparameters import Row, hyperparameter_forms
-from app.ui.launch.task import OWN
 from app.ui.session import client
 
-STARTING_ROWS: list[Row] = [{"method": name, "fixed": {}, "label": ""} for name in ("lora", "adapter")]
-
-REFERENCES = ("untuned", "head_only", "full")
+REFERENCE_TITLES = {"untuned": "Untuned", "head_only": "Head only", "full": "Full fine-tuning"}
 
 
-def method_panel(
-    methods: list[MethodCard], presets: list[PresetCard], base_model: str, chosen: str = ""
-) -> html.Section:
-    """Presets, then every method but the references, which come with every study. chosen: the key of the preset that
-    the form opens with; without one, or with one that is not there, it opens with two methods."""
-    preset = next((card for card in presets if card.key == chosen), None)
-    rows, note = preset_rows(preset) if preset is not None else (STARTING_ROWS, "")
+def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_model: str, form: Filling) -> html.Section:
+    """Presets, every method but the references, and the references, which come with every study unless unchecked."""
     chips = [_chip(preset.key, preset.title, preset.summary) for preset in presets]
     offered = [card for card in methods if not card.reference]
     body = [
         html.Div([html.Span("Presets", className="quiet"), *chips, _chip("", "None", "")], className="row-of"),
-        html.P(note, id="preset-note", className="quiet", role="status"),
+        html.P(id="preset-note", className="quiet", role="status"),
         html.Div(id="methods-problem", role="status"),
         *method_cards(offered, base_model),
-        html.P(
-            "Full fine-tuning, head-only and untuned are always measured beside them, where the task can have them."
-            " Every method has a grid of learning rates of its own; the best on validation is taken.",
-            className="quiet references-note",
-        ),
-        *hyperparameter_forms(offered),
-        dcc.Store(id="methods-chosen", data=rows),
-        dcc.Store(id="preset-chosen", data=preset.key if preset is not None else ""),
+        _references(form),
+        *hyperparameter_forms(offered, form.values),
+        dcc.Store(id="methods-chosen", data=form.rows),
+        dcc.Store(id="preset-chosen", data=form.preset),
         dcc.Store(id="references-offered", data=references_offered(methods)),
     ]
     return panel("Which methods?", body, search_field())
+
+
+def _references(form: Filling) -> html.Div:
+    """The rows that the others are compared with."""
+    boxes = [dmc.Checkbox(value=name, label=title, size="xs") for name, title in REFERENCE_TITLES.items()]
+    return html.Div(
+        [
+            dmc.CheckboxGroup(
+                html.Div(boxes, className="row-of"),
+                id="study-references",
+                label="Measured beside them, where the task can have them",
+                description=(
+                    "Untuned is the floor of the quality scale, full fine-tuning its other end: without them nothing"
+                    " is recommended."
+                ),
+                value=form.references,
+            ),
+            html.P(
+                "Every method has a grid of learning rates of its own; the best on validation is taken.",
+                className="quiet",
+            ),
+        ],
+        className="references-note",
+    )
 
 
 def _chip(key: str, title: str, summary: str) -> html.Button:
@@ -95,15 +109,14 @@ async def choose_methods(
             )
         except ApiProblem as problem:
             return no_update, no_update, problem.detail
-        rows, note = preset_rows(next((card for card in known if card.key == key), None))
+        rows, note = _preset_rows(next((card for card in known if card.key == key), None))
         return rows, key, note
     method = ctx.triggered_id["method"]
     others = [row for row in chosen if row["method"] != method]
     return (others if len(others) < len(chosen) else [*chosen, {"method": method, "fixed": {}, "label": ""}]), "", ""
 
 
-def preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
-    """The rows of a preset that can be had here, and a sentence about it and the others."""
+def _preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
     if preset is None:
         return [], ""
     entries = [entry for entry in preset.entries if entry.not_offered is None and entry.method not in REFERENCES]

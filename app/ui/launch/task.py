@@ -8,29 +8,28 @@ from dash import Input, Output, clientside_callback, dcc, html
 
 from app.schemas import BaseModelCard, TaskCard, TaskKindCard
 from app.ui.elements import panel
+from app.ui.launch.filling import OWN, Filling
 from app.ui.numbers import format_value
-
-OWN = "own"
-"""The choice of a dataset or a base model of one's own."""
 
 TYPING_MILLISECONDS = 400
 """So long after the last letter a base model is looked at."""
 
 ROLES = ("text", "label", "pair", "choices", "group")
-COLUMN_DEFAULTS = {"text": "text", "label": "label"}
 GROUP = {"title": "Group column, optional", "meaning": "Rows with the same value stay together in one split."}
 
 
-def task_panel(tasks: list[TaskCard], kinds: list[TaskKindCard], models: list[BaseModelCard]) -> html.Section:
+def task_panel(
+    tasks: list[TaskCard], kinds: list[TaskKindCard], models: list[BaseModelCard], form: Filling
+) -> html.Section:
     """Task, base model, and the fields for datasets and folders of one's own, hidden until they are wanted."""
     own_task = {"value": OWN, "label": "A dataset of my own"}
     own_model = {"value": OWN, "label": "A folder of my own"}
     fields = [
-        html.Div(dmc.TextInput(id="study-name", label="Name", value="New study"), className="wide"),
+        html.Div(dmc.TextInput(id="study-name", label="Name", value=form.name), className="wide"),
         dmc.Select(
             id="study-task",
             label="Task",
-            value=tasks[0].name if tasks else OWN,
+            value=form.task,
             allowDeselect=False,
             searchable=True,
             data=[*({"value": task.name, "label": task.title} for task in tasks), own_task],
@@ -38,16 +37,16 @@ def task_panel(tasks: list[TaskCard], kinds: list[TaskKindCard], models: list[Ba
         dmc.Select(
             id="study-base-model",
             label="Base model",
-            value=models[0].name,
+            value=form.base_model,
             allowDeselect=False,
             data=[*({"value": model.name, "label": _model_title(model)} for model in models), own_model],
         ),
-        html.Div(_own_dataset(kinds), id="own-dataset", className="fields wide", style={"display": "none"}),
+        html.Div(_own_dataset(kinds, form), id="own-dataset", className="fields wide", style={"display": "none"}),
         html.Div(
             dmc.TextInput(
                 id="study-base-model-path",
                 label="Model folder",
-                value="",
+                value=form.folder,
                 debounce=TYPING_MILLISECONDS,
                 description="Under the home's models folder or an allowed root; or org/name of a hub.",
             ),
@@ -78,10 +77,10 @@ def _columns(kind: TaskKindCard) -> dict[str, dict[str, str]]:
     return read | {"group": GROUP}
 
 
-def _own_dataset(kinds: list[TaskKindCard]) -> list[Any]:
+def _own_dataset(kinds: list[TaskKindCard], form: Filling) -> list[Any]:
     columns = [
         html.Div(
-            dmc.TextInput(id=f"study-{role}-column", label=role, value=COLUMN_DEFAULTS.get(role, "")),
+            dmc.TextInput(id=f"study-{role}-column", label=role, value=form.columns.get(role, "")),
             id=f"column-{role}",
         )
         for role in ROLES
@@ -90,13 +89,13 @@ def _own_dataset(kinds: list[TaskKindCard]) -> list[Any]:
         dmc.TextInput(
             id="study-dataset",
             label="Dataset",
-            value="",
+            value=form.dataset,
             description="A file or folder under the home's datasets folder or an allowed root; or org/name of a hub.",
         ),
         dmc.Select(
             id="study-kind",
             label="Kind of task",
-            value="classification",
+            value=form.kind,
             allowDeselect=False,
             data=[{"value": kind.name, "label": kind.title} for kind in kinds],
         ),

@@ -3,7 +3,8 @@
 Element ids that tests and scripts may rely on: `study-name`, `study-task`, `study-kind`, `study-dataset`,
 `study-text-column` (and -label-, -pair-, -choices-, -group-), `study-base-model`, `study-base-model-path`,
 `study-length-kind`, `study-length`, `study-batch`, `study-max-length`, `study-seeds`, `study-grid`,
-`study-evaluations`, `study-patience`, `study-accumulation`, `study-checkpointing`, `launch-study`, `launch-problem`;
+`study-evaluations`, `study-patience`, `study-accumulation`, `study-checkpointing`, `study-device`,
+`study-references`, `launch-study`, `launch-problem`;
 {"type": "preset", "name": KEY}; {"type": "method-toggle", "method": NAME};
 {"type": "hyperparameter", "method": NAME, "field": FIELD}.
 """
@@ -12,12 +13,14 @@ from typing import Any
 
 from dash import ALL, Input, Output, State, callback, dcc, html, no_update, register_page
 
-from app.client import ApiProblem
+from app.client import ApiProblem, AtlasClient
+from app.schemas import MethodCard, PresetCard
 from app.ui.elements import facts, page_head, panel
 from app.ui.launch.budget import budget_document, budget_panel
+from app.ui.launch.filling import OWN, REFERENCES, Catalogues, Filling, fill, offered_only, with_kept
 from app.ui.launch.hyperparameters import Row, method_entries
 from app.ui.launch.methods import method_panel
-from app.ui.launch.task import OWN, ROLES, task_document, task_panel
+from app.ui.launch.task import ROLES, task_document, task_panel
 from app.ui.numbers import by_formula, show
 from app.ui.session import client
 from app.ui.states import error
@@ -25,28 +28,33 @@ from app.ui.states import error
 register_page(__name__, path="/studies/new", name="New study", title="New study · PEFT Atlas")
 
 
-async def layout(preset: str = "", **_: str) -> Any:
-    """The form, from what the catalogues hold now; an address that names a preset has its methods chosen."""
+async def layout(**query: str) -> Any:
+    """The form, from what the catalogues hold now, filled in with what the address asks for."""
     api = client()
     try:
         tasks, kinds, models = await api.tasks(), await api.task_kinds(), await api.base_models()
         if not models:
             return error("There is no base model yet", "Run `make assets`, or put one under models in the home folder.")
-        first, kind = models[0].name, tasks[0].kind if tasks else "classification"
-        methods, presets = await api.methods(first, kind=kind), await api.presets(first, kind=kind)
+        there = Catalogues(
+            tasks, kinds, models, await api.presets(models[0].name, kind="classification"), await api.metrics()
+        )
+        form = fill(query, there)
+        methods, presets = await _offered(api, form, there)
     except ApiProblem as problem:
         return error("The catalogues could not be read", problem.detail)
     return html.Div(
         [
             dcc.Location(id="study-go", refresh="callback-nav"),
+            dcc.Store(id="study-kept", data=form.kept),
             page_head("New study", "Every method gets the same data, steps and tuning budget."),
+            *_from_link(form),
             html.Div(
                 [
                     html.Div(
                         [
-                            task_panel(tasks, kinds, models),
-                            method_panel(methods, presets, first, preset),
-                            budget_panel(),
+                            task_panel(tasks, kinds, models, form),
+                            method_panel(methods, presets, form.folder or form.base_model, form),
+                            budget_panel(form),
                         ],
                         className="new-main",
                     ),
@@ -56,6 +64,40 @@ async def layout(preset: str = "", **_: str) -> Any:
             ),
         ]
     )
+
+
+async def _offered(api: AtlasClient, form: Filling, there: Catalogues) -> tuple[list[MethodCard], list[PresetCard]]:
+    """The methods and presets with what the form's base model and task cannot have; a base model that cannot be read
+    gives way to the first."""
+    kind = next((task.kind for task in there.tasks if task.name == form.task), form.kind)
+    try:
+        asked = form.folder or form.base_model
+        methods, presets = await api.methods(asked, kind=kind), await api.presets(asked, kind=kind)
+    except ApiProblem as problem:
+        if not form.folder:
+            raise
+        form.notes.append(f"The base model “{form.folder}” cannot be read: {problem.detail}")
+        form.folder, form.base_model = "", there.models[0].name
+        return await _offered(api, form, there)
+    offered_only(form, {card.name: card.not_offered for card in methods}, {card.name: card.title for card in methods})
+    return methods, presets
+
+
+def _from_link(form: Filling) -> list[Any]:
+    """What the link filled in beyond the fields, and what of it does not exist."""
+    told = html.Ul([html.Li(text) for text in form.told], className="note-list")
+    notes = html.Ul([html.Li(text) for text in form.notes], className="note-list")
+    away = html.A("Start from an empty form", href="/studies/new")
+    filled = html.Div(
+        [html.B("Filled in from a link. "), "Check it and launch. ", away, *([told] if form.told else [])],
+        id="study-linked",
+        className="note note-plain",
+        role="status",
+    )
+    ignored = html.Div(
+        [html.B("Left out, for it is not there:"), notes], id="study-ignored", className="note note-warn", role="status"
+    )
+    return [*([filled] if form.linked else []), *([ignored] if form.notes else [])]
 
 
 def _launch_panel() -> html.Section:
@@ -72,21 +114,24 @@ def _launch_panel() -> html.Section:
     Output("study-size", "children"),
     Input("methods-chosen", "data"),
     Input("references-offered", "data"),
+    Input("study-references", "value"),
     Input("study-seeds", "value"),
     Input("study-grid", "value"),
 )
-async def count_runs(chosen: list[Row], references: list[str], seeds: Any, grid: str) -> Any:
+async def count_runs(chosen: list[Row], offered: list[str], wanted: list[str], seeds: Any, grid: str) -> Any:
     """How many runs the study will queue; the sum is spelled out."""
     if not isinstance(seeds, int) or seeds < 1:
         return html.P("Give a number of seeds.", className="quiet")
-    if not references:
+    if not offered:
         return html.P("Nothing can be run: this base model cannot do this kind of task.", className="quiet")
-    points = int(grid) if int(grid) > 1 else 0
-    tuned_references = len(set(references) - {"untuned"})
-    tuned = len(chosen) + tuned_references
+    references = set(offered) & set(wanted)
+    points = _tuning_runs(int(grid))
+    tuned_references = len(references - {"untuned"})
+    tuned, untuned = len(chosen) + tuned_references, len(references & {"untuned"})
     per_row = points + seeds + 1
-    total = tuned * per_row + seeds + 1
-    asked = f"tuned {tuned}, grid {points}, seeds {seeds}"
+    own = sum(_tuning_runs(len(row["learning_rates"])) - points for row in chosen if "learning_rates" in row)
+    total = tuned * per_row + untuned * (seeds + 1) + own
+    asked = f"tuned {tuned}, grid {points}, seeds {seeds}, untuned {untuned}, own {own}"
     return [
         html.Div([_exact(total, f"queued_runs({asked})"), " runs"], className="estimate-big"),
         facts(
@@ -96,6 +141,11 @@ async def count_runs(chosen: list[Row], references: list[str], seeds: Any, grid:
             }
         ),
     ]
+
+
+def _tuning_runs(rates: int) -> int:
+    """A single learning rate is taken as it is."""
+    return rates if rates > 1 else 0
 
 
 def _exact(value: int, formula: str) -> html.Span:
@@ -111,11 +161,22 @@ def _exact(value: int, formula: str) -> html.Span:
             name: State(f"study-{name}", "value")
             for name in (
                 *("name", "task", "dataset", "kind", "base-model", "base-model-path", "length-kind", "length", "batch"),
-                *("max-length", "seeds", "grid", "evaluations", "patience", "accumulation", "checkpointing"),
+                *(
+                    "max-length",
+                    "seeds",
+                    "grid",
+                    "evaluations",
+                    "patience",
+                    "accumulation",
+                    "checkpointing",
+                    "device",
+                    "references",
+                ),
             )
         },
         "columns": {role: State(f"study-{role}-column", "value") for role in ROLES},
         "kind_columns": State("kind-columns", "data"),
+        "kept": State("study-kept", "data"),
         "values": State({"type": "hyperparameter", "method": ALL, "field": ALL}, "value"),
         "identities": State({"type": "hyperparameter", "method": ALL, "field": ALL}, "id"),
     },
@@ -128,6 +189,7 @@ async def launch(
     field: dict[str, Any],
     columns: dict[str, str],
     kind_columns: dict[str, dict[str, dict[str, str]]],
+    kept: dict[str, Any],
     values: list[Any],
     identities: list[dict[str, str]],
 ) -> Any:
@@ -145,9 +207,11 @@ async def launch(
         "seeds": field["seeds"],
         "grid_points": int(field["grid"]),
         "methods": method_entries(chosen, values, identities),
+        "references": [name for name in REFERENCES if name in field["references"]],
+        "device": None if field["device"] == "any" else field["device"],
     }
     try:
-        study = await client().create_study(document)
+        study = await client().create_study(with_kept(document, kept))
     except ApiProblem as problem:
         return no_update, _problem(problem)
     return f"/studies/{study.id}", None

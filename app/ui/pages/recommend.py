@@ -1,79 +1,45 @@
-"""Recommend: which method for a case, from one study's evidence, with its uncertainty."""
+"""Recommend: which method for a case: from one study, by the derived selection guide, or for what was not measured."""
 
-import asyncio
-from typing import Any
+from typing import Any, cast, get_args
 
-import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update, register_page
+from dash import html, register_page
 
-from app.client import ApiProblem, AtlasClient
-from app.schemas import Recommendation, ScenarioCard, StudyView
-from app.ui.cells import Matrix
-from app.ui.recommend.answer import answer
-from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, DEFAULT_FLOOR, Case, of_scenario, own_limits
-from app.ui.recommend.controls import controls, limit_of, scenario_cards, textbook
+from app.client import ApiProblem
+from app.ui.recommend import from_study, guide, lookup
+from app.ui.recommend.views import View, keep_case_in_address, view_links
 from app.ui.session import client
-from app.ui.states import empty, error, loading
+from app.ui.states import empty, error
 
 register_page(__name__, path="/recommend", name="Recommend", title="Recommend · PEFT Atlas")
 
+PROMISES: dict[View, str] = {
+    "study": "Which method for your case, from what one study measured.",
+    "guide": "The textbook's questions, every answer derived from what was measured.",
+    "lookup": "A case of your own: measured, estimated from the nearest studies, or what to run to know it.",
+}
 
-async def layout(**query: str) -> Any:
-    """The case of the address (study, scenario, weights, constraints, floor), completed where it is silent."""
+
+async def layout(view: str = "study", **query: str) -> Any:
+    """One of the three parts; the address holds which one and its case."""
+    shown: View = cast(View, view) if view in get_args(View) else "study"
     api = client()
     try:
         studies = (await api.studies(limit=200)).items
         cards = await api.scenarios()
+        if shown == "lookup":
+            body = await lookup.opening(api, query, cards)
+        elif not studies:
+            body = [_no_study()]
+        else:
+            body = guide.opening(query, studies) if shown == "guide" else from_study.opening(query, studies, cards)
     except ApiProblem as problem:
         return error("The studies could not be read", problem.detail)
-    if not studies:
-        return html.Div([_head([], None), _no_study()])
-    case = _opening_case(query, studies, cards)
-    card = next(card for card in cards if card.key == case.scenario)
-    return html.Div(
-        [
-            dcc.Store(id="recommend-scenario", data=case.scenario),
-            dcc.Store(id="recommend-query", data=case.query()),
-            _head(studies, case.study),
-            html.Div(id="recommend-cards", children=scenario_cards(cards, case.scenario, {})),
-            html.Div(
-                [
-                    html.Div(controls(card, case), id="recommend-controls"),
-                    html.Div(loading(), id="recommend-answer"),
-                ],
-                className="recommend-grid",
-            ),
-        ],
-        className="recommend",
-    )
+    return html.Div([_head(shown), *body], className="recommend")
 
 
-def _opening_case(query: dict[str, str], studies: list[StudyView], cards: list[ScenarioCard]) -> Case:
-    """What the address asks, completed: a finished study before others, the first scenario."""
-    asked = Case.from_query(query)
-    known = {study.id for study in studies}
-    finished = [study.id for study in studies if study.status == "succeeded"]
-    study = asked.study if asked.study in known else (finished or [studies[0].id])[0]
-    card = next((card for card in cards if card.key == asked.scenario), cards[0])
-    if asked.scenario != card.key:
-        return of_scenario(card, study)
-    limits = own_limits(card) if asked.constraints is None else asked.constraints
-    return Case(study, card.key, asked.weights, limits, asked.floor)
-
-
-def _head(studies: list[StudyView], chosen: int | None) -> html.Header:
-    words = [html.H1("Recommend"), html.P("Which method for your case, from what was measured.", className="quiet")]
-    select = dmc.Select(
-        id="recommend-study",
-        data=[{"value": str(study.id), "label": study.name} for study in studies],
-        value=None if chosen is None else str(chosen),
-        allowDeselect=False,
-        searchable=len(studies) > 8,
-        w=280,
-        maw="100%",
-        attributes={"input": {"aria-label": "Study that is the evidence"}},
-    )
-    return html.Header([html.Div(words), *([select] if studies else [])], className="page-head")
+def _head(view: View) -> html.Header:
+    words = html.Div([html.H1("Recommend"), html.P(PROMISES[view], className="quiet")])
+    return html.Header([words, view_links(view)], className="page-head")
 
 
 def _no_study() -> Any:
@@ -84,95 +50,7 @@ def _no_study() -> Any:
     )
 
 
-@callback(
-    Output({"type": "weight", "name": ALL}, "value"),
-    Output({"type": "limit", "name": ALL}, "value"),
-    Output("recommend-floor", "value"),
-    Output("recommend-scenario", "data"),
-    Input({"type": "scenario", "key": ALL}, "n_clicks"),
-    Input("recommend-reset", "n_clicks"),
-    State("recommend-scenario", "data"),
-    prevent_initial_call=True,
-)
-async def choose_scenario(clicks: list[int | None], reset: int | None, current: str) -> Any:
-    """A scenario brings its own weights and limit; Reset brings them back."""
-    if not any(clicks) and not reset:
-        return [no_update] * len(CRITERION_TITLES), [no_update] * len(CONSTRAINT_FIELDS), no_update, no_update
-    key = ctx.triggered_id["key"] if isinstance(ctx.triggered_id, dict) else current
-    card = next(card for card in await client().scenarios() if card.key == key)
-    case = of_scenario(card, None)
-    weights = [card.weights.get(name, 0.0) for name in CRITERION_TITLES]
-    limits: list[float | str] = [
-        ("" if (limit := limit_of(case, name)) is None else limit) for name in CONSTRAINT_FIELDS
-    ]
-    return weights, limits, 100 * DEFAULT_FLOOR, key
-
-
-@callback(
-    Output("recommend-answer", "children"),
-    Output("recommend-cards", "children"),
-    Output("recommend-query", "data"),
-    Input("recommend-study", "value"),
-    Input("recommend-scenario", "data"),
-    Input({"type": "weight", "name": ALL}, "value"),
-    Input({"type": "limit", "name": ALL}, "value"),
-    Input("recommend-floor", "value"),
-)
-async def ask(
-    study: str, scenario: str, weights: list[float], limits: list[float | str | None], floor: float | str
-) -> Any:
-    """The answer to the case as it stands, and every scenario's own answer for the cards."""
-    api = client()
-    cards = await api.scenarios()
-    card = next(card for card in cards if card.key == scenario)
-    case = _case(int(study), card, weights, limits, floor)
-    try:
-        comparison, view = await asyncio.gather(api.comparison(int(study)), api.study(int(study)))
-        answers = await _answers(api, cards, int(study))
-        found = await api.recommend(case.request())
-    except ApiProblem as problem:
-        return error("No recommendation could be made", problem.detail), no_update, case.query()
-    shown = [answer(found, Matrix(comparison, view.metric), card), textbook(cards, answers)]
-    return shown, scenario_cards(cards, scenario, answers), case.query()
-
-
-def _case(
-    study: int, card: ScenarioCard, weights: list[float], limits: list[float | str | None], floor: float | str
-) -> Case:
-    """Fields as a person left them; an empty limit is none, an empty floor the default."""
-    chosen = dict(zip(CRITERION_TITLES, (float(weight) for weight in weights), strict=True))
-    own = any(abs(chosen[name] - card.weights.get(name, 0.0)) > 1e-9 for name in CRITERION_TITLES)
-    held = {
-        name: float(limit) * CONSTRAINT_FIELDS[name].scale
-        for name, limit in zip(CONSTRAINT_FIELDS, limits, strict=True)
-        if limit not in (None, "")
-    }
-    share = DEFAULT_FLOOR if floor in (None, "") else float(floor) / 100
-    return Case(study, card.key, chosen if own else None, held, share)
-
-
-async def _answers(api: AtlasClient, cards: list[ScenarioCard], study: int) -> dict[str, Recommendation]:
-    """What the study answers to every scenario as it stands."""
-    found = await asyncio.gather(*(api.recommend(of_scenario(card, study).request()) for card in cards))
-    return {card.key: one for card, one in zip(cards, found, strict=True)}
-
-
-# The address follows the case without a navigation, which would mount the page anew under the person's hand.
-clientside_callback(
-    """function(query) {
-        if (query !== undefined && window.location.pathname === '/recommend') {
-            window.history.replaceState(null, '', '/recommend' + (query ? '?' + query : ''));
-        }
-        return window.dash_clientside.no_update;
-    }""",
-    Output("recommend-query", "id"),
-    Input("recommend-query", "data"),
-    prevent_initial_call=True,
-)
-
-# The number beside a slider follows it at once; the question is asked when the slider is let go.
-clientside_callback(
-    "function(values) { return values.map(function(value) { return Number(value).toFixed(2); }); }",
-    Output({"type": "weight-shown", "name": ALL}, "children"),
-    Input({"type": "weight", "name": ALL}, "value"),
-)
+keep_case_in_address()
+from_study.declare_callbacks()
+guide.declare_callbacks()
+lookup.declare_callbacks()

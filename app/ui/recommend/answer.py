@@ -6,18 +6,14 @@ from dash import html
 
 from app.schemas import Change, Number, RankedCandidate, Recommendation, ScenarioCard, Vetoed
 from app.ui.cells import Matrix
+from app.ui.launch.link import study_address
 from app.ui.numbers import show
 from app.ui.recommend.case import CRITERION_TITLES
+from app.ui.recommend.verdicts import VERDICTS, verdict_tag
 from app.ui.sentences import sentence
 from app.ui.study.parts import named, tag
 from app.ui.study.tabs import table
 
-VERDICTS = {
-    "clear": ("Clear", "good", "The draws and, where quality decides, the paired test separate it from the runner-up."),
-    "lean": ("Leaning", "warn", "The likeliest, but not separated from the runner-up."),
-    "no clear winner": ("No clear winner", "warn", "Two methods are about as likely; what each buys is said below."),
-    "not enough evidence": ("Not enough evidence", "warn", "Nothing can be recommended from these runs yet."),
-}
 LEAST_NAMED = 0.15
 """A segment of the bar this wide has room for its name."""
 RAW_COLUMNS = 3
@@ -28,7 +24,7 @@ def answer(found: Recommendation, matrix: Matrix, card: ScenarioCard | None) -> 
     """Everything right of the sliders."""
     return html.Div(
         [
-            _headline(found, card, single=_single_seed(found)),
+            _headline(found, card),
             *([_ranking(found, matrix)] if found.ranked else []),
             html.Div([_changes(found), _ruled_out(found)], className="recommend-columns"),
         ],
@@ -36,29 +32,24 @@ def answer(found: Recommendation, matrix: Matrix, card: ScenarioCard | None) -> 
     )
 
 
-def _single_seed(found: Recommendation) -> bool:
-    """Whether quality rests on one seed, so that no seed noise is in the probabilities."""
-    return any(
-        len(row.values["task_performance"].run_ids) == 1 for row in found.ranked if "task_performance" in row.values
-    )
-
-
-def _headline(found: Recommendation, card: ScenarioCard | None, *, single: bool) -> html.Section:
-    word, tone, meaning = VERDICTS[found.verdict]
-    picks = [row for key in found.picks for row in found.ranked if row.configuration == key]
-    probability = [_probability(picks[0], single)] if picks else []
+def _headline(found: Recommendation, card: ScenarioCard | None) -> html.Section:
+    tone = VERDICTS[found.verdict][1]
+    first = next((row for row in found.ranked if row.configuration == found.pick), None)
+    probability = [] if first is None else [_probability(first, found.seed_variance == "unknown")]
     return html.Section(
         [
             html.Div(
                 [
-                    html.Div([tag(word, tone, meaning), *_setting(card)], className="recommend-verdict"),
-                    html.H2(_title(found, picks), className="recommend-headline"),
+                    html.Div([verdict_tag(found.verdict), *_setting(card)], className="recommend-verdict"),
+                    html.H2(_title(found), className="recommend-headline"),
                     html.P(sentence(found.reason), className="recommend-reason"),
+                    *_beats(found),
+                    *_rests_on(found),
                     *_next_step(found),
                 ]
             ),
             *probability,
-            *([_split(found, picks)] if picks else []),
+            *([_split(found)] if found.picks else []),
         ],
         className=f"panel recommend-lead recommend-{tone}",
         **{"data-region": "evidence"},
@@ -70,28 +61,46 @@ def _setting(card: ScenarioCard | None) -> list[Any]:
     return [html.Span(f"For {name}, from one study", className="quiet")]
 
 
-def _title(found: Recommendation, picks: list[RankedCandidate]) -> list[Any]:
-    if not picks:
+def _title(found: Recommendation) -> list[Any]:
+    if not found.picks:
         return [found.headline]
     words: list[Any] = ["Use "] if found.verdict in ("clear", "lean") else []
-    for place, row in enumerate(picks):
-        words += [" or " if place else "", named(row.label, row.family)]
-    return words
+    return words + pick_names(found)
+
+
+def _beats(found: Recommendation) -> list[Any]:
+    """How often the pick beats the one that the verdict was taken against."""
+    rival = found_row(found, found.runner_up)
+    if rival is None or found.beats_runner_up is None or not found.picks:
+        return []
+    pick = found_row(found, found.pick)
+    words = [html.B(pick.label, **{"data-label": pick.label}) if pick else "It", " beats "]
+    return [html.P([*words, named(rival.label, rival.family), " in ", show(found.beats_runner_up), " of the draws."])]
+
+
+def _rests_on(found: Recommendation) -> list[Any]:
+    """What a reader must know of the answer's footing: a stand-in, an assumed floor, single seeds."""
+    if not found.notes:
+        return []
+    lines = [html.Li(sentence(note)) for note in found.notes]
+    label = html.Span("What this rests on", className="label")
+    return [html.Div([label, html.Ul(lines, className="note-list")], className="recommend-notes", role="note")]
 
 
 def _next_step(found: Recommendation) -> list[Any]:
-    """What to do where there is no answer: the reason says it, the links lead there."""
-    if found.verdict != "not enough evidence":
-        return []
-    return [
-        html.Div(
-            [
-                html.A("Open the study", href=f"/studies/{found.study}", className="button"),
-                html.A("New study", href="/studies/new", className="button button-plain"),
-            ],
-            className="recommend-next",
-        )
-    ]
+    """What to run next, filled in; and the study itself where there is no answer."""
+    wanting = found.verdict == "not enough evidence"
+    links: list[Any] = []
+    if found.next_study is not None:
+        how = found.next_study.name.rpartition(", ")[2]
+        look = "button" if wanting else "button button-plain"
+        links.append(html.A(f"Run it again {how}", href=study_address(found.next_study), className=look))
+    if wanting:
+        plain = "button button-plain" if links else "button"
+        links.append(html.A("Open the study", href=f"/studies/{found.study}", className=plain))
+    if wanting and found.next_study is None:
+        links.append(html.A("New study", href="/studies/new", className="button button-plain"))
+    return [html.Div(links, className="recommend-next")] if links else []
 
 
 def _probability(row: RankedCandidate, single: bool) -> html.Div:
@@ -100,8 +109,9 @@ def _probability(row: RankedCandidate, single: bool) -> html.Div:
     return html.Div([html.Div("P(best)", className="label"), big, html.Div(note, className="label")])
 
 
-def _split(found: Recommendation, picks: list[RankedCandidate]) -> html.Div:
+def _split(found: Recommendation) -> html.Div:
     """The draws as one bar: the picks by name, hatched what the others share."""
+    picks = [row for key in found.picks for row in found.ranked if row.configuration == key]
     shown = picks if len(picks) > 1 else found.ranked[:2]
     segments = [
         html.Div(
@@ -136,7 +146,7 @@ def _ranking(found: Recommendation, matrix: Matrix) -> html.Section:
     heads = [html.Th("Method"), html.Th("P(best)"), html.Th("Rank"), html.Th("Score")]
     heads += [html.Th(matrix.title(matrix.cards[key])) for key in metrics]
     body = [_ranked_row(found, row, metrics) for row in found.ranked]
-    note = [html.P(_dropped(found), className="study-note")] if found.dropped_criteria else []
+    note = [html.P(words, className="study-note")] if (words := _dropped(found)) else []
     return html.Section(
         [
             html.Div(
@@ -199,6 +209,7 @@ def _dropped(found: Recommendation) -> list[Any]:
     words: list[Any] = []
     for criterion, reason in found.dropped_criteria.items():
         words.append(f"{CRITERION_TITLES[criterion]} is left out for all: {reason}. Its weight went to the others. ")
+    words += [f"{reason}: left out for all. " for reason in found.dropped_metrics.values()]
     return words
 
 
@@ -225,7 +236,9 @@ def _family(found: Recommendation, label: str) -> str:
 
 
 def _change(change: Change, *, still: bool, family: str) -> html.Tr:
-    pick = [named(change.pick, family), html.Span(" still" if still else " instead", className="quiet")]
+    said = "still" if still else "instead"
+    verdict = "" if change.verdict is None else f", {VERDICTS[change.verdict][0].lower()}"
+    pick = [named(change.pick, family), html.Span(f" {said}{verdict}", className="quiet")]
     return html.Tr([html.Td(sentence(change.change)), html.Td(pick), html.Td(show(change.p_best))])
 
 
@@ -241,5 +254,26 @@ def _ruled_out(found: Recommendation) -> html.Section:
 def _reasons(rows: list[Vetoed]) -> list[Any]:
     if not rows:
         return []
-    items = [html.Li([named(row.label, row.family), html.Div(sentence(row.reason), className="quiet")]) for row in rows]
-    return [html.Ul(items, className="recommend-reasons")]
+    return [html.Ul([_reason(row) for row in rows], className="recommend-reasons")]
+
+
+def _reason(row: Vetoed) -> html.Li:
+    """Who is out and why; of one that only quality ruled out also how often it is best after all."""
+    words = sentence(row.reason)
+    if row.p_best is not None and row.p_best.value > 0:
+        words += ["; good enough after all, and best, in ", show(row.p_best), " of the draws"]
+    return html.Li([named(row.label, row.family), html.Div(words, className="quiet")])
+
+
+def found_row(found: Recommendation, key: int | None) -> RankedCandidate | Vetoed | None:
+    """A row of the answer, ranked or ruled out."""
+    rows: list[RankedCandidate | Vetoed] = [*found.ranked, *found.vetoed]
+    return next((row for row in rows if row.configuration == key), None)
+
+
+def pick_names(found: Recommendation) -> list[Any]:
+    """The picks by name, "or" between them; the second may be one that only quality ruled out."""
+    words: list[Any] = []
+    for place, row in enumerate(row for key in found.picks if (row := found_row(found, key)) is not None):
+        words += [" or " if place else "", named(row.label, row.family)]
+    return words

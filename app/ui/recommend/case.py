@@ -53,10 +53,9 @@ class Case:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The case of an address; what cannot be read is left at its default, for an address is typed by anyone."""
-        weights = _pairs(query.get("weights", ""), get_args(Criterion), most=1.0)
+        weights = pairs(query.get("weights", ""), get_args(Criterion), most=1.0)
         limits = query.get("constraints")
-        constraints = None if limits is None else _pairs(limits, get_args(ConstraintName))
-        floor = _number(query.get("floor", ""))
+        constraints = None if limits is None else pairs(limits, get_args(ConstraintName))
         return cls(
             study=int(query["study"])
             if query.get("study", "").isascii() and query.get("study", "").isdigit()
@@ -64,16 +63,16 @@ class Case:
             scenario=query.get("scenario"),
             weights=cast(Mapping[Criterion, float], weights) if sum(weights.values()) > 0 else None,
             constraints=cast(Mapping[ConstraintName, float] | None, constraints),
-            floor=floor if floor is not None and floor <= 1 else DEFAULT_FLOOR,
+            floor=share(query.get("floor", "")),
         )
 
     def query(self) -> str:
         """The part of the address after "?"."""
         parts = [f"study={self.study}"] if self.study is not None else []
         parts += [f"scenario={self.scenario}"] if self.scenario else []
-        parts += [f"weights={_joined(self.weights)}"] if self.weights else []
+        parts += [f"weights={joined(self.weights)}"] if self.weights else []
         # An empty value would be dropped on the way, so "no limit" has a word of its own.
-        parts += [f"constraints={_joined(self.constraints) or 'none'}"] if self.constraints is not None else []
+        parts += [f"constraints={joined(self.constraints) or 'none'}"] if self.constraints is not None else []
         parts += [f"floor={self.floor:g}"] if self.floor != DEFAULT_FLOOR else []
         return "&".join(parts)
 
@@ -99,7 +98,7 @@ def of_scenario(card: ScenarioCard, study: int | None) -> Case:
     return Case(study=study, scenario=card.key, constraints=own_limits(card))
 
 
-def _pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:
+def pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:
     """ "quality:0.25,memory:0.4" as numbers by name; unknown names and unreadable numbers are dropped."""
     found = {}
     for part in text.split(","):
@@ -108,6 +107,12 @@ def _pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dic
         if name in names and number is not None and number <= most:
             found[name] = number
     return found
+
+
+def share(text: str) -> float:
+    """A quality floor of an address, the default where it is none."""
+    floor = _number(text)
+    return floor if floor is not None and floor <= 1 else DEFAULT_FLOOR
 
 
 def _number(text: str) -> float | None:
@@ -119,6 +124,7 @@ def _number(text: str) -> float | None:
     return number if 0 <= number < float("inf") else None
 
 
-def _joined(pairs: Mapping[Any, float]) -> str:
+def joined(given: Mapping[Any, float]) -> str:
+    """Numbers by name as `pairs` reads them."""
     # A "+" in an address is a space, so an exponent goes without it.
-    return ",".join(f"{name}:{value:.12g}".replace("+", "") for name, value in pairs.items())
+    return ",".join(f"{name}:{value:.12g}".replace("+", "") for name, value in given.items())

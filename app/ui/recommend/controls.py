@@ -7,8 +7,8 @@ from dash import html
 
 from app.schemas import Recommendation, ScenarioCard
 from app.ui.numbers import show
+from app.ui.recommend.answer import pick_names
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
-from app.ui.study.parts import named
 from app.ui.study.tabs import table
 from peft_core.scenario import ConstraintName, Criterion
 
@@ -40,13 +40,10 @@ def _scenario_card(card: ScenarioCard, pressed: bool, found: Recommendation | No
 def _short_answer(found: Recommendation | None) -> list[Any]:
     if found is None:
         return []
-    picks = [row for key in found.picks for row in found.ranked if row.configuration == key]
-    if not picks:
+    first = next((row for row in found.ranked if row.configuration == found.pick), None)
+    if first is None:
         return [html.Span("not enough evidence", className="quiet")]
-    names: list[Any] = []
-    for place, row in enumerate(picks):
-        names += [" or " if place else "", named(row.label, row.family)]
-    return [html.Span(names), html.Span(show(picks[0].p_best), className="quiet")]
+    return [html.Span(pick_names(found)), html.Span(show(first.p_best), className="quiet")]
 
 
 def controls(card: ScenarioCard, case: Case) -> html.Section:
@@ -156,7 +153,4 @@ def textbook(cards: list[ScenarioCard], answers: dict[str, Recommendation]) -> h
 def _picks(found: Recommendation | None) -> list[Any]:
     if found is None or not found.picks:
         return [html.Span("not enough evidence", className="quiet")]
-    names: list[Any] = []
-    for place, row in enumerate([row for key in found.picks for row in found.ranked if row.configuration == key]):
-        names += [" or " if place else "", named(row.label, row.family)]
-    return names
+    return pick_names(found)

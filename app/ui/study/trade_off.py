@@ -64,7 +64,8 @@ class TradeOff:
         """With another metric on one axis; an axis that had it takes what was there, so that none is shown twice."""
         before: dict[Axis, str | None] = {"x": self.x, "y": self.y, "z": self.z}
         after = {other: before[axis] if name == metric else name for other, name in before.items()} | {axis: metric}
-        return self if after["x"] is None or after["y"] is None else replace(self, **after)
+        x, y = after["x"], after["y"]
+        return self if x is None or y is None else replace(self, x=x, y=y, z=after["z"])
 
 
 def _share(text: Any) -> float | None:

@@ -155,7 +155,8 @@ async def test_every_number_says_where_it_comes_from(api: httpx.AsyncClient, eng
     with team_session(engine, 1) as session:
         for number in numbers[:8]:
             sourced = {key.removeprefix("data-"): value for key, value in attributes(number).items()}
-            assert number.value in recompute(session, sourced, PageQuestion(engine, {}))
+            again = recompute(session, sourced, PageQuestion(engine, {}))
+            assert any(value == pytest.approx(number.value) for value in again)
 
 
 @pytest.mark.parametrize(

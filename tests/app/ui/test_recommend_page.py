@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.schemas import Change, Number, Part, RankedCandidate, Recommendation, ScenarioCard, Vetoed
+from app.schemas import (
+    Change,
+    MethodEntry,
+    Number,
+    Part,
+    RankedCandidate,
+    Recommendation,
+    ScenarioCard,
+    StudyDocument,
+    Vetoed,
+)
 from app.ui.cells import Matrix
 from app.ui.recommend.answer import answer
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case, of_scenario
@@ -161,11 +171,39 @@ def test_not_enough_evidence_says_what_to_run_next_and_leads_there() -> None:
 
 
 def test_one_seed_makes_the_probability_grey_and_says_why() -> None:
-    quality = Number(value=0.94, quantity="fraction", statistic="mean", metric="task_performance", run_ids=[41])
-    page = shown(found(ranked=[candidate(4, "LoRA r8", 0.9, values={"task_performance": quality})]))
+    note = [Part(label="LoRA r8"), Part(text=": one seed only. How much seeds vary is unknown.")]
+    page = shown(found(seed_variance="unknown", notes=[note]))
     assert "no seed noise in it" in text_of(page)
+    assert "What this rests on" in text_of(page)
+    assert "LoRA r8: one seed only." in text_of(page)
     assert any("recommend-p-single" in str(getattr(element, "className", "")) for element in elements(page))
     assert "no seed noise in it" not in text_of(shown(found()))
+
+
+def test_what_would_answer_is_one_link_away_filled_in() -> None:
+    more = StudyDocument(name="Tweets, with more seeds", methods=[MethodEntry(method="lora")], seeds=5)
+    page = shown(found(next_study=more))
+    link = next(element for element in elements(page) if str(getattr(element, "href", "")).startswith("/studies/new"))
+    assert text_of(link) == "Run it again with more seeds"
+    assert "methods=lora&" in link.href
+    assert "seeds=5" in link.href
+
+
+def test_the_second_pick_may_be_one_that_only_quality_ruled_out() -> None:
+    out = Vetoed(
+        configuration=9,
+        label="DoRA r8",
+        family="lora",
+        reason=[Part(text="does not reach the floor")],
+        p_best=number(0.3, "p_best", "probability"),
+    )
+    beats = number(0.64, "beats_runner_up", "probability")
+    answered = found(verdict="no clear winner", picks=[4, 9], runner_up=9, beats_runner_up=beats, vetoed=[out])
+    words = text_of(shown(answered))
+    assert "LoRA r8 or DoRA r8" in words
+    assert "LoRA r8 beats DoRA r8 in 64\u202f% of the draws" in words
+    assert "best, in 30\u202f% of the draws" in words
+    assert "LoRA r8 or DoRA r8" in text_of(scenario_cards([card()], None, {"high_performance": answered}))
 
 
 def test_every_digit_of_the_answer_has_a_source() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine
@@ -34,7 +34,7 @@ def matrix(*measured: str) -> Matrix:
 
 
 def asked(engine: Engine, floor: float | None = None, rows: tuple[Row, ...] = QUICKSTART, **names: str) -> Pareto:
-    wanted: Mapping[Axis, str] = {"x": PARAMETERS, "y": QUALITY, **names}  # type: ignore[typeddict-item]
+    wanted = cast(Mapping[Axis, str], {"x": PARAMETERS, "y": QUALITY, **names})
     with system_session(engine) as session:
         study = insert(session, team_id=1, rows=rows).id
     return pareto(engine, LOCAL, study, wanted, floor)

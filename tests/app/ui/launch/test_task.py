@@ -9,14 +9,15 @@ from app.schemas import BaseModelCard, TaskCard
 from app.services.base_models import list_base_models
 from app.services.tasks import list_kinds, list_tasks
 from app.settings import Settings
-from app.ui.launch.task import OWN, task_panel
+from app.ui.launch.filling import OWN, Catalogues, fill
+from app.ui.launch.task import task_panel
 from tests.app.ui.components import elements
 
 
 @pytest.fixture
 def shown(settings: Settings) -> tuple[list[TaskCard], list[BaseModelCard], Any]:
     tasks, models = list_tasks(), list_base_models(settings)
-    return tasks, models, task_panel(tasks, list_kinds(), models)
+    return tasks, models, task_panel(tasks, list_kinds(), models, fill({}, Catalogues(tasks, list_kinds(), models)))
 
 
 def store(panel: Any, name: str) -> dict[str, str]:

@@ -1,0 +1,344 @@
+"""What the form of a new study opens with: its own defaults, or what its address asks for, each value checked.
+
+A value of the address that does not exist is left out, and a note says so: an address is typed by anyone, and what a
+study is made of may have gone since it was written.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from app.schemas import BaseModelCard, MetricCard, PresetCard, TaskCard, TaskKindCard
+from app.ui.launch.hyperparameters import Row
+from app.ui.launch.link import BUDGET_FIELDS, LinkedMethod, read_list, read_methods
+from app.ui.numbers import format_value
+from peft_core.errors import InvalidHyperparameter, UnknownName
+from peft_core.method import build_method, distinct_labels, method_class
+from peft_core.spec import Budget, Splits
+
+STARTING_ROWS: list[Row] = [{"method": name, "fixed": {}, "label": ""} for name in ("lora", "adapter")]
+REFERENCES = ("untuned", "head_only", "full")
+OWN = "own"
+"""The choice of a dataset or a base model of one's own."""
+
+COLUMNS = ("text", "label", "pair", "choices", "group")
+GRIDS = ("5", "3", "1")
+DEVICES = ("any", "cpu", "cuda")
+LONGEST_NAME = 200
+MOST_NOTED = 40
+"""So much of a value that does not exist is repeated in a note."""
+
+
+@dataclass
+class Filling:
+    """The form's opening values. kept: parts of the study document that no field shows, and launching sends along."""
+
+    name: str = "New study"
+    base_model: str = ""
+    folder: str = ""
+    task: str = ""
+    kind: str = "classification"
+    dataset: str = ""
+    columns: dict[str, str] = field(default_factory=lambda: {"text": "text", "label": "label"})
+    rows: list[Row] = field(default_factory=lambda: list(STARTING_ROWS))
+    values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    preset: str = ""
+    references: list[str] = field(default_factory=lambda: list(REFERENCES))
+    budget: Budget = field(default_factory=lambda: Budget(epochs=3))
+    seeds: int = 5
+    grid: str = "5"
+    device: str = "any"
+    kept: dict[str, Any] = field(default_factory=dict)
+    linked: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What the address asked for and is not there."""
+    told: list[str] = field(default_factory=list)
+    """What the address says of the case, and the form has no field for."""
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """What there is to choose from."""
+
+    tasks: Sequence[TaskCard]
+    kinds: Sequence[TaskKindCard]
+    models: Sequence[BaseModelCard]
+    presets: Sequence[PresetCard] = ()
+    metrics: Sequence[MetricCard] = ()
+
+
+def fill(query: Mapping[str, str], there: Catalogues) -> Filling:
+    """The form that an address asks for; the plain form where it asks for nothing."""
+    return _Filler(query, there).filling()
+
+
+class _Filler:
+    """One address, read part by part."""
+
+    def __init__(self, query: Mapping[str, str], there: Catalogues) -> None:
+        self._query, self._there = query, there
+        self._form = Filling(
+            base_model=there.models[0].name if there.models else OWN,
+            task=there.tasks[0].name if there.tasks else OWN,
+            linked=bool(query),
+        )
+
+    def filling(self) -> Filling:
+        parts: tuple[Callable[[], None], ...] = (
+            self._name,
+            self._base,
+            self._task,
+            self._preset,
+            self._methods,
+            self._references,
+            self._budget,
+            self._seeds,
+            self._choices,
+            self._metrics,
+        )
+        for part in parts:
+            part()
+        return self._form
+
+    def _given(self, name: str) -> str:
+        return self._query.get(name, "").strip()
+
+    def _ignore(self, what: str, value: str, why: str) -> None:
+        shown = value if len(value) <= MOST_NOTED else f"{value[:MOST_NOTED]}…"
+        self._form.notes.append(f"{what} “{shown}” {why}")
+
+    # -- what is trained ---------------------------------------------------------------------------------------------
+
+    def _name(self) -> None:
+        if name := self._given("name"):
+            self._form.name = name[:LONGEST_NAME]
+
+    def _base(self) -> None:
+        asked = self._given("base_model")
+        if asked in {model.name for model in self._there.models}:
+            self._form.base_model = asked
+        elif "/" in asked or "\\" in asked:
+            self._form.base_model, self._form.folder = OWN, asked
+        elif asked:
+            self._ignore("The base model", asked, f"is not registered here; {self._form.base_model} is chosen.")
+        elif size := self._size():
+            self._form.told.append(f"Choose a base model like that of the case: {size}.")
+
+    def _size(self) -> str:
+        architecture, parameters = self._given("architecture"), self._number("parameters")
+        if architecture not in ("encoder", "decoder", "encoder-decoder") or parameters is None:
+            return ""
+        return f"{architecture}, {format_value(parameters, 'count')} parameters"
+
+    def _task(self) -> None:
+        asked = self._given("task")
+        if asked in {task.name for task in self._there.tasks}:
+            self._form.task = asked
+            return
+        if asked:
+            self._ignore("The task", asked, "is not registered here.")
+        kind = self._kind()
+        if kind is None and not self._given("dataset"):
+            return
+        self._form.task, self._form.kind = OWN, kind or self._form.kind
+        self._form.dataset = self._given("dataset")
+        if self._form.dataset:
+            self._form.columns = {role: text for role in COLUMNS if (text := self._column(role))}
+            self._own_extras()
+        items = self._number("train_items")
+        if items is not None and not self._form.dataset:
+            self._form.told.append(f"Name your dataset: the case has {format_value(items, 'count')} training items.")
+
+    def _kind(self) -> str | None:
+        asked = self._given("kind")
+        if not asked or asked in {kind.name for kind in self._there.kinds}:
+            return asked or None
+        self._ignore("The kind of task", asked, "does not exist.")
+        return None
+
+    def _column(self, role: str) -> str:
+        return ", ".join(read_list(self._given(role))) if role == "choices" else self._given(role)
+
+    def _own_extras(self) -> None:
+        """A folder of the dataset and sizes of its splits: kept, for the form has no fields for them."""
+        extras: dict[str, Any] = {"folder": self._given("folder")} if self._given("folder") else {}
+        if sizes := self._given("splits"):
+            try:
+                names = tuple(Splits.model_fields)
+                split = Splits(**dict(zip(names, (int(size) for size in sizes.split("~")), strict=False)))
+                extras["splits"] = split.model_dump()
+            except (ValueError, TypeError):
+                self._ignore("The splits", sizes, "are not sizes of a training, a validation and a test split.")
+        if extras:
+            self._form.kept["task"] = extras
+            self._form.told.append(f"Kept from the link: {' and '.join(extras)} of the dataset.")
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _preset(self) -> None:
+        asked = self._given("preset")
+        if not asked:
+            return
+        found = next((card for card in self._there.presets if card.key == asked), None)
+        if found is None:
+            self._ignore("The preset", asked, "does not exist.")
+            return
+        self._form.preset = found.key
+        self._form.rows = [
+            {"method": entry.method, "fixed": entry.hyperparameters, "label": entry.label}
+            for entry in found.entries
+            if entry.method not in REFERENCES and entry.not_offered is None
+        ]
+
+    def _methods(self) -> None:
+        asked = read_methods(self._given("methods"))
+        built = [one for name, values, rates in asked if (one := self._built(name, values, rates)) is not None]
+        if not built:
+            return
+        labels = distinct_labels([build_method(name, values) for name, values, _ in built])
+        rows = [self._row(*one, label) for one, label in zip(built, labels, strict=True)]
+        for row in rows:
+            if sum(other["method"] == row["method"] for other in rows) == 1:
+                # The only row of its method: its values stand in the fields, where they can be changed.
+                self._form.values[row["method"]], row["fixed"], row["label"] = row["fixed"], {}, ""
+        self._form.rows, self._form.preset = rows, ""
+
+    def _built(self, name: str, values: dict[str, JsonValue], rates: list[float] | None) -> LinkedMethod | None:
+        """The method with those hyper-parameters that it can have; None for a reference or a name that nobody has."""
+        if name in REFERENCES:
+            return None
+        try:
+            method_class(name)
+        except UnknownName:
+            self._ignore("The method", name, "does not exist.")
+            return None
+        while True:
+            try:
+                build_method(name, values)
+            except InvalidHyperparameter as error:
+                wrong = error.field if error.field in values else next(iter(values))
+                self._ignore(f"{wrong} of {name}", str(values[wrong]), "is no value for it; the default is.")
+                values = {key: value for key, value in values.items() if key != wrong}
+            else:
+                return name, values, rates
+
+    def _row(self, name: str, values: dict[str, JsonValue], rates: list[float] | None, label: str) -> Row:
+        row: Row = {"method": name, "fixed": values, "label": label}
+        if rates is None:
+            return row
+        kept = sorted({rate for rate in rates if 0 < rate <= 10})
+        if not kept or len(kept) < len(rates):
+            self._ignore("A learning rate of", label, "is not above 0 and at most 10.")
+        if kept:
+            row["learning_rates"] = kept
+            self._form.told.append(
+                f"{label} tries the link's learning rates: {', '.join(f'{rate:g}' for rate in kept)}."
+            )
+        return row
+
+    def _references(self) -> None:
+        if not (asked := self._given("references")):
+            return
+        names = read_list(asked)
+        self._form.references = [name for name in REFERENCES if name in names]
+        for name in names:
+            if name not in REFERENCES:
+                self._ignore("The reference", name, "does not exist.")
+
+    # -- how long, how often, where ----------------------------------------------------------------------------------
+
+    def _budget(self) -> None:
+        asked = {name: value for name in BUDGET_FIELDS if (value := self._number(name, "The budget's")) is not None}
+        if "steps" in asked:
+            asked.pop("epochs", None)
+        elif "epochs" not in asked:
+            asked["epochs"] = 3
+        if self._given("gradient_checkpointing") == "true":
+            asked["gradient_checkpointing"] = True
+        while True:
+            try:
+                self._form.budget = Budget(**asked)
+                return
+            except ValidationError as error:
+                wrong = self._wrong(asked, error)
+                self._ignore(
+                    f"The budget's {wrong.replace('_', ' ')}", str(asked.pop(wrong)), "cannot be; the default is."
+                )
+                if "steps" not in asked and "epochs" not in asked:
+                    asked["epochs"] = 3
+
+    @staticmethod
+    def _wrong(asked: Mapping[str, Any], error: ValidationError) -> str:
+        """The field that an error is about; one that only goes with others counts as theirs."""
+        named = [str(part) for found in error.errors() for part in found["loc"] if str(part) in asked]
+        together = ("patience", "accumulation", "evaluations", "batch_size", *asked)
+        return (named or [name for name in together if name in asked])[0]
+
+    def _number(self, name: str, what: str = "The link's") -> int | None:
+        text = self._given(name)
+        if not text:
+            return None
+        if text.isascii() and text.isdigit() and len(text) < 16:
+            return int(text)
+        self._ignore(f"{what} {name.replace('_', ' ')}", text, "is not a whole number.")
+        return None
+
+    def _seeds(self) -> None:
+        if "~" not in self._given("seeds"):
+            self._form.seeds = self._number("seeds") or self._form.seeds
+            return
+        try:
+            seeds = [int(seed) for seed in self._given("seeds").split("~") if seed]
+        except ValueError:
+            self._ignore("The seeds", self._given("seeds"), "are not whole numbers.")
+            return
+        self._form.seeds, self._form.kept["seeds"] = len(seeds), seeds
+        self._form.told.append(f"Kept from the link while the number of seeds stays: {', '.join(map(str, seeds))}.")
+
+    def _choices(self) -> None:
+        for name, offered in (("grid", GRIDS), ("device", DEVICES)):
+            asked = self._given(name)
+            if asked in offered:
+                setattr(self._form, name, asked)
+            elif asked:
+                self._ignore(f"The {name}", asked, "is not offered.")
+        priority = self._given("priority")
+        if priority.lstrip("-").isdigit() and abs(int(priority)) <= 10:
+            self._form.kept["priority"] = int(priority)
+
+    def _metrics(self) -> None:
+        if not (asked := read_list(self._given("metrics"))):
+            return
+        known = {card.key for card in self._there.metrics}
+        for name in asked:
+            if name not in known:
+                self._ignore("The metric", name, "does not exist.")
+        if found := [name for name in asked if name in known]:
+            self._form.kept["metrics"] = found
+            titles = ", ".join(card.title.lower() for card in self._there.metrics if card.key in found)
+            self._form.told.append(f"Only the link's metrics are measured: {titles}.")
+
+
+def offered_only(form: Filling, not_offered: Mapping[str, str | None], titles: Mapping[str, str]) -> None:
+    """Takes out of a linked form what the base model and task cannot have, with a note of the reason."""
+    if not form.linked:
+        return
+    for row in list(form.rows):
+        if reason := not_offered.get(row["method"]):
+            form.rows.remove(row)
+            form.notes.append(f"{titles[row['method']]} is left out: {reason}")
+    form.notes = list(dict.fromkeys(form.notes))
+
+
+def with_kept(document: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of the form with what a link asked for and no field shows, as far as it still fits: seeds while
+    their number stays, a folder and splits while the task is a dataset of one's own."""
+    whole = dict(document)
+    whole |= {name: kept[name] for name in ("metrics", "priority") if name in kept}
+    if len(kept.get("seeds", [])) == document["seeds"]:
+        whole["seeds"] = kept["seeds"]
+    if "task" in kept and not isinstance(document["task"], str):
+        whole["task"] = document["task"] | kept["task"]
+    return whole

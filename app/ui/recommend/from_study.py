@@ -1,0 +1,144 @@
+"""From a study: the scenario, weights and limits that a person sets, and one study's answer to them."""
+
+import asyncio
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+
+from app.client import ApiProblem, AtlasClient
+from app.schemas import Recommendation, ScenarioCard, StudyView
+from app.ui.cells import Matrix
+from app.ui.recommend.answer import answer
+from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, DEFAULT_FLOOR, Case, of_scenario, own_limits
+from app.ui.recommend.controls import controls, limit_of, scenario_cards, textbook
+from app.ui.recommend.views import case_store
+from app.ui.session import client
+from app.ui.states import error, loading
+
+
+def opening(query: dict[str, str], studies: list[StudyView], cards: list[ScenarioCard]) -> list[Any]:
+    """The case of the address (study, scenario, weights, constraints, floor), completed where it is silent."""
+    case = _opening_case(query, studies, cards)
+    card = next(card for card in cards if card.key == case.scenario)
+    return [
+        dcc.Store(id="recommend-scenario", data=case.scenario),
+        case_store("study", case.query()),
+        html.Div(id="recommend-cards", children=scenario_cards(cards, case.scenario, {})),
+        html.Div(
+            [
+                html.Div([_evidence(studies, case.study), controls(card, case)], id="recommend-controls"),
+                html.Div(loading(), id="recommend-answer"),
+            ],
+            className="recommend-grid",
+        ),
+    ]
+
+
+def _opening_case(query: dict[str, str], studies: list[StudyView], cards: list[ScenarioCard]) -> Case:
+    """What the address asks, completed: a finished study before others, the first scenario."""
+    asked = Case.from_query(query)
+    known = {study.id for study in studies}
+    finished = [study.id for study in studies if study.status == "succeeded"]
+    study = asked.study if asked.study in known else (finished or [studies[0].id])[0]
+    card = next((card for card in cards if card.key == asked.scenario), cards[0])
+    if asked.scenario != card.key:
+        return of_scenario(card, study)
+    limits = own_limits(card) if asked.constraints is None else asked.constraints
+    return Case(study, card.key, asked.weights, limits, asked.floor)
+
+
+def _evidence(studies: list[StudyView], chosen: int | None) -> html.Section:
+    select = dmc.Select(
+        id="recommend-study",
+        label="Study that is the evidence",
+        data=[{"value": str(study.id), "label": study.name} for study in studies],
+        value=None if chosen is None else str(chosen),
+        allowDeselect=False,
+        searchable=len(studies) > 8,
+        size="xs",
+    )
+    return html.Section(select, className="panel recommend-evidence")
+
+
+def declare_callbacks() -> None:
+    """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
+    callback(
+        Output({"type": "weight", "name": ALL}, "value"),
+        Output({"type": "limit", "name": ALL}, "value"),
+        Output("recommend-floor", "value"),
+        Output("recommend-scenario", "data"),
+        Input({"type": "scenario", "key": ALL}, "n_clicks"),
+        Input("recommend-reset", "n_clicks"),
+        State("recommend-scenario", "data"),
+        prevent_initial_call=True,
+    )(choose_scenario)
+    callback(
+        Output("recommend-answer", "children"),
+        Output("recommend-cards", "children"),
+        Output({"type": "recommend-query", "view": "study"}, "data"),
+        Input("recommend-study", "value"),
+        Input("recommend-scenario", "data"),
+        Input({"type": "weight", "name": ALL}, "value"),
+        Input({"type": "limit", "name": ALL}, "value"),
+        Input("recommend-floor", "value"),
+    )(ask)
+    # The number beside a slider follows it at once; the question is asked when the slider is let go.
+    clientside_callback(
+        "function(values) { return values.map(function(value) { return Number(value).toFixed(2); }); }",
+        Output({"type": "weight-shown", "name": ALL}, "children"),
+        Input({"type": "weight", "name": ALL}, "value"),
+    )
+
+
+async def choose_scenario(clicks: list[int | None], reset: int | None, current: str) -> Any:
+    """A scenario brings its own weights and limit; Reset brings them back."""
+    if not any(clicks) and not reset:
+        return [no_update] * len(CRITERION_TITLES), [no_update] * len(CONSTRAINT_FIELDS), no_update, no_update
+    key = ctx.triggered_id["key"] if isinstance(ctx.triggered_id, dict) else current
+    card = next(card for card in await client().scenarios() if card.key == key)
+    case = of_scenario(card, None)
+    weights = [card.weights.get(name, 0.0) for name in CRITERION_TITLES]
+    limits: list[float | str] = [
+        ("" if (limit := limit_of(case, name)) is None else limit) for name in CONSTRAINT_FIELDS
+    ]
+    return weights, limits, 100 * DEFAULT_FLOOR, key
+
+
+async def ask(
+    study: str, scenario: str, weights: list[float], limits: list[float | str | None], floor: float | str
+) -> Any:
+    """The answer to the case as it stands, and every scenario's own answer for the cards."""
+    api = client()
+    cards = await api.scenarios()
+    card = next(card for card in cards if card.key == scenario)
+    case = _case(int(study), card, weights, limits, floor)
+    try:
+        comparison, view = await asyncio.gather(api.comparison(int(study)), api.study(int(study)))
+        answers = await _answers(api, cards, int(study))
+        found = await api.recommend(case.request())
+    except ApiProblem as problem:
+        return error("No recommendation could be made", problem.detail), no_update, case.query()
+    shown = [answer(found, Matrix(comparison, view.metric), card), textbook(cards, answers)]
+    return shown, scenario_cards(cards, scenario, answers), case.query()
+
+
+def _case(
+    study: int, card: ScenarioCard, weights: list[float], limits: list[float | str | None], floor: float | str
+) -> Case:
+    """Fields as a person left them; an empty limit is none, an empty floor the default."""
+    chosen = dict(zip(CRITERION_TITLES, (float(weight) for weight in weights), strict=True))
+    own = any(abs(chosen[name] - card.weights.get(name, 0.0)) > 1e-9 for name in CRITERION_TITLES)
+    held = {
+        name: float(limit) * CONSTRAINT_FIELDS[name].scale
+        for name, limit in zip(CONSTRAINT_FIELDS, limits, strict=True)
+        if limit not in (None, "")
+    }
+    share = DEFAULT_FLOOR if floor in (None, "") else float(floor) / 100
+    return Case(study, card.key, chosen if own else None, held, share)
+
+
+async def _answers(api: AtlasClient, cards: list[ScenarioCard], study: int) -> dict[str, Recommendation]:
+    """What the study answers to every scenario as it stands."""
+    found = await asyncio.gather(*(api.recommend(of_scenario(card, study).request()) for card in cards))
+    return {card.key: one for card, one in zip(cards, found, strict=True)}

@@ -1,0 +1,302 @@
+"""The answer to a looked-up case: measured, estimated from the nearest studies, or what to run to know it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from app.schemas import Lookup, LookupCase, LookupRow, MetricCard, NearStudy, Number, NumberQuantity
+from app.ui.cells import SHORT_TITLES
+from app.ui.launch.link import case_address
+from app.ui.numbers import attributes, format_number, show
+from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
+from app.ui.recommend.lookup_case import LookedUp
+from app.ui.recommend.verdicts import verdict_tag
+from app.ui.recommend.views import address
+from app.ui.sentences import sentence
+from app.ui.study.parts import named
+from app.ui.study.tabs import table
+
+BASES = {
+    "measured": ("measured", "good", "A study has this very case."),
+    "estimated": (
+        "not measured: estimated",
+        "warn",
+        "Carried over from the nearest studies, marked ≈.",
+    ),
+    "refused": ("not measured", "warn", "No study is near enough to speak for this case."),
+}
+"""Word, tone and meaning."""
+
+COLUMNS = (
+    *("task_performance", "peak_memory", "train_seconds", "training_speed"),
+    *("storage_bytes", "trainable_parameters", "inference_latency", "switch_time"),
+)
+"""The figures that are shown, where any method has them."""
+OWN_TITLES = {"task_performance": "Share of full's gain", "train_seconds": "Training time"}
+MEANINGS = {
+    "task_performance": "Share of full fine-tuning's gain over untuned that a method keeps.",
+    "train_seconds": "From the training speed and the time that full fine-tuning would take.",
+}
+
+
+def lookup_answer(found: Lookup, case: LookedUp, cards: Mapping[str, MetricCard]) -> html.Div:
+    """Everything right of the form."""
+    ranked = [row for row in found.rows if row.ruled_out is None]
+    out = [row for row in found.rows if row.ruled_out is not None]
+    return html.Div(
+        [
+            _headline(found, case),
+            *([_figures(found, ranked, cards)] if ranked else []),
+            html.Div([*_nearest(found), *_ruled_out(out)], className="recommend-columns"),
+            *_how(found, cards),
+        ],
+        className="recommend-answer",
+    )
+
+
+def spoken(found: Lookup) -> str:
+    """What a screen reader is told after a change."""
+    return f"{BASES[found.basis][0].capitalize()}. {' or '.join(found.picks)}"
+
+
+# -- the headline ------------------------------------------------------------------------------------------------------
+
+
+def _headline(found: Lookup, case: LookedUp) -> html.Section:
+    word, tone, meaning = BASES[found.basis]
+    hatch = " lookup-estimated" if found.basis == "estimated" else ""
+    basis = html.Span(word, className=f"tag tag-{tone}{hatch}", title=meaning)
+    first = next((row for row in found.rows if row.label in found.picks[:1]), None)
+    sure = [] if first is None or first.p_best is None else [_sure(found, first.p_best)]
+    words = html.Div(
+        [
+            html.Div([basis, *([verdict_tag(found.verdict)] if found.verdict else [])], className="recommend-verdict"),
+            html.H2(_title(found), className="recommend-headline"),
+            html.P(sentence(found.label), className="recommend-reason"),
+            *_notes(found),
+            html.Div(_next_step(found, case), className="recommend-next"),
+        ]
+    )
+    lead = "good" if found.basis == "measured" and (found.verdict or "clear") == "clear" else "warn"
+    return html.Section(
+        [words, *sure], className=f"panel recommend-lead recommend-{lead}", **{"data-region": "evidence"}
+    )
+
+
+def _title(found: Lookup) -> list[Any]:
+    if found.basis == "refused":
+        return ["Nobody knows yet: run it"]
+    picks = [row for label in found.picks for row in found.rows if row.label == label]
+    if not picks:
+        return ["Not enough evidence" if found.verdict else "What is known"]
+    words: list[Any] = {"clear": ["Use "], "lean": ["Probably " if found.basis == "estimated" else "Use "]}.get(
+        found.verdict or "", []
+    )
+    for place, row in enumerate(picks):
+        words = [*words, " or " if place else "", named(row.label, row.family)]
+    return words
+
+
+def _sure(found: Lookup, p_best: Number) -> html.Div:
+    single = found.basis == "measured" and single_seed(found)
+    note = "no seed noise in it" if single else "of the draws rank it first"
+    if found.basis == "estimated":
+        note = "if the ratios carry over as they did"
+    big = html.Div(show(p_best), className="recommend-p" + (" recommend-p-single" if single else ""))
+    parts = [html.Div("P(best)", className="label"), big]
+    return html.Div([*parts, html.Div(note, className="label")])
+
+
+def _notes(found: Lookup) -> list[Any]:
+    """What could not be used, in words."""
+    lines: list[Any] = [
+        f"{CRITERION_TITLES[name]} is left out for all: {reason}." for name, reason in found.dropped_criteria.items()
+    ]
+    for name in found.unchecked:
+        title = CONSTRAINT_FIELDS[name].title
+        lines.append(f"“{title}” could not be checked: nothing here has a figure to hold against it.")
+    if found.basis == "measured" and single_seed(found):
+        lines.append("One seed only: intervals are over test items, and how much seeds vary is not known.")
+    if not lines:
+        return []
+    return [html.Div(html.Ul([html.Li(line) for line in lines], className="note-list"), className="recommend-notes")]
+
+
+def single_seed(found: Lookup) -> bool:
+    """Whether the quality of some row rests on one run."""
+    qualities = [row.figures["task_performance"].absolute for row in found.rows if "task_performance" in row.figures]
+    return any(quality is not None and len(quality.run_ids) == 1 for quality in qualities)
+
+
+def _next_step(found: Lookup, case: LookedUp) -> list[Any]:
+    """New study filled in with the case, or the study that has it."""
+    if found.run_next is not None:
+        size = {} if case.base_model else {"architecture": case.architecture, "parameters": case.parameters}
+        run = html.A(
+            "Run this study", href=case_address(found.run_next, task=case.task or None, size=size), className="button"
+        )
+        return [run, html.Span("New study opens filled in; nothing starts before you launch it.", className="quiet")]
+    if found.basis != "measured" or not found.nearest:
+        return []
+    study = found.nearest[0].study
+    asked = Case(study, case.scenario or None, None, case.constraints, case.floor)
+    return [
+        html.A("Open the study", href=f"/studies/{study}", className="button"),
+        html.A("Its recommendation", href=address("study", asked.query()), className="button button-plain"),
+    ]
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _figures(found: Lookup, rows: list[LookupRow], cards: Mapping[str, MetricCard]) -> html.Section:
+    """Each method's figures: what it would be here, and the ratio that this comes from."""
+    columns = [key for key in COLUMNS if any(key in row.figures for row in rows)]
+    heads = [html.Th("Method"), *([html.Th("P(best)")] if found.weights else [])]
+    estimated = found.basis == "estimated"
+    heads += [html.Th(_head(key, cards, estimated), title=MEANINGS.get(key)) for key in columns]
+    mark = [html.Span("≈", className="box box-estimated"), "estimated"] if estimated else ["measured"]
+    level = show(Number(value=0.95, quantity="probability", statistic="level", formula="confidence_level"))
+    legend = [html.Span([*mark, ", with its ", level, " interval"]), html.Span("×: times full fine-tuning")]
+    body = [_row(found, row, columns, cards) for row in rows]
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H3("What each method would give" if estimated else "What each method gave"),
+                    html.Div(legend, className="legend"),
+                ],
+                className="panel-head",
+            ),
+            table(html.Tr(heads), body, className="recommend-stacks lookup-rows"),
+        ],
+        className="panel",
+        **{"data-region": "evidence"},
+    )
+
+
+def _column_title(key: str, cards: Mapping[str, MetricCard]) -> str:
+    if key in OWN_TITLES:
+        return OWN_TITLES[key]
+    return SHORT_TITLES.get(key) or cards[key].title
+
+
+def _head(key: str, cards: Mapping[str, MetricCard], estimated: bool) -> str:
+    """A column's title; a measured speed has no unit of its own beside its value."""
+    if estimated:
+        return _column_title(key, cards)
+    return {"task_performance": "Quality", "training_speed": "Speed, tokens/s"}.get(key) or _column_title(key, cards)
+
+
+def _row(found: Lookup, row: LookupRow, columns: list[str], cards: Mapping[str, MetricCard]) -> html.Tr:
+    estimated = found.basis == "estimated"
+    cells = [_cell(row, key, _head(key, cards, estimated), estimated) for key in columns]
+    best = "–" if row.p_best is None else html.Div(show(row.p_best), className=_look(estimated))
+    sure = [html.Td(best, **{"data-column": "P(best)"})] if found.weights else []
+    picked = "recommend-pick" if row.label in found.picks else ""
+    return html.Tr([html.Th(named(row.label, row.family), scope="row"), *sure, *cells], className=picked)
+
+
+def _cell(row: LookupRow, key: str, title: str, estimated: bool) -> html.Td:
+    """The figure in its own unit with its interval, below it the ratio; hatched where it is an estimate."""
+    figure = row.figures.get(key)
+    told = {"data-column": title}
+    if figure is None:
+        return html.Td("–", className="quiet", **told)
+    lines: list[Any] = []
+    if figure.absolute is not None:
+        lines.append(_with_interval(figure.absolute, figure.absolute_interval, "lookup-figure"))
+    if not lines or figure.value != figure.absolute:
+        after = " of full's gain" if figure.scale == "share of gain" and lines else ""
+        lines.append(_with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", after))
+    return html.Td(html.Div(lines, className=_look(estimated)), **told)
+
+
+def _look(estimated: bool) -> str:
+    return "box-estimated lookup-cell" if estimated else "lookup-cell"
+
+
+def _with_interval(value: Number, interval: tuple[Number, Number] | None, look: str, after: str = "") -> html.Div:
+    if interval is None or _bare(interval[0]) == _bare(interval[1]):
+        return html.Div([show(value), after], className=look)
+    lo, hi = (html.Span(_bare(end), **attributes(end)) for end in interval)
+    return html.Div([show(value), after, html.Span([lo, " – ", hi], className="lookup-interval")], className=look)
+
+
+def _bare(end: Number) -> str:
+    """An end of an interval, whose middle says already that it is an estimate."""
+    return format_number(end.model_copy(update={"source": "measured"}))
+
+
+# -- what it comes from ------------------------------------------------------------------------------------------------
+
+
+def _nearest(found: Lookup) -> list[Any]:
+    """The studies that speak for the case, and how far each is from it."""
+    if not found.nearest:
+        return []
+    heads = [html.Th(word) for word in ("Study", "Distance", "Base", "Items", "Length", "Device")]
+    body = [_near(near, found.case) for near in found.nearest]
+    title = "Measured in" if found.basis == "measured" else "The nearest studies"
+    note = "One is a factor of three in parameters or training items, or another class of device."
+    return [
+        html.Section(
+            [
+                html.H3(title),
+                html.P(note, className="study-note"),
+                table(html.Tr(heads), body, className="study-table-wrap"),
+            ],
+            className="panel",
+            **{"data-region": "evidence"},
+        )
+    ]
+
+
+def _near(near: NearStudy, asked: LookupCase) -> html.Tr:
+    """What differs from the case stands in bold."""
+    sizes: tuple[tuple[str, NumberQuantity], ...] = (
+        ("parameters", "count"),
+        ("train_items", "count"),
+        ("max_length", "count"),
+    )
+    cells = []
+    for name, quantity in sizes:
+        value = float(getattr(near.case, name))
+        told = Number(value=value, quantity=quantity, statistic=name, formula=f"study_case(study {near.study})")
+        same = value == float(getattr(asked, name))
+        cells.append(html.Td(show(told), className="" if same else "lookup-differs"))
+    device = html.Td(near.case.device, className="" if near.case.device == asked.device else "lookup-differs")
+    link = html.A(near.name, href=f"/studies/{near.study}", **{"data-label": near.name})
+    return html.Tr([html.Th(link, scope="row"), html.Td(show(near.distance)), *cells, device])
+
+
+def _ruled_out(rows: list[LookupRow]) -> list[Any]:
+    if not rows:
+        return []
+    items = [
+        html.Li([named(row.label, row.family), html.Div(sentence(row.ruled_out or []), className="quiet")])
+        for row in rows
+    ]
+    listed = html.Ul(items, className="recommend-reasons")
+    return [html.Section([html.H3("Ruled out"), listed], className="panel", **{"data-region": "evidence"})]
+
+
+def _how(found: Lookup, cards: Mapping[str, MetricCard]) -> list[Any]:
+    """How the absolute figures are made, and which studies could not be used; folded away."""
+    told = [html.Li([html.B(f"{_column_title(key, cards)}: "), text]) for key, text in found.how.items()]
+    parts: list[Any] = []
+    if told and found.basis == "estimated":
+        first = "Full fine-tuning's own figures, which the ratios are multiplied with:"
+        parts.append(_folded("How the absolute figures are made", first, told))
+    unused = [
+        html.Li([html.A(study.name, href=f"/studies/{study.study}"), f": {study.reason}."]) for study in found.unused
+    ]
+    if unused:
+        parts.append(_folded("Studies that could not be used", "", unused))
+    return [html.Section(parts, className="panel lookup-how")] if parts else []
+
+
+def _folded(title: str, first: str, items: list[Any]) -> html.Details:
+    listed = html.Ul(items, className="note-list")
+    return html.Details([html.Summary(title), *([html.P(first, className="quiet")] if first else []), listed])
