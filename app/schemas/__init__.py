@@ -36,6 +36,7 @@ from app.schemas.imports import (
 )
 from app.schemas.jobs import AnsweredView, AnswerView, Asked, JobKind, MergedView, PredictionView, PredictRequest
 from app.schemas.lookups import (
+    Architecture,
     Device,
     Lookup,
     LookupCase,
@@ -136,6 +137,7 @@ __all__ = [
     "Added",
     "AnswerView",
     "AnsweredView",
+    "Architecture",
     "ArchiveOrigin",
     "ArchiveSource",
     "Archived",

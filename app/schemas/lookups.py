@@ -6,12 +6,13 @@ from pydantic import Field, JsonValue, model_validator
 
 from app.schemas.document import Document, Name
 from app.schemas.numbers import Number, Sentence
+from peft_core import model_shape
 from peft_core.method import Family
-from peft_core.model_shape import Architecture
 from peft_core.scenario import ConstraintName, Criterion
 from peft_core.spec import Budget, Precision
 
 Device = Literal["cpu", "cuda"]
+Architecture = model_shape.Architecture
 
 
 class LookupRequest(Document):

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast, get_args
 
-from app.schemas import BaseModelCard, LookupRequest, ScenarioCard, TaskCard, TaskKindCard
+from app.schemas import Architecture, BaseModelCard, LookupRequest, ScenarioCard, TaskCard, TaskKindCard
 from app.ui.recommend.case import DEFAULT_FLOOR, joined, own_limits, pairs, share
-from peft_core.model_shape import Architecture
 from peft_core.scenario import ConstraintName
 from peft_core.spec import Budget
 
