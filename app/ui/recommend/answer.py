@@ -16,6 +16,8 @@ from app.ui.study.tabs import table
 
 LEAST_NAMED = 0.15
 """A segment of the bar this wide has room for its name."""
+MOST_REASONS = 8
+"""Of methods that are out, before the rest is folded away."""
 RAW_COLUMNS = 3
 """Raw values in a row of the ranking: quality and the two that weigh most."""
 
@@ -209,8 +211,9 @@ def _dropped(found: Recommendation) -> list[Any]:
     words: list[Any] = []
     for criterion, reason in found.dropped_criteria.items():
         words.append(f"{CRITERION_TITLES[criterion]} is left out for all: {reason}. Its weight went to the others. ")
-    words += [f"{reason}: left out for all. " for reason in found.dropped_metrics.values()]
-    return words
+    said = set(found.dropped_criteria.values())
+    others = [reason for reason in dict.fromkeys(found.dropped_metrics.values()) if reason not in said]
+    return words + [f"{reason}: left out for all. " for reason in others]
 
 
 def _changes(found: Recommendation) -> html.Section:
@@ -254,7 +257,12 @@ def _ruled_out(found: Recommendation) -> html.Section:
 def _reasons(rows: list[Vetoed]) -> list[Any]:
     if not rows:
         return []
-    return [html.Ul([_reason(row) for row in rows], className="recommend-reasons")]
+    shown, folded = rows[:MOST_REASONS], rows[MOST_REASONS:]
+    parts: list[Any] = [html.Ul([_reason(row) for row in shown], className="recommend-reasons")]
+    if folded:
+        rest = html.Ul([_reason(row) for row in folded], className="recommend-reasons")
+        parts.append(html.Details([html.Summary(f"And {len(folded)} more"), rest]))
+    return parts
 
 
 def _reason(row: Vetoed) -> html.Li:
