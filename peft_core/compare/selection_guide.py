@@ -192,7 +192,18 @@ def _mean_shares(told: Sequence[StudyAnswer]) -> dict[str, float]:
     every = [found.shares() for found in told]
     names = sorted({name for shares in every for name in shares})
     means = {name: sum(shares.get(name, 0.0) for shares in every) / len(every) for name in names}
-    return dict(sorted(means.items(), key=lambda entry: (-entry[1], entry[0])))
+    order = sorted(names, key=lambda name: (-means[name], name))
+    return {name: means[name] for name in dict.fromkeys([_pick(told), *order])}
+
+
+def _pick(told: Sequence[StudyAnswer]) -> str:
+    """The method that wins most draws where it is ranked: what studies rule out can be a runner-up, never the pick."""
+    won: dict[str, float] = {}
+    for found in told:
+        for row in found.answer.ranked:
+            name = found.methods[row.key]
+            won[name] = won.get(name, 0.0) + row.p_best
+    return min(won, key=lambda name: (-won[name], name))
 
 
 def agreement(combined: Combined, textbook: Textbook, measured: frozenset[str]) -> Agreement | None:

@@ -214,3 +214,16 @@ def test_below_three_studies_nothing_is_left_out() -> None:
     assert regret([[*two, UNANSWERED]]) is None
     assert regret([[*two, answer(3, adapter=(1.0, 0.8))]]) is None
     assert regret([]) is None
+
+
+def test_what_every_study_rules_out_by_its_noise_is_a_runner_up_and_never_the_pick() -> None:
+    found = Answer(
+        "no clear winner",
+        (Ranked(key=0, score=0.7, p_best=0.4, p_top2=1.0, rank_interval=(1, 2), on_front=True),),
+        (Veto(1, None, "task_performance", 0.93, 0.94, p_best=0.6),),
+        rival=1,
+    )
+    told = combine([StudyAnswer(study, found, {0: "full", 1: "lora"}) for study in (1, 2)])
+    assert told.verdict == "no clear winner"
+    assert list(told.shares) == ["full", "lora"]
+    assert told.shares == {"full": pytest.approx(0.4), "lora": pytest.approx(0.6)}
