@@ -163,18 +163,21 @@ class Combined:
 
 
 def combine(answers: Sequence[StudyAnswer]) -> Combined:
-    """One study keeps its own pick and verdict; several are clear only where every one of them is, on the same method,
-    and otherwise lean or not by the mean of P(best)."""
+    """One study keeps its own pick and verdict, but that two rows of one method are close is no doubt about the method;
+    several are clear only where every one of them is, on the same method, and otherwise lean or not by the mean of
+    P(best)."""
     told = [found for found in answers if found.answered]
     if not told:
         return Combined("not enough evidence", {}, 0)
     shares = _mean_shares(told)
     if len(told) == 1:
         first = [_first(told[0]), *_rival(told[0])]
-        return Combined(told[0].answer.verdict, {name: shares[name] for name in dict.fromkeys([*first, *shares])}, 1)
+        own = told[0].answer.verdict
+        verdict: Verdict = "lean" if own == "no clear winner" and shares[first[0]] >= LEAN else own
+        return Combined(verdict, {name: shares[name] for name in dict.fromkeys([*first, *shares])}, 1)
     method = next(iter(shares))
     clear = all(found.answer.verdict == "clear" and _first(found) == method for found in told)
-    verdict: Verdict = "clear" if clear else "lean" if shares[method] >= LEAN else "no clear winner"
+    verdict = "clear" if clear else "lean" if shares[method] >= LEAN else "no clear winner"
     return Combined(verdict, shares, len(told))
 
 

@@ -61,11 +61,13 @@ def spoken(here: GuideQuestionView | LeafView) -> str:
 def _next_question(question: GuideQuestionView, *, first: bool) -> html.Section:
     told = "Two or three answers lead to a pick." if first else "One more answer, or two."
     return html.Section(
-        [
-            html.Div(html.Span("The next question", className="quiet"), className="recommend-verdict"),
-            html.H2(question.text, className="recommend-headline"),
-            html.P(["Answer it in the tree. ", told], className="recommend-reason"),
-        ],
+        html.Div(
+            [
+                html.Div(html.Span("The next question", className="quiet"), className="recommend-verdict"),
+                html.H2(question.text, className="recommend-headline"),
+                html.P(["Answer it in the tree. ", told], className="recommend-reason"),
+            ]
+        ),
         className="panel recommend-lead recommend-open",
     )
 
