@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def attach(app: FastAPI) -> Dash:
     Websocket callbacks keep a slow callback from blocking the API's event loop. Pages are the files of `pages/`.
     """
     session.serve_from(app)
-    dmc.pre_render_color_scheme()
+    _choose_colours_first()
     dashboard = Dash(
         "peft-atlas",
         server=app,
@@ -60,6 +61,13 @@ def attach(app: FastAPI) -> Dash:
     dashboard.layout = _frame
     _register_shell_callbacks()
     return dashboard
+
+
+@cache
+def _choose_colours_first() -> None:
+    """The browser knows its colours before anything is drawn. Said once: each time adds the same script to the pages of
+    every application of this process."""
+    dmc.pre_render_color_scheme()
 
 
 def _register_pages() -> None:

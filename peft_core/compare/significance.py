@@ -39,7 +39,7 @@ COVERS: dict[RuleName, Covers] = {
 """What an interval of each test covers."""
 
 RULE = (
-    "Two rows differ where the 95 % interval of the mean difference over seeds and test items excludes 0. Its variance"
+    "Two rows differ where the interval of the mean difference over seeds and test items excludes zero. Its variance"
     " is that of the per-seed means over the seeds plus that of the per-item means over the items, with"
     " Welch-Satterthwaite degrees of freedom, and Holm's correction over the comparisons with the best row and with the"
     " reference. With one seed only test items vary: McNemar's test, a paired t test where items have more than two"

@@ -1,4 +1,4 @@
-"""The formula of the selection guide: asked of the service again, for what is drawn has one home."""
+"""The formulas of the selection guide and of differences, asked of the services again: other tests check these."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.schemas import Number
+from app.services import differences
 from app.services.callers import LOCAL
 from app.services.selection_guide import selection_guide
 
@@ -16,6 +17,21 @@ Given = Mapping[str, str]
 
 def _guide(engine: Engine, given: Given) -> BaseModel:
     return selection_guide(engine, LOCAL, int(given["study"]) if "study" in given else None, {})
+
+
+def _significance(engine: Engine, given: Given, statistic: str) -> set[float]:
+    """Every figure of this name that the study's comparisons have."""
+    found = differences.significance(engine, LOCAL, int(given["study"]))
+    pairs = [pair for row in found.rows for pair in (row.with_best, row.with_reference) if pair is not None]
+    figures = {
+        "count": {float(found.comparisons)},
+        "comparable_studies": {float(found.across_studies.found)},
+        "difference": {pair.value for pair in pairs},
+        "lo": {pair.corrected[0] for pair in pairs},
+        "hi": {pair.corrected[1] for pair in pairs},
+        "p_value": {pair.p_value for pair in pairs},
+    }
+    return figures[statistic]
 
 
 def _told(document: Any, statistic: str) -> Iterator[float]:
@@ -35,6 +51,9 @@ def _told(document: Any, statistic: str) -> Iterator[float]:
 
 
 EVIDENCE_FORMULAS: dict[str, Callable[[Session, str, Given, Engine], set[float]]] = {
+    "significance": lambda _, statistic, given, engine: _significance(engine, given, statistic),
+    "comparable_studies": lambda _, statistic, given, engine: _significance(engine, given, statistic),
+    "studies_needed": lambda *_: {8.0},
     "selection_guide": lambda _, statistic, given, engine: set(_told(_guide(engine, given), statistic)),
 }
 """The named formulas, each computed again."""

@@ -63,9 +63,10 @@ def test_every_number_of_the_study_page_is_what_the_database_gives(page: "Page",
     }
 
 
-@pytest.mark.parametrize("view", ["Table", "Tuning", "Seeds", "Failures"])
+@pytest.mark.parametrize("view", ["Table", "Differences", "Tuning", "Seeds", "Failures"])
 def test_every_view_of_the_study_obeys(page: "Page", served: tuple[FastAPI, str], view: str) -> None:
     landmark = {"Table": "#study-grid .ag-cell", "Tuning": ".study-chosen", "Seeds": "a[href='/runs/1']"}
+    landmark["Differences"] = "#study-evidence table [data-source]"
     open_study(page, served[1])
     page.locator("#study-view").get_by_text(view, exact=True).click()
     page.wait_for_selector(landmark.get(view, "[data-quote]"))

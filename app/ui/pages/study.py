@@ -13,7 +13,8 @@ from app.ui.charts.radar import MOST_METHODS, default_choice
 from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.study import actions, front, head, sweeps, tabs
-from app.ui.study.shown import in_place
+from app.ui.study.differences import differences
+from app.ui.study.shown import Shown, in_place
 from app.ui.study.trade_off import TradeOff
 from app.ui.study.views import evidence_view, radar_view
 from app.ui.theme import palette
@@ -22,7 +23,7 @@ register_page(__name__, path_template="/studies/<study_id>", name="Study", title
 front.register()
 sweeps.register()
 
-VIEWS = ("Heatmap", "Table", "Tuning", "Seeds", "Failures")
+VIEWS = ("Heatmap", "Table", "Differences", "Tuning", "Seeds", "Failures")
 TICK_MS = 2_000
 RUNS_A_PAGE = 200
 
@@ -203,8 +204,11 @@ async def show_evidence(
     try:
         view, comparison = await _read(api, study)
         runs = await _all_runs(api, study) if name in ("Seeds", "Failures") else []
+        tested = await api.significance(study) if name == "Differences" else None
     except ApiProblem as problem:
         return error("The comparison could not be read", problem.detail), "error"
+    if tested is not None:
+        return in_place(Shown(name, differences(tested)), shown)
     matrix = Matrix(comparison, view.metric)
     return in_place(evidence_view(name, view, matrix, runs, sort, palette(scheme), narrow=narrow), shown)
 

@@ -1,0 +1,76 @@
+"""The view "Differences" of a study: every method against the best and against the reference, by the one rule."""
+
+from typing import Any
+
+from dash import html
+
+from app.schemas import Number, NumberQuantity, QualityDifference, SignificanceRow, SignificanceView
+from app.ui.numbers import show
+from app.ui.sentences import sentence
+from app.ui.study.parts import named, quiet
+from app.ui.study.tabs import table
+
+
+def differences(found: SignificanceView) -> html.Div:
+    """Ties are said to be ties; what no test can tell says why, and what waits for more studies says for how many."""
+    across = html.P(sentence(found.across_studies.sentence), className="study-note")
+    rows = [row for row in found.rows if row.with_best or row.with_reference]
+    if not rows:
+        return html.Div([quiet("No two methods can be compared yet."), *_untested(found), across])
+    heads = ["Method", "Minus the best", "p", "", "Minus the reference", "p", ""]
+    rule = [found.rule, " p-values are corrected together, by Holm: ", _number(found, found.comparisons, "count")]
+    return html.Div(
+        [
+            html.P([*rule, " comparisons."], className="study-note"),
+            table(html.Tr([html.Th(head) for head in heads]), [_row(found, row) for row in rows]),
+            *_untested(found),
+            across,
+        ]
+    )
+
+
+def _row(found: SignificanceView, row: SignificanceRow) -> html.Tr:
+    name = html.Th(named(row.label, row.family), scope="row")
+    best = _the_row_itself("the best") if row.configuration == found.best else _pair(found, row.with_best)
+    reference = (
+        _the_row_itself("the reference") if row.configuration == found.reference else _pair(found, row.with_reference)
+    )
+    return html.Tr([name, *best, *reference])
+
+
+def _the_row_itself(what: str) -> list[html.Td]:
+    return [html.Td(html.Span(what, className="quiet")), html.Td(), html.Td()]
+
+
+def _pair(found: SignificanceView, pair: QualityDifference | None) -> list[html.Td]:
+    """The difference with the interval that its verdict was judged by, its p-value, and the verdict in a word."""
+    if pair is None:
+        return [html.Td("–"), html.Td(), html.Td()]
+    quantity = pair.quantity
+    lo, hi = (_number(found, end, name, quantity) for end, name in zip(pair.corrected, ("lo", "hi"), strict=True))
+    gap = html.Td([_number(found, pair.value, "difference", quantity), " [", lo, ", ", hi, "]"])
+    word = pair.verdict if pair.verdict == "tie" else html.B(pair.verdict)
+    test = f"{pair.test}, over {pair.covers}"
+    return [gap, html.Td(_number(found, pair.p_value, "p_value", "p_value")), html.Td(word, title=test)]
+
+
+def _number(found: SignificanceView, value: float, statistic: str, quantity: NumberQuantity = "count") -> html.Span:
+    return show(
+        Number(value=value, quantity=quantity, statistic=statistic, formula=f"significance(study {found.study})")
+    )
+
+
+def _untested(found: SignificanceView) -> list[Any]:
+    labels = {row.configuration: row.label for row in found.rows}
+    entries = [
+        html.Li([_name(labels, pair.configuration), " and ", _name(labels, pair.reference), f": {pair.reason}"])
+        for pair in found.untested
+    ]
+    if not entries:
+        return []
+    return [html.Details([html.Summary("What could not be tested"), html.Ul(entries)])]
+
+
+def _name(labels: dict[int, str], configuration: int) -> html.Span:
+    label = labels.get(configuration, "")
+    return html.Span(label, **{"data-label": label})
