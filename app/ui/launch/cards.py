@@ -87,33 +87,33 @@ def fact(card: MethodCard, base_model: str) -> html.Span:
     return html.Span([show(trained), " trainable"], **{"data-region": "evidence"})
 
 
-clientside_callback(
-    """(query, words, ids) => {
-        const asked = (query ?? '').toLowerCase().split(/\\s+/).filter(word => word);
-        const hidden = ids.map(id => !asked.every(word => words[id.method].includes(word)));
-        return [hidden, asked.length > 0, hidden.every(Boolean) ? 'No method or paper has these words.' : ''];
-    }""",
-    Output({"type": "method-toggle", "method": ALL}, "hidden"),
-    Output("more-methods", "open"),
-    Output("method-search-note", "children"),
-    Input("method-search", "value"),
-    State("method-words", "data"),
-    State({"type": "method-toggle", "method": ALL}, "id"),
-)
-
-clientside_callback(
-    """(chosen, toggles) => toggles.map(id => String(chosen.some(row => row.method === id.method)))""",
-    Output({"type": "method-toggle", "method": ALL}, "aria-pressed"),
-    Input("methods-chosen", "data"),
-    State({"type": "method-toggle", "method": ALL}, "id"),
-)
-
-clientside_callback(
-    """(chosen, folded) => {
-        const found = new Set(chosen.map(row => row.method).filter(method => folded.includes(method)));
-        return found.size ? `, ${found.size} of them chosen` : '';
-    }""",
-    Output("more-chosen", "children"),
-    Input("methods-chosen", "data"),
-    State("methods-folded", "data"),
-)
+def register() -> None:
+    """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
+    clientside_callback(
+        """(query, words, ids) => {
+            const asked = (query ?? '').toLowerCase().split(/\\s+/).filter(word => word);
+            const hidden = ids.map(id => !asked.every(word => words[id.method].includes(word)));
+            return [hidden, asked.length > 0, hidden.every(Boolean) ? 'No method or paper has these words.' : ''];
+        }""",
+        Output({"type": "method-toggle", "method": ALL}, "hidden"),
+        Output("more-methods", "open"),
+        Output("method-search-note", "children"),
+        Input("method-search", "value"),
+        State("method-words", "data"),
+        State({"type": "method-toggle", "method": ALL}, "id"),
+    )
+    clientside_callback(
+        """(chosen, toggles) => toggles.map(id => String(chosen.some(row => row.method === id.method)))""",
+        Output({"type": "method-toggle", "method": ALL}, "aria-pressed"),
+        Input("methods-chosen", "data"),
+        State({"type": "method-toggle", "method": ALL}, "id"),
+    )
+    clientside_callback(
+        """(chosen, folded) => {
+            const found = new Set(chosen.map(row => row.method).filter(method => folded.includes(method)));
+            return found.size ? `, ${found.size} of them chosen` : '';
+        }""",
+        Output("more-chosen", "children"),
+        Input("methods-chosen", "data"),
+        State("methods-folded", "data"),
+    )

@@ -91,27 +91,30 @@ def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[s
     ]
 
 
-# Each form is filled with what was typed into it before another method was chosen.
-clientside_callback(
-    f"""(chosen, forms, values, ids) => {{
-        const typed = new Map(ids.map((id, place) => [id.method + ' ' + id.field, values[place]]));
-        const methods = [...new Set(chosen.map(row => row.method))];
-        return methods.filter(method => forms[method]).map(method => {{
-            const form = structuredClone(forms[method]), rows = chosen.filter(row => row.method === method);
-            const [, said, fields] = form.props.children;
-            form.props.open = methods.length <= {MOST_OPEN};
-            said.props.children = rows.length > 1
-                ? `Rows: ${{rows.map(row => row.label).join(', ')}}. What tells them apart is the preset\u2019s.` : '';
-            for (const {{props}} of fields.props.children) {{
-                const key = props.id.method + ' ' + props.id.field;
-                props.value = typed.has(key) ? typed.get(key) : props.value;
-            }}
-            return form;
-        }});
-    }}""",
-    Output("method-forms", "children"),
-    Input("methods-chosen", "data"),
-    State("forms-of-methods", "data"),
-    State({"type": "hyperparameter", "method": ALL, "field": ALL}, "value"),
-    State({"type": "hyperparameter", "method": ALL, "field": ALL}, "id"),
-)
+def register() -> None:
+    """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
+    # Each form is filled with what was typed into it before another method was chosen.
+    clientside_callback(
+        f"""(chosen, forms, values, ids) => {{
+            const typed = new Map(ids.map((id, place) => [id.method + ' ' + id.field, values[place]]));
+            const methods = [...new Set(chosen.map(row => row.method))];
+            return methods.filter(method => forms[method]).map(method => {{
+                const form = structuredClone(forms[method]), rows = chosen.filter(row => row.method === method);
+                const [, said, fields] = form.props.children;
+                form.props.open = methods.length <= {MOST_OPEN};
+                said.props.children = rows.length > 1
+                    ? `Rows: ${{rows.map(row => row.label).join(', ')}}. What tells them apart is the preset\u2019s.`
+                    : '';
+                for (const {{props}} of fields.props.children) {{
+                    const key = props.id.method + ' ' + props.id.field;
+                    props.value = typed.has(key) ? typed.get(key) : props.value;
+                }}
+                return form;
+            }});
+        }}""",
+        Output("method-forms", "children"),
+        Input("methods-chosen", "data"),
+        State("forms-of-methods", "data"),
+        State({"type": "hyperparameter", "method": ALL, "field": ALL}, "value"),
+        State({"type": "hyperparameter", "method": ALL, "field": ALL}, "id"),
+    )

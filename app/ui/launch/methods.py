@@ -74,20 +74,6 @@ def references_offered(cards: list[MethodCard]) -> list[str]:
     return [card.name for card in cards if card.name in REFERENCES and card.not_offered is None]
 
 
-@callback(
-    Output("methods-chosen", "data"),
-    Output("preset-chosen", "data"),
-    Output("preset-note", "children"),
-    Input({"type": "method-toggle", "method": ALL}, "n_clicks"),
-    Input({"type": "preset", "name": ALL}, "n_clicks"),
-    State("methods-chosen", "data"),
-    State("study-base-model", "value"),
-    State("study-base-model-path", "value"),
-    State("study-task", "value"),
-    State("study-kind", "value"),
-    State("task-kinds", "data"),
-    prevent_initial_call=True,
-)
 async def choose_methods(
     _toggles: list[int],
     _presets: list[int],
@@ -126,21 +112,6 @@ def _preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
     return rows, f"{preset.summary}{missing}"
 
 
-@callback(
-    Output({"type": "method-fact", "method": ALL}, "children"),
-    Output({"type": "method-toggle", "method": ALL}, "disabled"),
-    Output("methods-chosen", "data", allow_duplicate=True),
-    Output("references-offered", "data"),
-    Output("methods-problem", "children"),
-    Input("study-base-model", "value"),
-    Input("study-base-model-path", "value"),
-    Input("study-task", "value"),
-    Input("study-kind", "value"),
-    State("task-kinds", "data"),
-    State({"type": "method-fact", "method": ALL}, "id"),
-    State("methods-chosen", "data"),
-    prevent_initial_call=True,
-)
 async def describe_methods(
     base_model: str,
     path: str,
@@ -180,9 +151,40 @@ def _note(text: str | None) -> html.P:
     return html.P(text, className="note note-warn")
 
 
-clientside_callback(
-    """(chosen, presets) => presets.map(id => String(id.name !== '' && id.name === chosen))""",
-    Output({"type": "preset", "name": ALL}, "aria-pressed"),
-    Input("preset-chosen", "data"),
-    State({"type": "preset", "name": ALL}, "id"),
-)
+def register() -> None:
+    """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
+    callback(
+        Output("methods-chosen", "data"),
+        Output("preset-chosen", "data"),
+        Output("preset-note", "children"),
+        Input({"type": "method-toggle", "method": ALL}, "n_clicks"),
+        Input({"type": "preset", "name": ALL}, "n_clicks"),
+        State("methods-chosen", "data"),
+        State("study-base-model", "value"),
+        State("study-base-model-path", "value"),
+        State("study-task", "value"),
+        State("study-kind", "value"),
+        State("task-kinds", "data"),
+        prevent_initial_call=True,
+    )(choose_methods)
+    callback(
+        Output({"type": "method-fact", "method": ALL}, "children"),
+        Output({"type": "method-toggle", "method": ALL}, "disabled"),
+        Output("methods-chosen", "data", allow_duplicate=True),
+        Output("references-offered", "data"),
+        Output("methods-problem", "children"),
+        Input("study-base-model", "value"),
+        Input("study-base-model-path", "value"),
+        Input("study-task", "value"),
+        Input("study-kind", "value"),
+        State("task-kinds", "data"),
+        State({"type": "method-fact", "method": ALL}, "id"),
+        State("methods-chosen", "data"),
+        prevent_initial_call=True,
+    )(describe_methods)
+    clientside_callback(
+        """(chosen, presets) => presets.map(id => String(id.name !== '' && id.name === chosen))""",
+        Output({"type": "preset", "name": ALL}, "aria-pressed"),
+        Input("preset-chosen", "data"),
+        State({"type": "preset", "name": ALL}, "id"),
+    )

@@ -125,38 +125,38 @@ def task_document(task: str, dataset: str, kind: str, columns: dict[str, str], r
     return document
 
 
-clientside_callback(
-    """(task, model) => [
-        {display: task === 'own' ? 'grid' : 'none'}, {display: model === 'own' ? 'block' : 'none'}
-    ]""",
-    Output("own-dataset", "style"),
-    Output("own-model", "style"),
-    Input("study-task", "value"),
-    Input("study-base-model", "value"),
-)
-
-clientside_callback(
-    "(task, model, tasks, models) => [tasks[task] ?? '', models[model] ?? '']",
-    Output("task-source", "children"),
-    Output("model-source", "children"),
-    Input("study-task", "value"),
-    Input("study-base-model", "value"),
-    Input("task-sources", "data"),
-    Input("model-sources", "data"),
-)
-
-clientside_callback(
-    f"""(kind, read) => {{
-        const roles = {list(ROLES)}, said = read[kind];
-        return [
-            ...roles.map(role => ({{display: said[role] ? 'block' : 'none'}})),
-            ...roles.map(role => said[role]?.title ?? role),
-            ...roles.map(role => said[role]?.meaning ?? ''),
-        ];
-    }}""",
-    *(Output(f"column-{role}", "style") for role in ROLES),
-    *(Output(f"study-{role}-column", "label") for role in ROLES),
-    *(Output(f"study-{role}-column", "description") for role in ROLES),
-    Input("study-kind", "value"),
-    Input("kind-columns", "data"),
-)
+def register() -> None:
+    """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
+    clientside_callback(
+        """(task, model) => [
+            {display: task === 'own' ? 'grid' : 'none'}, {display: model === 'own' ? 'block' : 'none'}
+        ]""",
+        Output("own-dataset", "style"),
+        Output("own-model", "style"),
+        Input("study-task", "value"),
+        Input("study-base-model", "value"),
+    )
+    clientside_callback(
+        "(task, model, tasks, models) => [tasks[task] ?? '', models[model] ?? '']",
+        Output("task-source", "children"),
+        Output("model-source", "children"),
+        Input("study-task", "value"),
+        Input("study-base-model", "value"),
+        Input("task-sources", "data"),
+        Input("model-sources", "data"),
+    )
+    clientside_callback(
+        f"""(kind, read) => {{
+            const roles = {list(ROLES)}, said = read[kind];
+            return [
+                ...roles.map(role => ({{display: said[role] ? 'block' : 'none'}})),
+                ...roles.map(role => said[role]?.title ?? role),
+                ...roles.map(role => said[role]?.meaning ?? ''),
+            ];
+        }}""",
+        *(Output(f"column-{role}", "style") for role in ROLES),
+        *(Output(f"study-{role}-column", "label") for role in ROLES),
+        *(Output(f"study-{role}-column", "description") for role in ROLES),
+        Input("study-kind", "value"),
+        Input("kind-columns", "data"),
+    )

@@ -16,6 +16,7 @@ from dash import ALL, Input, Output, State, callback, dcc, html, no_update, regi
 from app.client import ApiProblem, AtlasClient
 from app.schemas import MethodCard, PresetCard
 from app.ui.elements import facts, page_head, panel
+from app.ui.launch import cards, hyperparameters, methods, task
 from app.ui.launch.budget import budget_document, budget_panel
 from app.ui.launch.filling import OWN, REFERENCES, Catalogues, Filling, fill, offered_only, with_kept
 from app.ui.launch.hyperparameters import Row, method_entries
@@ -26,6 +27,8 @@ from app.ui.session import client
 from app.ui.states import error
 
 register_page(__name__, path="/studies/new", name="New study", title="New study · PEFT Atlas")
+for part in (task, cards, hyperparameters, methods):
+    part.register()
 
 
 async def layout(**query: str) -> Any:

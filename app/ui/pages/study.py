@@ -207,9 +207,9 @@ async def show_evidence(
         tested = await api.significance(study) if name == "Differences" else None
     except ApiProblem as problem:
         return error("The comparison could not be read", problem.detail), "error"
-    if tested is not None:
-        return in_place(Shown(name, differences(tested)), shown)
     matrix = Matrix(comparison, view.metric)
+    if tested is not None:
+        return in_place(Shown(name, differences(tested, [row.id for row in matrix.ordered(QUALITY)])), shown)
     return in_place(evidence_view(name, view, matrix, runs, sort, palette(scheme), narrow=narrow), shown)
 
 

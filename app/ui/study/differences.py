@@ -1,5 +1,6 @@
 """The view "Differences" of a study: every method against the best and against the reference, by the one rule."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -11,14 +12,22 @@ from app.ui.study.parts import named, quiet
 from app.ui.study.tabs import table
 
 
-def differences(found: SignificanceView) -> html.Div:
-    """Ties are said to be ties; what no test can tell says why, and what waits for more studies says for how many."""
+def differences(found: SignificanceView, order: Sequence[int]) -> html.Div:
+    """Ties are said to be ties; what no test can tell says why, and what waits for more studies says for how many.
+
+    order: configurations as they are listed, the best first.
+    """
     across = html.P(sentence(found.across_studies.sentence), className="study-note")
-    rows = [row for row in found.rows if row.with_best or row.with_reference]
+    tested = {row.configuration: row for row in found.rows if row.with_best or row.with_reference}
+    rows = [tested[configuration] for configuration in order if configuration in tested]
     if not rows:
         return html.Div([quiet("No two methods can be compared yet."), *_untested(found), across])
-    heads = ["Method", "Minus the best", "p", "", "Minus the reference", "p", ""]
-    rule = [found.rule, " p-values are corrected together, by Holm: ", _number(found, found.comparisons, "count")]
+    heads = ["Method", "Minus the best [interval]", "p", "", "Minus the reference [interval]", "p", ""]
+    rule = [
+        found.rule,
+        " p-values and intervals are corrected together, by Holm: ",
+        _number(found, found.comparisons, "count"),
+    ]
     return html.Div(
         [
             html.P([*rule, " comparisons."], className="study-note"),
