@@ -87,9 +87,35 @@
     }
   }
 
+  // A study that was exported as JSON goes as it is: one document, one request.
+  async function sendStudy(file) {
+    const answer = await fetch('/api/v1/imports/study', {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: file,
+    });
+    const told = await answer.json();
+    const total = { imported: 0, unchanged: 0, refused: [], study_ids: [] };
+    if (answer.ok) {
+      total[answer.status === 201 ? 'imported' : 'unchanged'] = 1;
+      total.study_ids.push(told.id);
+    } else {
+      const where = (told.errors || []).map(function (error) { return error.field; }).filter(Boolean);
+      total.refused.push({ file: file.name, reason: told.detail + (where.length ? ' (' + where[0] + ')' : '') });
+    }
+    show({ report: total, files: 1, problem: null });
+  }
+
+  function pickStudy() {
+    const input = document.createElement('input');
+    input.type = 'file';
+    input.accept = '.json';
+    input.addEventListener('change', function () { if (input.files.length) sendStudy(input.files[0]); });
+    input.click();
+  }
+
   document.addEventListener('click', function (event) {
     const button = event.target.closest && event.target.closest('[data-import]');
-    if (button) pick(button.dataset.import === 'folder');
+    if (!button) return;
+    if (button.dataset.import === 'study') pickStudy(); else pick(button.dataset.import === 'folder');
   });
   document.addEventListener('dragover', function (event) {
     if (!event.target.closest || !event.target.closest('#import-drop')) return;

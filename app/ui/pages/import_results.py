@@ -20,6 +20,10 @@ HOW_SHOWN = (
     "Each folder becomes a study whose cells say “imported, single seed”. They are compared and ranked like your own;"
     " runs that are not alike are never averaged. Sending the same files again changes nothing."
 )
+EXPORTED = (
+    "The file that a study's page exports as JSON. Its cells, differences and verdict come back as they were, labelled"
+    " as imported: this installation did not measure them."
+)
 MOST_REFUSED_SHOWN = 200
 
 
@@ -45,9 +49,15 @@ def layout(**_: str) -> html.Div:
         [
             page_head("Import results", WHAT),
             html.Section([drop, html.P(HOW_SHOWN, className="study-note")], className="panel"),
+            panel(
+                "A study exported from PEFT Atlas",
+                html.P(EXPORTED, className="quiet"),
+                html.Button("Choose its JSON file", className="button button-plain", **{"data-import": "study"}),
+            ),
             dcc.Store(id="import-report"),
             html.Div(id="import-result"),
-        ]
+        ],
+        className="import-page",
     )
 
 
