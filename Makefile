@@ -45,7 +45,8 @@ run: setup ## start the web pages and a worker; the first start queues the quick
 	@exec $(BIN)/peft-atlas up $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
 test: setup browser lint ## ruff, mypy, import-linter and the whole fast suite, browser tests included
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not browser"
+	@$(BIN)/python -m pytest -m "browser and not slow"
 
 check: setup lint ## the same without the browser tests
 	@$(BIN)/python -m pytest -m "not slow and not browser"
