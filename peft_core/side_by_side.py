@@ -14,7 +14,7 @@ from peft_core.errors import NotOffered
 from peft_core.method import Method, build_method
 from peft_core.model_shape import read_model_shape
 from peft_core.run_state import load_base
-from peft_core.spec import RunSpec
+from peft_core.spec import RunSpec, storable
 from peft_core.task import task_kind
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SideBySide:
 
 def _timed(model: "nn.Module", spec: RunSpec, method: Method, row: Row) -> Answer:
     started = time.perf_counter()
-    text = answers(model, spec, method, [row])[0]
+    text = str(storable(answers(model, spec, method, [row])[0]))
     synchronize(pick_device())
     return Answer(text, time.perf_counter() - started)
 

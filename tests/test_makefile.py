@@ -128,7 +128,10 @@ def test_test_runs_every_check_and_ends_with_pytest(checkout: Path) -> None:
         steps.index(tool) for tool in ("ruff check", "ruff format --check", "-m mypy", "lint-imports", "-m pytest")
     ]
     assert places == sorted(places)
-    assert steps.splitlines()[-1] == '.venv/bin/python -m pytest -m "not slow"'
+    assert steps.splitlines()[-2:] == [
+        '.venv/bin/python -m pytest -m "not slow and not browser"',
+        '.venv/bin/python -m pytest -m "browser and not slow"',
+    ]
 
 
 def test_continuous_integration_runs_the_same_command_and_requires_the_browser(tmp_path: Path) -> None:
