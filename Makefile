@@ -18,7 +18,7 @@ export PLAYWRIGHT_BROWSERS_PATH := 0
 # The default model and data are on this machine; no run or test asks a model hub unless it is told to.
 export HF_HUB_OFFLINE := $(if $(filter 1 true,$(PEFT_ATLAS_HUB_ENABLED)),0,1)
 
-.PHONY: help setup assets run test check test-slow test-faults results browser lint
+.PHONY: help setup assets run test check test-slow test-faults results strings browser lint
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ test-faults: setup ## every process killed, database locked and disk filled on p
 
 results: setup ## the documented studies in full size, into docs/results: hours
 	@$(BIN)/python benchmarks/documented_runs.py --full-size
+
+strings: setup ## bring the catalogue of translations up to date with the code
+	@$(BIN)/python -m app.strings
 
 lint: setup
 	@echo "ruff, mypy and import-linter"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from app.language import language
 from app.schemas import (
     BaseModelCard,
     Comparison,
@@ -70,9 +71,11 @@ class AtlasClient:
 
     @classmethod
     def in_process(cls, app: Any, cookies: dict[str, str] | None = None) -> "AtlasClient":
-        """A client of an application in this process, with the cookies of the caller it acts for."""
+        """A client of an application in this process, with the cookies and the language of the caller it acts for."""
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        return cls(httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies))
+        headers = {"accept-language": language()}
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies, headers=headers)
+        return cls(client)
 
     @classmethod
     def at(cls, url: str) -> "AtlasClient":

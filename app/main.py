@@ -25,6 +25,7 @@ from app.api import (
     workers,
 )
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
+from app.api.languages import Languages
 from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.errors import NotFound
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)
+    app.add_middleware(Languages)
     app.add_middleware(Guard)
     return app
 
