@@ -18,7 +18,7 @@ export PLAYWRIGHT_BROWSERS_PATH := 0
 # The default model and data are on this machine; no run or test asks a model hub unless it is told to.
 export HF_HUB_OFFLINE := $(if $(filter 1 true,$(PEFT_ATLAS_HUB_ENABLED)),0,1)
 
-.PHONY: help setup assets run test check test-slow test-faults results strings browser lint
+.PHONY: help setup assets run test check test-slow test-faults results strings screenshots browser lint
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ results: setup ## the documented studies in full size, into docs/results: hours
 
 strings: setup ## bring the catalogue of translations up to date with the code
 	@$(BIN)/python -m app.strings
+
+screenshots: setup browser ## pictures of every page of the home folder, into docs/screenshots
+	@$(BIN)/python benchmarks/screenshots.py
 
 lint: setup
 	@echo "ruff, mypy and import-linter"
