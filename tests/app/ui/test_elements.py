@@ -1,11 +1,12 @@
 """What several pages say of a run and of a name."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.schemas import RunView
-from app.ui.elements import progress_words, short_name
+from app.ui.elements import moment, progress_words, short_name
 
 THIN = "\u202f"
 
@@ -41,3 +42,8 @@ def test_how_far_a_run_is(changes: dict[str, Any], words: str) -> None:
 )
 def test_a_name_is_cut_to_what_tells_it_apart(name: str, short: str) -> None:
     assert short_name(name) == short
+
+
+def test_a_moment_says_utc_until_the_browser_writes_it_in_its_own_zone() -> None:
+    shown = moment(datetime(2026, 3, 2, 14, 5, tzinfo=UTC))
+    assert (shown.children, shown.dateTime) == ("2026-03-02 14:05 UTC", "2026-03-02T14:05:00+00:00")
