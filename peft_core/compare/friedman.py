@@ -44,12 +44,9 @@ class Friedman:
         order = sorted(range(len(self.mean_ranks)), key=lambda method: (self.mean_ranks[method], method))
         if not self.rejected:
             return [tuple(order)]
-        runs = [
-            tuple(other for other in order[place:] if self._near(order[place], other)) for place in range(len(order))
-        ]
-        return [
-            run for place, run in enumerate(runs) if len(run) > 1 and not any(set(run) <= set(b) for b in runs[:place])
-        ]
+        runs = [tuple(other for other in order[i:] if self._near(order[i], other)) for i in range(len(order))]
+        inside = [any(set(run) <= set(wider) for wider in runs[:i]) for i, run in enumerate(runs)]
+        return [run for run, hidden in zip(runs, inside, strict=True) if len(run) > 1 and not hidden]
 
     def _near(self, one: int, other: int) -> bool:
         return abs(self.mean_ranks[one] - self.mean_ranks[other]) < self.critical_difference
