@@ -42,6 +42,7 @@ from app.schemas import (
     Series,
     SignificanceView,
     SpectrumView,
+    StudiesCompared,
     StudyDocument,
     StudyExtension,
     StudyView,
@@ -291,6 +292,10 @@ class AtlasClient:
     async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
         """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
         return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
+
+    async def compare_studies(self, **question: str | None) -> StudiesCompared:
+        """Methods over several studies; question: kind, studies and methods (with commas between), a, b."""
+        return await self._get("/comparisons", StudiesCompared, question)
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

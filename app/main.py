@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     catalogue,
+    comparisons,
     estimates,
     evidence,
     health,
@@ -41,6 +42,7 @@ ROUTERS = (
     runs.router,
     recommendations.router,
     selection_guide.router,
+    comparisons.router,
     lookups.router,
     estimates.router,
 )

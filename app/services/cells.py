@@ -17,6 +17,11 @@ def build_cells(evidence: StudyEvidence) -> list[Cell]:
     return [_cell(evidence, row, catalogue[key]) for row in evidence.configurations for key in evidence.metric_keys]
 
 
+def quality_cell(evidence: StudyEvidence, row: Configuration) -> Cell:
+    """The cell of the task's own score alone."""
+    return _cell(evidence, row, evidence.catalogue[QUALITY])
+
+
 def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> Cell:
     runs = evidence.measuring(row.id, metric.key)
     values = evidence.values(row.id, metric.key)
