@@ -45,11 +45,12 @@ def create_study(here: Here, document: StudyDocument, response: Response, key: K
 def list_studies(
     here: Here,
     q: Annotated[str | None, Query(max_length=200)] = None,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[StudyView]:
-    """Studies, the newest first; `q` finds part of a name."""
-    return results.list_studies(here.engine, here.caller, query=q, cursor=cursor, limit=limit)
+    """Studies, the newest first; `q` finds part of a name, `tag` those that have it."""
+    return results.list_studies(here.engine, here.caller, query=q, tag=tag, cursor=cursor, limit=limit)
 
 
 @router.get("/{study_id}")
