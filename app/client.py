@@ -17,6 +17,7 @@ from app.schemas import (
     CommentView,
     Comparison,
     DiagnosisView,
+    Environments,
     EstimateRequest,
     EstimateView,
     ExtensionView,
@@ -31,6 +32,7 @@ from app.schemas import (
     Page,
     Pareto,
     PointsWritten,
+    PredictedCosts,
     PredictionsView,
     PredictionView,
     PredictRequest,
@@ -220,6 +222,14 @@ class AtlasClient:
     async def significance(self, study_id: int) -> SignificanceView:
         """Which methods of a study differ in quality, and which are tied with the best."""
         return await self._get(f"/studies/{study_id}/significance", SignificanceView)
+
+    async def environments(self, study_id: int) -> Environments:
+        """Hardware and versions of a study's runs."""
+        return await self._get(f"/studies/{study_id}/environments", Environments)
+
+    async def predicted_costs(self, study_id: int) -> PredictedCosts:
+        """What could be said of a study's costs before its launch, beside what its runs measured."""
+        return await self._get(f"/studies/{study_id}/predicted-costs", PredictedCosts)
 
     async def pareto(
         self,

@@ -17,6 +17,15 @@ from app.schemas.catalogue import (
     WorkerView,
 )
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
+from app.schemas.conditions import (
+    CostFigure,
+    EnvironmentField,
+    Environments,
+    EnvironmentValue,
+    PredictedCosts,
+    PredictedFigure,
+    PredictedRow,
+)
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.imports import (
@@ -178,10 +187,14 @@ __all__ = [
     "CommentView",
     "Comparison",
     "ConfigurationView",
+    "CostFigure",
     "Device",
     "DiagnosisView",
     "Difference",
     "Document",
+    "EnvironmentField",
+    "EnvironmentValue",
+    "Environments",
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
@@ -222,6 +235,9 @@ __all__ = [
     "PathStep",
     "PointsWritten",
     "PredictRequest",
+    "PredictedCosts",
+    "PredictedFigure",
+    "PredictedRow",
     "PredictionView",
     "PredictionsView",
     "PresetCard",
