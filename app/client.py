@@ -11,9 +11,13 @@ from pydantic import BaseModel
 
 from app.language import language
 from app.schemas import (
+    ApprovalState,
+    ApprovalView,
     BaseModelCard,
+    CommentView,
     Comparison,
     DiagnosisView,
+    Environments,
     EstimateRequest,
     EstimateView,
     ExtensionView,
@@ -28,6 +32,7 @@ from app.schemas import (
     Page,
     Pareto,
     PointsWritten,
+    PredictedCosts,
     PredictionsView,
     PredictionView,
     PredictRequest,
@@ -147,9 +152,12 @@ class AtlasClient:
         """Launch the quickstart study."""
         return await self.create_study(await self.quickstart())
 
-    async def studies(self, q: str | None = None, cursor: str | None = None, limit: int = 50) -> Page[StudyView]:
-        """A page of studies, the newest first."""
-        return await self._get("/studies", Page[StudyView], {"q": q, "cursor": cursor, "limit": limit})
+    async def studies(
+        self, q: str | None = None, cursor: str | None = None, limit: int = 50, tag: str | None = None
+    ) -> Page[StudyView]:
+        """A page of studies, the newest first; q: part of a name, tag: one that they have."""
+        asked = {"q": q, "tag": tag, "cursor": cursor, "limit": limit}
+        return await self._get("/studies", Page[StudyView], asked)
 
     async def study(self, study_id: int) -> StudyView:
         """One study."""
@@ -179,6 +187,35 @@ class AtlasClient:
         """Delete a study with all it measured."""
         self._checked(await self._http.delete(f"{PREFIX}/studies/{study_id}"))
 
+    async def comments(self, study_id: int) -> list[CommentView]:
+        """What was said of a study, the oldest first."""
+        return (await self._get(f"/studies/{study_id}/comments", Page[CommentView])).items
+
+    async def add_comment(self, study_id: int, text: str) -> CommentView:
+        """Write a comment."""
+        return await self._send("POST", f"/studies/{study_id}/comments", CommentView, {"text": text})
+
+    async def edit_comment(self, study_id: int, comment_id: int, text: str) -> CommentView:
+        """Give a comment another text."""
+        return await self._send("PATCH", f"/studies/{study_id}/comments/{comment_id}", CommentView, {"text": text})
+
+    async def delete_comment(self, study_id: int, comment_id: int) -> None:
+        """Delete a comment."""
+        self._checked(await self._http.delete(f"{PREFIX}/studies/{study_id}/comments/{comment_id}"))
+
+    async def set_tags(self, study_id: int, tags: list[str]) -> StudyView:
+        """Give a study these tags and no others."""
+        return await self._send("PUT", f"/studies/{study_id}/tags", StudyView, {"tags": tags})
+
+    async def approvals(self, study_id: int) -> list[ApprovalView]:
+        """Who signed a study's results off or took that back, the newest first."""
+        return (await self._get(f"/studies/{study_id}/approvals", Page[ApprovalView])).items
+
+    async def change_approval(self, study_id: int, state: ApprovalState, note: str = "") -> ApprovalView:
+        """Sign a study's results off, or take that back."""
+        body = {"state": state, "note": note}
+        return await self._send("POST", f"/studies/{study_id}/approvals", ApprovalView, body)
+
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
@@ -186,6 +223,14 @@ class AtlasClient:
     async def significance(self, study_id: int) -> SignificanceView:
         """Which methods of a study differ in quality, and which are tied with the best."""
         return await self._get(f"/studies/{study_id}/significance", SignificanceView)
+
+    async def environments(self, study_id: int) -> Environments:
+        """Hardware and versions of a study's runs."""
+        return await self._get(f"/studies/{study_id}/environments", Environments)
+
+    async def predicted_costs(self, study_id: int) -> PredictedCosts:
+        """What could be said of a study's costs before its launch, beside what its runs measured."""
+        return await self._get(f"/studies/{study_id}/predicted-costs", PredictedCosts)
 
     async def pareto(
         self,

@@ -9,8 +9,10 @@ from app.api.context import Here, RowId
 from app.schemas import (
     LARGEST_ARCHIVE_BYTES,
     Comparison,
+    Environments,
     ExtensionView,
     Page,
+    PredictedCosts,
     RunsElsewhere,
     RunView,
     SignificanceView,
@@ -19,7 +21,7 @@ from app.schemas import (
     StudyPatch,
     StudyView,
 )
-from app.services import differences, exports, extend, idempotency, results, studies
+from app.services import differences, environments, exports, extend, idempotency, predicted_costs, results, studies
 from app.services.imports import elsewhere
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -45,11 +47,12 @@ def create_study(here: Here, document: StudyDocument, response: Response, key: K
 def list_studies(
     here: Here,
     q: Annotated[str | None, Query(max_length=200)] = None,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[StudyView]:
-    """Studies, the newest first; `q` finds part of a name."""
-    return results.list_studies(here.engine, here.caller, query=q, cursor=cursor, limit=limit)
+    """Studies, the newest first; `q` finds part of a name, `tag` those that have it."""
+    return results.list_studies(here.engine, here.caller, query=q, tag=tag, cursor=cursor, limit=limit)
 
 
 @router.get("/{study_id}")
@@ -103,6 +106,18 @@ def read_comparison(here: Here, study_id: RowId) -> Comparison:
 def read_significance(here: Here, study_id: RowId) -> SignificanceView:
     """Every method against the best and against the reference: differences, tests, and which are tied."""
     return differences.significance(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/environments")
+def read_environments(here: Here, study_id: RowId) -> Environments:
+    """Hardware and versions of the study's runs, and where they are not the same for all."""
+    return environments.environments(here.engine, here.caller, study_id)
+
+
+@router.get("/{study_id}/predicted-costs")
+def read_predicted_costs(here: Here, study_id: RowId) -> PredictedCosts:
+    """What could be said of the study's costs before its launch, beside what its runs measured."""
+    return predicted_costs.predicted_costs(here.engine, here.caller, study_id)
 
 
 @router.get("/{study_id}/export")

@@ -268,6 +268,45 @@ class Job(Owned, Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class StudyComment(Owned, Base):
+    """What somebody wrote about a study; once deleted, its text is gone and its place stays."""
+
+    __tablename__ = "study_comments"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"), index=True)
+    user: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class StudyTag(Owned, Base):
+    """A word that a team finds its studies by."""
+
+    __tablename__ = "study_tags"
+
+    study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+
+class StudyApproval(Owned, Base):
+    """Somebody signed a study's results off, or took that back; the newest one holds, the others are its history."""
+
+    __tablename__ = "study_approvals"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"), index=True)
+    state: Mapped[str] = mapped_column(String(10))
+    """approved or withdrawn."""
+    user: Mapped[str] = mapped_column(String(200))
+    note: Mapped[str] = mapped_column(Text)
+    results_sha256: Mapped[str] = mapped_column(String(64))
+    """Of the results that were there: what is measured later was not approved."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Worker(Base):
     """A process that claims runs on one device. Serves every team."""
 

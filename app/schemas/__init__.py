@@ -31,6 +31,15 @@ from app.schemas.catalogue import (
     WorkerView,
 )
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
+from app.schemas.conditions import (
+    CostFigure,
+    EnvironmentField,
+    Environments,
+    EnvironmentValue,
+    PredictedCosts,
+    PredictedFigure,
+    PredictedRow,
+)
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.imports import (
@@ -65,6 +74,18 @@ from app.schemas.lookups import (
 from app.schemas.numbers import Number, NumberQuantity, Part, Sentence
 from app.schemas.pareto import Axis, OffTheFront, Pareto, ParetoAxis, ParetoPoint
 from app.schemas.recommendations import Change, RankedCandidate, Recommendation, RecommendationRequest, Verdict, Vetoed
+from app.schemas.reviews import (
+    LONGEST_COMMENT,
+    LONGEST_NOTE,
+    LONGEST_TAG,
+    MOST_TAGS,
+    ApprovalChange,
+    ApprovalState,
+    ApprovalView,
+    CommentText,
+    CommentView,
+    Tags,
+)
 from app.schemas.runs import (
     ArtifactView,
     AttemptView,
@@ -141,17 +162,24 @@ __all__ = [
     "LARGEST_RESULT_BYTES",
     "LARGEST_STEP",
     "LARGEST_VALUE",
+    "LONGEST_COMMENT",
+    "LONGEST_NOTE",
+    "LONGEST_TAG",
     "MOST_CONFIGURATIONS",
     "MOST_LEARNING_RATES",
     "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
     "MOST_RUNS",
     "MOST_RUNS_A_BATCH",
+    "MOST_TAGS",
     "AcrossStudies",
     "Added",
     "AllAcross",
     "AnswerView",
     "AnsweredView",
+    "ApprovalChange",
+    "ApprovalState",
+    "ApprovalView",
     "Architecture",
     "ArchiveOrigin",
     "ArchiveSource",
@@ -175,10 +203,18 @@ __all__ = [
     "Comparison",
     "ConfigurationView",
     "CriticalDifference",
+    "CommentText",
+    "CommentView",
+    "Comparison",
+    "ConfigurationView",
+    "CostFigure",
     "Device",
     "DiagnosisView",
     "Difference",
     "Document",
+    "EnvironmentField",
+    "EnvironmentValue",
+    "Environments",
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
@@ -224,6 +260,9 @@ __all__ = [
     "PathStep",
     "PointsWritten",
     "PredictRequest",
+    "PredictedCosts",
+    "PredictedFigure",
+    "PredictedRow",
     "PredictionView",
     "PredictionsView",
     "PresetCard",
@@ -274,6 +313,7 @@ __all__ = [
     "SweepView",
     "Sweeps",
     "T",
+    "Tags",
     "TaskCard",
     "TaskChoice",
     "TaskEntry",

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 from app.schemas.document import Document, Name, StudyStatus
 from app.schemas.imports import ArchiveOrigin, StudyOrigin
 from app.schemas.numbers import Sentence
+from app.schemas.reviews import ApprovalView
 from app.schemas.study_archives import StudyResults
 from peft_core.spec import Budget, Columns, Precision, Splits
 
@@ -109,6 +110,10 @@ class StudyView(Document):
     """What it shows so far, in one sentence."""
     origin: Annotated[StudyOrigin | ArchiveOrigin, Field(discriminator="kind")] | None = None
     """Where its results were imported from; None where it was launched here."""
+    tags: list[str] = []
+    comments: int = 0
+    approval: ApprovalView | None = None
+    """The newest approval or withdrawal; None where nobody ever approved it."""
 
 
 class StudyPatch(Document):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -93,21 +94,26 @@ def _method(request: EstimateRequest, base: ModelShape) -> Method:
 def device_speed(engine: Engine, caller: Caller, device: DeviceKind) -> Calibration | None:
     """How fast such a device trains, from the probes that ended well on one; None where there is none."""
     with team_session(engine, caller.team_id) as session:
-        measured = list(_probed_steps(session, device))
+        return speed_before(session, device, None)
+
+
+def speed_before(session: Session, device: DeviceKind, moment: datetime | None) -> Calibration | None:
+    """The same from those that had ended by a moment; None: until now."""
+    measured = list(_probed_steps(session, device, moment))
     probes = f"{len(measured)} probe{'s' if len(measured) > 1 else ''}"
     return calibrate(measured, f"{probes} on {device}") if measured else None
 
 
-def _probed_steps(session: Session, device: DeviceKind) -> Iterator[tuple[float, float]]:
+def _probed_steps(session: Session, device: DeviceKind, moment: datetime | None) -> Iterator[tuple[float, float]]:
     """(FLOPs, seconds) of a step of each probe, its texts as long as they were in the mean."""
-    rows = session.execute(
+    wanted = (
         select(Run, MeasurementRow)
         .join(MeasurementRow, MeasurementRow.run_id == Run.id)
         .where(Run.status == "succeeded", Run.purpose == "probe", MeasurementRow.metric == "training_speed")
         .order_by(Run.id.desc())
         .limit(MOST_PROBES)
     )
-    for run, speed in rows:
+    for run, speed in session.execute(wanted if moment is None else wanted.where(Run.ended_at <= moment)):
         seconds = speed.detail.get("median_step_seconds")
         environment = run.environment or {}
         if not seconds or not speed.value or environment.get("device") != device:

@@ -25,6 +25,7 @@ from app.services.comparability import differences_from, study_flags
 from app.services.derived import ease_of
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
 from app.services.studies import count_runs, read_study, study_status
 from app.services.verdicts import finding, verdict
@@ -35,9 +36,9 @@ from peft_core.spec import Splits
 
 
 def list_studies(
-    engine: Engine, caller: Caller, *, query: str | None, cursor: str | None, limit: int
+    engine: Engine, caller: Caller, *, query: str | None, cursor: str | None, limit: int, tag: str | None = None
 ) -> Page[StudyView]:
-    """A page of studies, the newest first."""
+    """A page of studies, the newest first. query: part of a name. tag: one that they have, whatever its case."""
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise Invalid("This cursor did not come from a page of this list. Leave it out to start again.", field="cursor")
     with team_session(engine, caller.team_id) as session:
@@ -46,6 +47,8 @@ def list_studies(
             wanted = wanted.where(Study.id < int(cursor))
         if query:
             wanted = wanted.where(Study.name.icontains(query, autoescape=True))
+        if tag:
+            wanted = wanted.where(Study.id.in_(tagged_with(session, tag)))
         studies = list(session.scalars(wanted))
         items = [_view(session, study) for study in studies[:limit]]
     return Page[StudyView](items=items, next_cursor=str(items[-1].id) if len(studies) > limit else None)
@@ -80,6 +83,9 @@ def _view(session: Session, study: Study) -> StudyView:
         updated_at=runs.first() or study.created_at,
         finding=finding(read_evidence(session, study), study_status(counts), counts),
         origin=_origin(study),
+        tags=tags_of(session, [study.id])[study.id],
+        comments=comments_of(session, [study.id])[study.id],
+        approval=approval_of(session, study.id),
     )
 
 

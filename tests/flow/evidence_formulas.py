@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.schemas import Number
-from app.services import differences
+from app.services import differences, environments, predicted_costs
 from app.services.callers import LOCAL
 from app.services.selection_guide import selection_guide
 
@@ -54,6 +54,12 @@ EVIDENCE_FORMULAS: dict[str, Callable[[Session, str, Given, Engine], set[float]]
     "significance": lambda _, statistic, given, engine: _significance(engine, given, statistic),
     "comparable_studies": lambda _, statistic, given, engine: _significance(engine, given, statistic),
     "studies_needed": lambda *_: {8.0},
+    "environments": lambda _, statistic, given, engine: set(
+        _told(environments.environments(engine, LOCAL, int(given["study"])), statistic)
+    ),
+    "predicted_costs": lambda _, statistic, given, engine: set(
+        _told(predicted_costs.predicted_costs(engine, LOCAL, int(given["study"])), statistic)
+    ),
     "selection_guide": lambda _, statistic, given, engine: set(_told(_guide(engine, given), statistic)),
 }
 """The named formulas, each computed again."""

@@ -66,6 +66,9 @@ def test_every_table_of_results_is_owned() -> None:
         "prediction_sets",
         "artifacts",
         "idempotency_keys",
+        "study_comments",
+        "study_tags",
+        "study_approvals",
     }
 
 
