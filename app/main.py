@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     catalogue,
+    custom_scenarios,
     estimates,
     evidence,
     health,
@@ -41,6 +42,7 @@ ROUTERS = (
     runs.router,
     recommendations.router,
     selection_guide.router,
+    custom_scenarios.router,
     lookups.router,
     estimates.router,
 )

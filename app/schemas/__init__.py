@@ -17,6 +17,7 @@ from app.schemas.catalogue import (
     WorkerView,
 )
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
+from app.schemas.custom_scenarios import MOST_CUSTOM_SCENARIOS, CustomScenario, CustomScenarioRequest
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.imports import (
@@ -128,6 +129,7 @@ __all__ = [
     "LARGEST_STEP",
     "LARGEST_VALUE",
     "MOST_CONFIGURATIONS",
+    "MOST_CUSTOM_SCENARIOS",
     "MOST_LEARNING_RATES",
     "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
@@ -157,6 +159,8 @@ __all__ = [
     "Change",
     "Comparison",
     "ConfigurationView",
+    "CustomScenario",
+    "CustomScenarioRequest",
     "Device",
     "DiagnosisView",
     "Difference",
