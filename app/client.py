@@ -16,6 +16,8 @@ from app.schemas import (
     BaseModelCard,
     CommentView,
     Comparison,
+    CustomScenario,
+    CustomScenarioRequest,
     DiagnosisView,
     Environments,
     EstimateRequest,
@@ -121,6 +123,18 @@ class AtlasClient:
     async def scenarios(self) -> list[ScenarioCard]:
         """The scenarios."""
         return (await self._get("/scenarios", Page[ScenarioCard])).items
+
+    async def custom_scenarios(self) -> list[CustomScenario]:
+        """The scenarios that the team keeps."""
+        return (await self._get("/scenarios/custom", Page[CustomScenario])).items
+
+    async def keep_scenario(self, asked: CustomScenarioRequest) -> CustomScenario:
+        """Keep weights and limits under a name."""
+        return await self._send("POST", "/scenarios/custom", CustomScenario, asked.model_dump(mode="json"))
+
+    async def remove_scenario(self, scenario: int) -> None:
+        """Remove a scenario that the team keeps."""
+        self._checked(await self._http.delete(f"{PREFIX}/scenarios/custom/{scenario}"))
 
     async def base_models(self) -> list[BaseModelCard]:
         """The base models a study can name."""

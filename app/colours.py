@@ -4,6 +4,8 @@ variables."""
 from dataclasses import dataclass
 from typing import Literal
 
+from app.language import mark
+
 Scheme = Literal["light", "dark"]
 Verdict = Literal["better", "tie", "worse"]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
@@ -66,17 +68,18 @@ MARKERS = {
     "external": ("x", "dot"),
 }
 FAMILY_TITLES = {
-    "reference": "Reference",
-    "lora": "LoRA family",
-    "factorised": "Other factorised",
-    "orthogonal": "Orthogonal",
-    "adapter": "Adapter",
-    "soft_prompt": "Soft prompt",
-    "selective": "Selective",
-    "rescaling": "Rescaling",
-    "spectral": "Spectral",
-    "external": "Elsewhere",
+    "reference": mark("Reference"),
+    "lora": mark("LoRA family"),
+    "factorised": mark("Other factorised"),
+    "orthogonal": mark("Orthogonal"),
+    "adapter": mark("Adapter"),
+    "soft_prompt": mark("Soft prompt"),
+    "selective": mark("Selective"),
+    "rescaling": mark("Rescaling"),
+    "spectral": mark("Spectral"),
+    "external": mark("Elsewhere"),
 }
+"""Said with `tr` where they are shown."""
 
 
 def _colours(codes: str) -> tuple[str, ...]:

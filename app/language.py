@@ -6,7 +6,7 @@ sentence that is said later, such as a module's constant. Sentences are collecte
 """
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT = "en"
+BETWEEN_SENTENCES = {"en": " ", "zh": ""}
 COOKIE = "peft_atlas_language"
 """Where a browser remembers the choice."""
 CATALOGUES = Path(__file__).with_name("strings")
@@ -59,8 +60,7 @@ def tr(message: str, **parts: object) -> str:
 
 def trn(one: str, many: str, count: float, **parts: object) -> str:
     """`one` for a count of 1, else `many`, in the reader's language; {count} is among its places."""
-    said = (one if count == 1 else many) if language() == DEFAULT else _catalogue(language()).ngettext(one, many, count)
-    return str(said).format(**({"count": count} | parts))
+    return _counted(one, many, count).format(**({"count": count} | parts))
 
 
 def filled(message: str, **parts: Any) -> list[Any]:
@@ -68,11 +68,31 @@ def filled(message: str, **parts: Any) -> list[Any]:
 
     Returns words and what was given, in the order of that language.
     """
+    return _pieces(_said(message), parts)
+
+
+def filledn(one: str, many: str, count: float, **parts: Any) -> list[Any]:
+    """The pieces of `one` for a count of 1, else of `many`; a place for the count itself is given like any other."""
+    return _pieces(_counted(one, many, count), parts)
+
+
+def spaced(sentences: Iterable[str]) -> str:
+    """Whole sentences one after another, with what the language puts between them."""
+    return BETWEEN_SENTENCES[language()].join(sentences)
+
+
+def _pieces(said: str, parts: Mapping[str, Any]) -> list[Any]:
     pieces: list[Any] = []
-    for words, place, _, _ in string.Formatter().parse(_said(message)):
+    for words, place, _, _ in string.Formatter().parse(said):
         pieces += [words] if words else []
         pieces += [parts[place]] if place is not None else []
     return pieces
+
+
+def _counted(one: str, many: str, count: float) -> str:
+    if language() == DEFAULT:
+        return one if count == 1 else many
+    return str(_catalogue(language()).ngettext(one, many, count))
 
 
 def _said(message: str) -> str:

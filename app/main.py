@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from app.api import (
     catalogue,
     comparisons,
+    custom_scenarios,
     estimates,
     evidence,
     health,
@@ -45,6 +46,7 @@ ROUTERS = (
     recommendations.router,
     selection_guide.router,
     comparisons.router,
+    custom_scenarios.router,
     lookups.router,
     estimates.router,
 )

@@ -307,6 +307,22 @@ class StudyApproval(Owned, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class CustomScenarioRow(Owned, Base):
+    """Weights and limits that a team keeps under a name."""
+
+    __tablename__ = "custom_scenarios"
+    __table_args__ = (UniqueConstraint("team_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    scenario: Mapped[str | None] = mapped_column(String(100))
+    weights: Mapped[dict[str, float]] = mapped_column(JSON)
+    constraints: Mapped[dict[str, float]] = mapped_column(JSON)
+    quality_floor: Mapped[float]
+    created_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Worker(Base):
     """A process that claims runs on one device. Serves every team."""
 

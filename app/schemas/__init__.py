@@ -40,6 +40,7 @@ from app.schemas.conditions import (
     PredictedFigure,
     PredictedRow,
 )
+from app.schemas.custom_scenarios import MOST_CUSTOM_SCENARIOS, CustomScenario, CustomScenarioRequest
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
 from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
 from app.schemas.imports import (
@@ -166,6 +167,7 @@ __all__ = [
     "LONGEST_NOTE",
     "LONGEST_TAG",
     "MOST_CONFIGURATIONS",
+    "MOST_CUSTOM_SCENARIOS",
     "MOST_LEARNING_RATES",
     "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
@@ -208,6 +210,8 @@ __all__ = [
     "Comparison",
     "ConfigurationView",
     "CostFigure",
+    "CustomScenario",
+    "CustomScenarioRequest",
     "Device",
     "DiagnosisView",
     "Difference",

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import HyperparameterField, MethodCard, MetricCard, PresetCard, PresetEntry, ScenarioCard
 from app.services.base_models import find_base_model, read_shape
 from app.services.tasks import find_task
@@ -46,8 +47,8 @@ def list_presets(settings: Settings, base_model: str, kind: str, budget: Budget)
     return [
         PresetCard(
             key=key,
-            title=preset.title,
-            summary=preset.summary,
+            title=tr(preset.title),
+            summary=tr(preset.summary),
             entries=[_preset_entry(row, shape, kind, budget) for row in preset.rows()],
         )
         for key, preset in presets().items()
@@ -80,15 +81,15 @@ def _method_card(name: str, kind: type[Method], shape: ModelShape, task: str, bu
     not_offered = _not_offered(method, shape, task, budget)
     return MethodCard(
         name=name,
-        title=kind.title,
+        title=tr(kind.title),
         family=kind.family,
-        summary=kind.summary,
-        trains=kind.trains,
+        summary=tr(kind.summary),
+        trains=tr(kind.trains),
         paper=kind.paper,
         reference=kind.family == "reference",
         place=kind.place,
         learning_rates=_grid(kind.learning_rate, shape, budget),
-        learning_rate_source=kind.learning_rate.source if kind.learning_rate else None,
+        learning_rate_source=tr(kind.learning_rate.source) if kind.learning_rate else None,
         hyperparameters=form_fields(kind),
         capabilities=kind.capabilities,
         trainable_parameters=None if not_offered else method.trainable_parameters(shape),
@@ -118,14 +119,14 @@ def _form_field(name: str, schema: dict[str, Any]) -> HyperparameterField:
     default: JsonValue = schema["default"]
     return HyperparameterField(
         name=name,
-        title=schema["title"],
+        title=tr(schema["title"]),
         type=kind,
         default=default,
         minimum=schema.get("minimum"),
         maximum=schema.get("maximum"),
         choices=schema.get("enum"),
         recommended=tuple(schema["recommended"]) if "recommended" in schema else None,
-        effect=schema.get("effect", ""),
+        effect=tr(schema.get("effect", "")),
     )
 
 
@@ -139,12 +140,12 @@ def metric_card(kind: type[Metric], task: Score | None = None) -> MetricCard:
     scored = task if task is not None and kind.key == QUALITY else None
     return MetricCard(
         key=kind.key,
-        title=kind.title,
+        title=tr(kind.title),
         quantity=kind.quantity if scored is None else scored.quantity,
         unit=kind.unit if scored is None else scored.quantity,
         better=kind.better if scored is None else scored.better,
-        meaning=kind.meaning if scored is None else scored.score_meaning,
-        how=kind.how,
+        meaning=tr(kind.meaning if scored is None else scored.score_meaning),
+        how=tr(kind.how),
         purposes=sorted(kind.purposes),
         exact=kind.exact,
         in_heatmap=kind.in_heatmap,
@@ -156,12 +157,12 @@ def list_scenarios() -> list[ScenarioCard]:
     return [
         ScenarioCard(
             key=key,
-            title=kind.title,
-            summary=kind.summary,
+            title=tr(kind.title),
+            summary=tr(kind.summary),
             weights=kind.weights,
             constraint=kind.constraint,
             constraint_default=kind.constraint_default,
-            textbook_pick=kind.textbook_pick,
+            textbook_pick=tr(kind.textbook_pick),
         )
         for key, kind in scenarios().items()
     ]

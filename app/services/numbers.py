@@ -1,13 +1,44 @@
 """Numbers for sentences, each with the runs it can be computed from again."""
 
+from collections.abc import Sequence
+
 from app.db.tables import Configuration
-from app.schemas import Number, Part
+from app.language import BETWEEN_SENTENCES, filled, filledn, language, tr
+from app.schemas import Number, Part, Sentence
 from app.services.evidence import StudyEvidence
 
 
 def text(words: str) -> Part:
     """Plain words."""
     return Part(text=words)
+
+
+def sentence(message: str, **parts: Part | Sentence | str) -> Sentence:
+    """A message in the reader's language with numbers, names or further words in its {places}."""
+    return _flat(filled(message, **parts))
+
+
+def counted_sentence(one: str, many: str, count: float, **parts: Part | Sentence | str) -> Sentence:
+    """`one` for a count of 1, else `many`; a place for the count itself is given like any other."""
+    return _flat(filledn(one, many, count, **parts))
+
+
+def _flat(pieces: Sequence[Part | Sentence | str]) -> Sentence:
+    words: Sentence = []
+    for piece in pieces:
+        words += [text(piece)] if isinstance(piece, str) else piece if isinstance(piece, list) else [piece]
+    return words
+
+
+def listed(members: Sequence[Part | Sentence | str], between: str | None = None) -> Sentence:
+    """Members one after another: with the language's comma, or with what is put between them."""
+    comma = tr(", ") if between is None else between
+    return _flat([piece for place, member in enumerate(members) for piece in ([comma] if place else []) + [member]])
+
+
+def paragraph(*sentences: Sentence) -> Sentence:
+    """Whole sentences one after another; what says nothing is left out."""
+    return listed([words for words in sentences if words], BETWEEN_SENTENCES[language()])
 
 
 def label(row: Configuration) -> Part:

@@ -8,6 +8,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
+from app.strings.cards import card_sentences
+
 APP = Path(__file__).resolve().parents[1]
 CHINESE = APP / "strings" / "zh.po"
 HEADER = """\
@@ -19,14 +21,17 @@ msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"
 
 """
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "mark": None, "filled": None, "trn": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    **dict.fromkeys(("tr", "mark", "filled", "sentence")),
+    **dict.fromkeys(("trn", "filledn", "counted_sentence"), (1, 2)),
+}
 
 Message = str | tuple[str, str]
 
 
 def said() -> set[Message]:
-    """Every sentence of the code; a plural is the pair of its forms."""
-    return {message for path in sorted(APP.rglob("*.py")) for message in _in_file(path)}
+    """Every sentence of the code and of the catalogues that it shows; a plural is the pair of its forms."""
+    return {message for path in sorted(APP.rglob("*.py")) for message in _in_file(path)} | card_sentences()
 
 
 def _in_file(path: Path) -> Iterator[Message]:

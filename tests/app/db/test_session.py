@@ -55,6 +55,7 @@ def test_an_unscoped_query_fails(engine: Engine) -> None:
 def test_every_table_of_results_is_owned() -> None:
     owned = {table.__tablename__ for table in Owned.__subclasses__()}  # type: ignore[attr-defined]
     assert owned == {
+        "custom_scenarios",
         "studies",
         "configurations",
         "runs",
