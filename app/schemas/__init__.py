@@ -17,8 +17,25 @@ from app.schemas.catalogue import (
     WorkerView,
 )
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
+from app.schemas.datasets import (
+    DATASET_FORMS,
+    LARGEST_DATASET_BYTES,
+    MOST_DATASET_ROWS,
+    DatasetColumn,
+    DatasetMapping,
+    DatasetPreview,
+    DatasetView,
+)
 from app.schemas.document import Document, Name, Page, RunStatus, SourceKind, StudyStatus, T
-from app.schemas.estimates import ByteCount, EstimateRequest, EstimateView
+from app.schemas.estimates import (
+    ByteCount,
+    EstimateRequest,
+    EstimateView,
+    FieldProblem,
+    RowEstimate,
+    StudyEstimate,
+    StudyEstimateRequest,
+)
 from app.schemas.imports import (
     LARGEST_RESULT_BYTES,
     LARGEST_STEP,
@@ -119,20 +136,25 @@ from app.schemas.study_archives import (
     refuse_what_no_database_takes,
 )
 from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
+from app.schemas.templates import MOST_YAML_CHARACTERS, StudyText, TemplateEntry, TemplateView
 
 __all__ = [
     "ARCHIVE_FORMAT",
+    "DATASET_FORMS",
     "LARGEST_ARCHIVE_BYTES",
+    "LARGEST_DATASET_BYTES",
     "LARGEST_INTEGER",
     "LARGEST_RESULT_BYTES",
     "LARGEST_STEP",
     "LARGEST_VALUE",
     "MOST_CONFIGURATIONS",
+    "MOST_DATASET_ROWS",
     "MOST_LEARNING_RATES",
     "MOST_POINTS_A_BATCH",
     "MOST_ROWS",
     "MOST_RUNS",
     "MOST_RUNS_A_BATCH",
+    "MOST_YAML_CHARACTERS",
     "AcrossStudies",
     "Added",
     "AnswerView",
@@ -157,6 +179,10 @@ __all__ = [
     "Change",
     "Comparison",
     "ConfigurationView",
+    "DatasetColumn",
+    "DatasetMapping",
+    "DatasetPreview",
+    "DatasetView",
     "Device",
     "DiagnosisView",
     "Difference",
@@ -164,6 +190,7 @@ __all__ = [
     "EstimateRequest",
     "EstimateView",
     "ExtensionView",
+    "FieldProblem",
     "GivenPoint",
     "GivenPoints",
     "GuideQuestionView",
@@ -213,6 +240,7 @@ __all__ = [
     "RecommendationRequest",
     "RefusedFile",
     "Reused",
+    "RowEstimate",
     "RowNumber",
     "RunCounts",
     "RunDetail",
@@ -236,12 +264,15 @@ __all__ = [
     "Step",
     "StreamedPoint",
     "StudyDocument",
+    "StudyEstimate",
+    "StudyEstimateRequest",
     "StudyExtension",
     "StudyOrigin",
     "StudyPatch",
     "StudyPick",
     "StudyResults",
     "StudyStatus",
+    "StudyText",
     "StudyView",
     "SweepPoint",
     "SweepPreset",
@@ -252,6 +283,8 @@ __all__ = [
     "TaskChoice",
     "TaskEntry",
     "TaskKindCard",
+    "TemplateEntry",
+    "TemplateView",
     "TextbookLeaf",
     "Time",
     "TuningPoint",
