@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     catalogue,
+    datasets,
     estimates,
     evidence,
     health,
@@ -22,9 +23,10 @@ from app.api import (
     runs,
     selection_guide,
     studies,
+    templates,
     workers,
 )
-from app.api.guard import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
+from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.languages import Languages
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -43,6 +45,7 @@ ROUTERS = (
     selection_guide.router,
     lookups.router,
     estimates.router,
+    templates.router,
 )
 
 
@@ -67,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
     app.include_router(imports.router, prefix=PREFIX, max_body_size=LARGEST_UPLOAD_BYTES)
+    app.include_router(datasets.router, prefix=PREFIX, max_body_size=LARGEST_DATASET_BODY_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)

@@ -16,7 +16,7 @@ from peft_core.dataset_files import files_of
 from peft_core.errors import InvalidDataset, UnknownName
 from peft_core.hub import is_hub_name
 from peft_core.spec import Columns, HubSource, Splits, TaskSpec
-from peft_core.task import Task, task_kind
+from peft_core.task import task_kind
 from peft_core.task import tasks as task_kinds
 
 VARIABLE = "PEFT_ATLAS_DATASET_ROOTS"
@@ -70,11 +70,7 @@ def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:
 
 
 def _own_summary(path: Path, entry: TaskEntry) -> DatasetSummary:
-    try:
-        task = task_kind(entry.kind)
-    except UnknownName as error:
-        raise Invalid(str(error), field="task.kind") from None
-    _check_columns(task, entry.columns())
+    check_mapping(entry)
     try:
         files = files_of(path)
     except InvalidDataset as error:
@@ -124,8 +120,14 @@ def _spec(
     )
 
 
-def _check_columns(task: type[Task], columns: Columns) -> None:
-    """Every column that this kind of task needs is named, and none that it does not read."""
+def check_mapping(entry: TaskEntry) -> None:
+    """Raise Invalid, about the field, unless every column that the entry's kind of task needs is named, and none that
+    it does not read."""
+    try:
+        task = task_kind(entry.kind)
+    except UnknownName as error:
+        raise Invalid(str(error), field="task.kind") from None
+    columns = entry.columns()
     named = columns.model_dump()
     for column in task.columns:
         if column.required and not named[column.role]:
