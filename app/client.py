@@ -18,6 +18,8 @@ from app.schemas import (
     Comparison,
     CustomScenario,
     CustomScenarioRequest,
+    DatasetPreview,
+    DatasetView,
     DiagnosisView,
     Environments,
     EstimateRequest,
@@ -51,11 +53,16 @@ from app.schemas import (
     SpectrumView,
     StudiesCompared,
     StudyDocument,
+    StudyEstimate,
+    StudyEstimateRequest,
     StudyExtension,
+    StudyText,
     StudyView,
     Sweeps,
     TaskCard,
     TaskKindCard,
+    TemplateEntry,
+    TemplateView,
     WorkerView,
 )
 
@@ -331,6 +338,47 @@ class AtlasClient:
     async def estimate(self, request: EstimateRequest) -> EstimateView:
         """What a run will cost, before it is launched."""
         return await self._send("POST", "/estimates", EstimateView, request.model_dump(mode="json", by_alias=True))
+
+    async def estimate_study(self, request: StudyEstimateRequest | dict[str, Any]) -> StudyEstimate:
+        """What every row of a study will cost, and all that launching it would refuse."""
+        body = request.model_dump(mode="json") if isinstance(request, StudyEstimateRequest) else request
+        return await self._send("POST", "/estimates/study", StudyEstimate, body)
+
+    async def upload_dataset(self, name: str, content: bytes) -> DatasetView:
+        """Keep a dataset file, which studies then name by `dataset`."""
+        answer = await self._http.post(f"{PREFIX}/datasets", files={"file": (name, content)})
+        return DatasetView.model_validate_json(self._checked(answer).content)
+
+    async def datasets(self) -> list[DatasetView]:
+        """The uploaded datasets, the newest first."""
+        return (await self._get("/datasets", Page[DatasetView])).items
+
+    async def preview_dataset(self, dataset_id: int, **mapping: Any) -> DatasetPreview:
+        """First rows and columns of a dataset; mapping: kind, text, label, pair, group, choices."""
+        return await self._get(f"/datasets/{dataset_id}/preview", DatasetPreview, mapping)
+
+    async def templates(self) -> list[TemplateView]:
+        """The study documents kept to start from."""
+        return (await self._get("/templates", Page[TemplateView])).items
+
+    async def keep_template(self, name: str, document: StudyDocument | dict[str, Any]) -> TemplateView:
+        """Keep a study document under a name."""
+        whole = document if isinstance(document, StudyDocument) else StudyDocument.model_validate(document)
+        body = TemplateEntry(name=name, document=whole).model_dump(mode="json")
+        return await self._send("POST", "/templates", TemplateView, body)
+
+    async def delete_template(self, template_id: int) -> None:
+        """Delete a template."""
+        self._checked(await self._http.delete(f"{PREFIX}/templates/{template_id}"))
+
+    async def read_yaml(self, text: str) -> StudyDocument:
+        """The study document of a YAML text."""
+        return await self._send("POST", "/study-documents/read", StudyDocument, {"yaml": text})
+
+    async def write_yaml(self, document: StudyDocument | dict[str, Any]) -> str:
+        """A study document as YAML."""
+        body = document.model_dump(mode="json") if isinstance(document, StudyDocument) else document
+        return (await self._send("POST", "/study-documents/write", StudyText, body)).yaml
 
     async def predict(self, run_id: int, request: PredictRequest) -> PredictionView:
         """What a run's model and its base answer; waits for a worker."""

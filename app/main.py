@@ -14,6 +14,7 @@ from app.api import (
     catalogue,
     comparisons,
     custom_scenarios,
+    datasets,
     estimates,
     evidence,
     health,
@@ -25,9 +26,10 @@ from app.api import (
     runs,
     selection_guide,
     studies,
+    templates,
     workers,
 )
-from app.api.guard import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
+from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.languages import Languages
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -49,6 +51,7 @@ ROUTERS = (
     custom_scenarios.router,
     lookups.router,
     estimates.router,
+    templates.router,
 )
 
 
@@ -73,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
     app.include_router(imports.router, prefix=PREFIX, max_body_size=LARGEST_UPLOAD_BYTES)
+    app.include_router(datasets.router, prefix=PREFIX, max_body_size=LARGEST_DATASET_BODY_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     attach(app)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from peft_core.dataset_records import MAX_CHARACTERS, MAX_ROWS, CellKinds, Record, characters
-from peft_core.dataset_tables import read_arrow, read_parquet
-from peft_core.dataset_text import read_csv, read_json_lines
+from peft_core.dataset_tables import parquet_columns, read_arrow, read_parquet
+from peft_core.dataset_text import csv_columns, json_columns, read_csv, read_json_lines
 from peft_core.errors import InvalidDataset
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -66,6 +66,19 @@ def files_of(path: Path) -> list[Path]:
     """The files that a dataset is read from; raises InvalidDataset where there are none."""
     with _telling(path):
         return [part.file for part in _parts(path)]
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file of one's own: of its header line, its first object, or those of its schema that a task can
+    read. Raises InvalidDataset as `read_records` does."""
+    with _telling(path):
+        form = _form(path)
+        if form == "parquet":
+            return parquet_columns(path, path.name)
+        with path.open("rb") as opened:
+            if form == "json":
+                return json_columns(opened, path.name)
+            return csv_columns(opened, path.name, delimiter=form)
 
 
 def read_records(path: Path, columns: Sequence[str]) -> Iterator[Record]:
@@ -200,16 +213,28 @@ def _json_file(path: Path, name: str) -> dict[str, Any]:
 
 
 def _read_file(file: Path, name: str, columns: Sequence[str]) -> Iterator[Record]:
+    form = _form(file)
+    if form == "arrow":
+        yield from read_arrow(file, name, columns)
+    elif form == "parquet":
+        yield from read_parquet(file, name, columns)
+    else:
+        with file.open("rb") as opened:
+            if form == "json":
+                yield from read_json_lines(opened, name, columns)
+            else:
+                yield from read_csv(opened, name, columns, delimiter=form)
+
+
+def _form(file: Path) -> str:
+    """What a file is by its name, else by its first bytes: arrow, parquet, json, or the delimiter of its fields."""
     suffix = file.suffix.lower()
+    if suffix in (".csv", ".tsv", ".tab"):
+        return "," if suffix == ".csv" else "\t"
+    if suffix == ".arrow":
+        return "arrow"
     with file.open("rb") as opened:
         start = opened.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-        opened.seek(0)
-        known = suffix in (".csv", ".tsv", ".tab")
-        if suffix == ".arrow":
-            yield from read_arrow(file, name, columns)
-        elif suffix in (".parquet", ".pq") or (not known and start.startswith(b"PAR1")):
-            yield from read_parquet(file, name, columns)
-        elif suffix in (".jsonl", ".ndjson", ".json") or (not known and start.startswith(b"{")):
-            yield from read_json_lines(opened, name, columns)
-        else:
-            yield from read_csv(opened, name, columns, delimiter="\t" if suffix in (".tsv", ".tab") else ",")
+    if suffix in (".parquet", ".pq") or start.startswith(b"PAR1"):
+        return "parquet"
+    return "json" if suffix in (".jsonl", ".ndjson", ".json") or start.startswith(b"{") else ","

@@ -43,6 +43,22 @@ def read_parquet(file: Path, name: str, columns: Sequence[str]) -> Iterator[Reco
         raise _unreadable(name, "Parquet", error) from None
 
 
+def parquet_columns(file: Path, name: str) -> list[str]:
+    """The columns of a Parquet file that a task can read; raises InvalidDataset where there is none."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        schema = parquet.read_schema(file)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(name, "Parquet", error) from None
+    columns = [field.name for field in schema if _is_readable(field.type)]
+    if not columns:
+        raise InvalidDataset(f"{name!r} has no column of text, numbers, or lists of them.")
+    refuse_missing(columns, schema.names, repr(name))
+    return columns
+
+
 def read_arrow(file: Path, name: str, columns: Sequence[str]) -> Iterator[Record]:
     """The rows of an Arrow stream; raises InvalidDataset as `read_records` does."""
     import pyarrow
@@ -109,11 +125,15 @@ def _read_schema(schema: "pyarrow.Schema", columns: Sequence[str], name: str) ->
     refuse_missing(columns, schema.names, repr(name))
     for column in columns:
         kind = schema.field(column).type
-        if not _is_plain(kind) and not (_is_list(kind) and _is_plain(kind.value_type)):
+        if not _is_readable(kind):
             raise InvalidDataset(
                 f"{name!r}: column {column!r} holds {str(kind)[:60]}. Give text, numbers, or lists of them."
             )
     return {column: found for column in columns if (found := _class_names(_features(schema).get(column)))}
+
+
+def _is_readable(kind: "pyarrow.DataType") -> bool:
+    return _is_plain(kind) or (_is_list(kind) and _is_plain(kind.value_type))
 
 
 def _is_plain(kind: "pyarrow.DataType") -> bool:

@@ -19,12 +19,7 @@ def read_csv(file: BinaryIO, name: str, columns: Sequence[str], delimiter: str) 
     reader = csv.reader(_lines(file, name, "CSV"), delimiter=delimiter)
     line = 1
     try:
-        header = next(reader, None)
-        if not header:
-            raise InvalidDataset(f"{name!r} is empty. Give a CSV file with a header line and data.")
-        if any("\0" in column for column in header):
-            raise InvalidDataset(f"{name!r} is no text file: its first line holds a NUL. Save it as UTF-8 CSV.")
-        header = [column.strip() for column in header]
+        header = _header(reader, name)
         refuse_missing(columns, header, repr(name))
         places = {column: header.index(column) for column in columns}
         for record in reader:
@@ -36,10 +31,47 @@ def read_csv(file: BinaryIO, name: str, columns: Sequence[str], delimiter: str) 
                 raise InvalidDataset(f"{name!r}, line {line}: {fields} where the header has {len(header)}.")
             yield f"line {line}", {column: record[place] for column, place in places.items()}
     except csv.Error as error:
-        what = "a line that ends in a bare carriage return"
-        if "limit" in str(error):
-            what = f"a field larger than {csv.field_size_limit()} characters, or a quote that is never closed"
-        raise InvalidDataset(f"{name!r}, after line {line}: {what}. Save it as a plain CSV file.") from None
+        raise _unreadable(name, line, error) from None
+
+
+def csv_columns(file: BinaryIO, name: str, delimiter: str) -> list[str]:
+    """The names of a file's header line; raises InvalidDataset for one that is empty, twice there, or no text."""
+    try:
+        header = _header(csv.reader(_lines(file, name, "CSV"), delimiter=delimiter), name)
+    except csv.Error as error:
+        raise _unreadable(name, 1, error) from None
+    if "" in header:
+        raise InvalidDataset(
+            f"{name!r}, line 1: column {header.index('') + 1} has no name. Give each column a name in the first line."
+        )
+    refuse_missing(header, header, f"{name!r}, line 1,")
+    return header
+
+
+def json_columns(file: BinaryIO, name: str) -> list[str]:
+    """The keys of a file's first object; raises InvalidDataset where there is none."""
+    for number, line in enumerate(_lines(file, name, "JSON lines"), start=1):
+        if line.strip():
+            columns = list(_json_object(line, f"{name!r}, line {number}"))
+            refuse_missing(columns, columns, f"{name!r}, line {number},")
+            return columns
+    raise InvalidDataset(f"{name!r} is empty. Give JSON with one object a line.")
+
+
+def _header(reader: Iterator[list[str]], name: str) -> list[str]:
+    header = next(reader, None)
+    if not header:
+        raise InvalidDataset(f"{name!r} is empty. Give a CSV file with a header line and data.")
+    if any("\0" in column for column in header):
+        raise InvalidDataset(f"{name!r} is no text file: its first line holds a NUL. Save it as UTF-8 CSV.")
+    return [column.strip() for column in header]
+
+
+def _unreadable(name: str, line: int, error: csv.Error) -> InvalidDataset:
+    what = "a line that ends in a bare carriage return"
+    if "limit" in str(error):
+        what = f"a field larger than {csv.field_size_limit()} characters, or a quote that is never closed"
+    return InvalidDataset(f"{name!r}, after line {line}: {what}. Save it as a plain CSV file.")
 
 
 def read_json_lines(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[Record]:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_body
 from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
-from app.schemas import LARGEST_ARCHIVE_BYTES
+from app.schemas import LARGEST_ARCHIVE_BYTES, LARGEST_DATASET_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -23,8 +23,11 @@ LARGER_BODIES = {"/api/v1/studies": LARGEST_ARCHIVE_BYTES, "/api/v1/imports/stud
 LARGEST_PAGE_BODY_BYTES = 20_000_000
 """A page's callback may carry the state of a figure."""
 LARGEST_UPLOAD_BYTES = 20_000_000
-UPLOADS = "/api/v1/imports/hf-peft"
-"""Where files are sent as a form. A page of another site could send one too, and is told by its Origin."""
+LARGEST_DATASET_BODY_BYTES = LARGEST_DATASET_BYTES + 10_000
+"""The file, and the lines of the form around it."""
+UPLOADS = {"/api/v1/imports/hf-peft": LARGEST_UPLOAD_BYTES, "/api/v1/datasets": LARGEST_DATASET_BODY_BYTES}
+"""Where files are sent as a form, and how much. A page of another site could send one too, and is told by its
+Origin."""
 
 SECURITY_HEADERS = {
     # Dash starts its pages with inline scripts and styles, and ag-grid's formatters are built with Function().
@@ -78,14 +81,13 @@ def _check_body(path: str, headers: Headers) -> None:
     length = headers.get("content-length", "0")
     has_body = length != "0" or "transfer-encoding" in headers
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    if path.startswith(UPLOADS):
+    if path in UPLOADS:
         if has_body and kind != "multipart/form-data":
             raise UnsupportedContent("This route reads files. Send them as a form, 'multipart/form-data'.")
     elif path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
     # The framework cuts off an API body of undeclared length; a browser always declares a page's.
-    larger = LARGEST_UPLOAD_BYTES if path.startswith(UPLOADS) else LARGER_BODIES.get(path, LARGEST_BODY_BYTES)
-    most = larger if path.startswith(API) else LARGEST_PAGE_BODY_BYTES
+    most = (UPLOADS | LARGER_BODIES).get(path, LARGEST_BODY_BYTES if path.startswith(API) else LARGEST_PAGE_BODY_BYTES)
     if not length.isdigit() or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")
 

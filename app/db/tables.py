@@ -323,6 +323,41 @@ class CustomScenarioRow(Owned, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class StudyTemplate(Owned, Base):
+    """A study document that the team keeps to start from."""
+
+    __tablename__ = "study_templates"
+    __table_args__ = (UniqueConstraint("team_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+
+
+class Dataset(Owned, Base):
+    """An uploaded file under the home's datasets. The same bytes under the same name are one row."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("team_id", "file"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    """As it was sent; shown, and never used as a path."""
+    file: Mapped[str] = mapped_column(String(200))
+    """Under the home's datasets: what a study names it by."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    rows: Mapped[int]
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """A DatasetColumn each."""
+    head: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """The first rows."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(200))
+
+
 class Worker(Base):
     """A process that claims runs on one device. Serves every team."""
 

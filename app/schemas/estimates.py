@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from app.schemas.document import Document, Name
+from app.schemas.studies import StudyDocument
+from peft_core.method import Family
 from peft_core.spec import Budget, Precision
 
 ByteCount = Annotated[int, Field(ge=1, le=2**60)]
@@ -54,4 +56,53 @@ class EstimateView(Document):
     """None: no device memory was given."""
     verdict: str | None
     """Whether it fits, with numbers, and if it does not, what would."""
+    how: dict[str, str]
+
+
+class StudyEstimateRequest(Document):
+    """A study that may be launched later, and the device its runs are thought on."""
+
+    study: StudyDocument
+    precision: Precision = "fp32"
+    device: Literal["cpu", "cuda"] = "cpu"
+    device_memory_bytes: ByteCount | None = None
+    """None: nothing is said of whether a run fits."""
+
+
+class FieldProblem(Document):
+    """What launching would refuse, and the field of the study document that it is about."""
+
+    field: str
+    message: str
+
+
+class RowEstimate(Document):
+    """One row of the study to be. `field` is its place in the document: methods.0, references.2."""
+
+    field: str
+    method: str
+    label: str
+    family: Family
+    reference: bool
+    learning_rates: list[float]
+    """Empty where nothing is tuned, or the number of steps is not known yet."""
+    runs: int
+    estimate: EstimateView | None
+    """None: the row cannot be run, as `problems` says, or its base model's architecture is not known."""
+
+
+class StudyEstimate(Document):
+    """POST estimates/study: every row's cost, what the study comes to, and all that launching would refuse."""
+
+    rows: list[RowEstimate]
+    runs: int
+    fitting: int | None
+    """Rows whose peak memory the device has; None: no device memory was given."""
+    train_seconds: float | None
+    """Of all tuning and reporting runs, one after the other; None where that of any row is not known."""
+    kept_bytes: int | None
+    """Adapters of every reporting seed and the largest checkpoint; None: no row can be run."""
+    train_items: int | None
+    labels: int | None
+    problems: list[FieldProblem]
     how: dict[str, str]

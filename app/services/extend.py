@@ -20,14 +20,13 @@ from app.services.disk import check_room
 from app.services.imports.elsewhere import rows_of_elsewhere
 from app.services.studies import (
     TUNING_SEED,
-    PlannedConfiguration,
     WantedRun,
     chosen_seeds,
-    plan,
     queue_rows,
     queue_runs,
     read_study,
 )
+from app.services.study_plan import PlannedConfiguration, plan
 from app.settings import Settings
 from peft_core.dataset_files import content_sha256
 from peft_core.method import Method, build_method, distinct_labels

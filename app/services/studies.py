@@ -1,7 +1,6 @@
 """Making, listing, changing and deleting studies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, delete, func, select
@@ -17,14 +16,12 @@ from app.services.chosen_rates import choose_learning_rate
 from app.services.disk import check_room
 from app.services.idempotency import Remember, nothing_to_remember
 from app.services.retention import free_files
+from app.services.study_plan import PlannedConfiguration, check_base, check_item_length, plan
 from app.services.tasks import find_task, pinned
 from app.settings import Settings
-from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
-from peft_core.method import LearningRate, Method, build_method, check_budget, distinct_labels
+from peft_core.method import distinct_labels
 from peft_core.metric import metrics
-from peft_core.model_shape import ModelShape
-from peft_core.spec import Budget, Purpose, TaskSpec
-from peft_core.task import check_length, task_kind
+from peft_core.spec import Budget, Purpose
 
 TUNING_SEED = 1_000_003
 """Learning rates are chosen with a seed of their own: seeds that report must not have chosen anything."""
@@ -34,16 +31,6 @@ LARGEST_SEED = 2**31 - 1
 
 WantedRun = tuple[Purpose, int, float | None]
 """A run to queue: what for, its seed, and its learning rate, None until that is chosen."""
-
-
-@dataclass(frozen=True)
-class PlannedConfiguration:
-    """One row of the study to be: a method that was built and checked, and the learning rates to try."""
-
-    name: str
-    method: Method
-    reference: bool
-    learning_rates: tuple[float, ...]
 
 
 def quickstart_document() -> StudyDocument:
@@ -83,8 +70,8 @@ def create_study(
     base = find_base_model(settings, document.base_model)
     shape = read_shape(base)
     task = find_task(settings, document.task)
-    _check_base(shape, task)
-    _check_length(shape, document.budget)
+    check_base(shape, task.kind)
+    check_item_length(shape, document.budget)
     measured = chosen_metrics(document.metrics, task.kind)
     planned = plan(document, shape, task)
     check_room(settings.store_folder, [row.method for row in planned], shape, len(seeds))
@@ -136,20 +123,6 @@ def check_name(name: str) -> None:
         raise Invalid("A study's name cannot hold control characters or line breaks.", field="name")
 
 
-def _check_base(shape: ModelShape, task: TaskSpec) -> None:
-    try:
-        task_kind(task.kind).check(shape)
-    except NotOffered as error:
-        raise Invalid(str(error), field="base_model") from None
-
-
-def _check_length(shape: ModelShape, budget: Budget) -> None:
-    try:
-        check_length(shape, budget.max_length)
-    except NotOffered as error:
-        raise Invalid(str(error), field="budget.max_length") from None
-
-
 def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
     """The metrics a study names, or all that have a meaning for its kind of task.
 
@@ -164,72 +137,6 @@ def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
                 field=f"metrics.{index}",
             )
     return names or list(known)
-
-
-def plan(document: StudyDocument, shape: ModelShape, task: TaskSpec) -> list[PlannedConfiguration]:
-    """The rows of the study: its methods and the references not already among them, each with its learning rates.
-
-    Raises Invalid for an unknown method, a hyper-parameter out of bounds, or the same configuration twice.
-    """
-    listed = {entry.method for entry in document.methods}
-    references = [MethodEntry(method=name) for name in document.references if name not in listed]
-    entries = [(f"references.{i}", entry, True) for i, entry in enumerate(references)]
-    entries += [(f"methods.{i}", entry, False) for i, entry in enumerate(document.methods)]
-    planned: list[PlannedConfiguration] = []
-    for field, entry, reference in entries:
-        if reference and _no_reference_here(entry, shape, task):
-            continue
-        method = _build(field, entry, shape, task, document.budget)
-        rates = _learning_rates(field, entry, method, shape, task, document)
-        if any(other.method == method and other.learning_rates == rates for other in planned):
-            raise Invalid(f"{method.label()} is listed twice. Change a hyper-parameter or remove one.", field=field)
-        planned.append(PlannedConfiguration(entry.method, method, reference or method.family == "reference", rates))
-    return planned
-
-
-def _no_reference_here(entry: MethodEntry, shape: ModelShape, task: TaskSpec) -> bool:
-    """A reference row that cannot be had for this task (head-only without a head) is left out, not refused: nobody
-    asked for it by name."""
-    try:
-        build_method(entry.method, {}).check(shape, task_kind=task.kind, max_length=shape.max_positions)
-    except NotOffered:
-        return True
-    except (UnknownName, InvalidHyperparameter):
-        return False
-    return False
-
-
-def _build(field: str, entry: MethodEntry, shape: ModelShape, task: TaskSpec, budget: Budget) -> Method:
-    try:
-        method = build_method(entry.method, entry.hyperparameters)
-        method.check(shape, task_kind=task.kind, max_length=budget.max_length)
-        check_budget(method, budget)
-    except UnknownName as error:
-        raise Invalid(str(error), field=f"{field}.method") from None
-    except InvalidHyperparameter as error:
-        raise Invalid(str(error), field=f"{field}.hyperparameters.{error.field}") from None
-    except NotOffered as error:
-        raise Invalid(str(error), field=f"{field}.method") from None
-    return method
-
-
-def _learning_rates(
-    field: str, entry: MethodEntry, method: Method, shape: ModelShape, task: TaskSpec, document: StudyDocument
-) -> tuple[float, ...]:
-    if method.learning_rate is None:
-        if entry.learning_rates is not None:
-            raise Invalid(f"{method.title} trains nothing and takes no learning rate.", field=f"{field}.learning_rates")
-        return ()
-    if entry.learning_rates is not None:
-        if len(set(entry.learning_rates)) < len(entry.learning_rates):
-            raise Invalid("Each learning rate may be named once.", field=f"{field}.learning_rates")
-        return tuple(sorted(entry.learning_rates))
-    centre = method.learning_rate.centre(
-        non_embedding_parameters=shape.non_embedding_parameters,
-        steps=document.budget.total_steps(task.splits.train),
-        causal=shape.causal,
-    )
-    return LearningRate.grid(centre, document.grid_points)
 
 
 def queue_rows(

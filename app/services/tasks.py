@@ -15,11 +15,14 @@ from peft_core.data import DatasetSummary, inspect_dataset
 from peft_core.dataset_files import files_of
 from peft_core.errors import InvalidDataset, UnknownName
 from peft_core.hub import is_hub_name
-from peft_core.spec import Columns, HubSource, TaskSpec
-from peft_core.task import Task, task_kind
+from peft_core.spec import Columns, HubSource, Splits, TaskSpec
+from peft_core.task import task_kind
 from peft_core.task import tasks as task_kinds
 
 VARIABLE = "PEFT_ATLAS_DATASET_ROOTS"
+
+Stamps = tuple[tuple[str, int, int], ...]
+"""Name, size and time of change of each file of a dataset."""
 
 
 def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
@@ -67,27 +70,39 @@ def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:
 
 
 def _own_summary(path: Path, entry: TaskEntry) -> DatasetSummary:
+    check_mapping(entry)
     try:
-        task = task_kind(entry.kind)
-    except UnknownName as error:
-        raise Invalid(str(error), field="task.kind") from None
-    _check_columns(task, entry.columns())
-    try:
-        return inspect_dataset(path, kind=task, columns=entry.columns(), splits=entry.splits)
+        files = files_of(path)
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
+    found = _read_dataset(path, entry.kind, entry.columns(), entry.splits, _stamps(files))
+    if isinstance(found, InvalidDataset):
+        raise Invalid(str(found), field="task.dataset")
+    return found
 
 
 def _summary(asset: TaskAsset) -> DatasetSummary:
     """What a registered dataset offers, read again only when a file of it has changed."""
     files = sorted(asset.dataset.iterdir()) if asset.dataset.is_dir() else [asset.dataset]
-    return _read_summary(asset, tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    found = _read_dataset(asset.dataset, asset.kind, asset.columns, asset.splits, _stamps(files))
+    if isinstance(found, InvalidDataset):
+        raise found
+    return found
+
+
+def _stamps(files: Sequence[Path]) -> Stamps:
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
 @lru_cache(maxsize=64)
-def _read_summary(asset: TaskAsset, _stamps: tuple[tuple[str, int, int], ...]) -> DatasetSummary:
-    # Reading all of them takes a second, and the form of a new study asks at every change.
-    return inspect_dataset(asset.dataset, kind=task_kind(asset.kind), columns=asset.columns, splits=asset.splits)
+def _read_dataset(
+    path: Path, kind: str, columns: Columns, splits: Splits | None, _unchanged: Stamps
+) -> DatasetSummary | InvalidDataset:
+    # Reading one takes a second, and the form of a new study asks at every change. What is wrong is remembered too.
+    try:
+        return inspect_dataset(path, kind=task_kind(kind), columns=columns, splits=splits)
+    except InvalidDataset as error:
+        return error
 
 
 def _spec(
@@ -105,8 +120,14 @@ def _spec(
     )
 
 
-def _check_columns(task: type[Task], columns: Columns) -> None:
-    """Every column that this kind of task needs is named, and none that it does not read."""
+def check_mapping(entry: TaskEntry) -> None:
+    """Raise Invalid, about the field, unless every column that the entry's kind of task needs is named, and none that
+    it does not read."""
+    try:
+        task = task_kind(entry.kind)
+    except UnknownName as error:
+        raise Invalid(str(error), field="task.kind") from None
+    columns = entry.columns()
     named = columns.model_dump()
     for column in task.columns:
         if column.required and not named[column.role]:
