@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,19 @@ from sqlalchemy import Engine, MetaData, func, insert, make_url, select, text
 
 from app.db.migrate import alembic_config, is_current, migrate
 from app.db.session import database_now, make_engine, system_session
-from app.db.tables import Job, Run, SeriesPointRow, Study
+from app.db.tables import (
+    Base,
+    CustomScenarioRow,
+    Dataset,
+    Job,
+    Run,
+    SeriesPointRow,
+    Study,
+    StudyApproval,
+    StudyComment,
+    StudyTag,
+    StudyTemplate,
+)
 from app.services import idempotency, run_queue, runs, studies
 from app.services.callers import LOCAL
 from app.services.run_queue import ClaimedRun
@@ -83,8 +96,34 @@ def fill(engine: Engine, settings: Settings) -> None:
         run_queue.renew_lease(session, goes_on.lease, 600)
         now = database_now(session)
         session.add(Job(team_id=1, run_id=1, kind="predict", request={"texts": ["ü"]}, created_at=now))
+        session.add_all(what_a_team_keeps(now))
     runs.retry_run(engine, LOCAL, fails.lease.run_id)
     runs.request_cancel(engine, LOCAL, 7)
+
+
+def what_a_team_keeps(now: datetime) -> list[Base]:
+    """What its people wrote, signed, uploaded and named."""
+    by: dict[str, Any] = {"team_id": 1, "created_at": now}
+    return [
+        StudyComment(study_id=1, user="ü", text="Reads well.\n€", **by),
+        StudyTag(team_id=1, study_id=1, tag="tweets"),
+        StudyApproval(study_id=1, state="approved", user="ü", note="", results_sha256="0" * 64, **by),
+        CustomScenarioRow(
+            name="Edge", weights={"memory": 1.0}, constraints={}, quality_floor=0.9, created_by="ü", **by
+        ),
+        StudyTemplate(name="Ours", document={"name": "Ours"}, created_by="ü", **by),
+        Dataset(
+            name="few.csv",
+            file="few-0.csv",
+            sha256="0" * 64,
+            size_bytes=9,
+            rows=1,
+            columns=[],
+            head=[],
+            created_by="ü",
+            **by,
+        ),
+    ]
 
 
 ENVIRONMENT: dict[str, Any] = {"device_name": "cpu", "precision": "fp32", "torch": "2", "peft": "0"}
