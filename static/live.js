@@ -40,13 +40,17 @@
         for (const [mark, entry] of followed) if (!entry.ended && entry.seen) show(mark, entry.seen);
     };
 
+    const tell = (away) => {
+        const line = document.getElementById('connection-line');
+        if (line) window.dash_clientside.set_props('connection-line', {children: away ? line.dataset.words : ''});
+    };
+
     const connected = () => {
         const back = lost !== null;
         wait = FIRST_WAIT_MS;
         clearTimeout(lost);
         lost = null;
-        document.documentElement.classList.remove('is-offline');
-        document.dispatchEvent(new CustomEvent('atlas-connection', {detail: true}));
+        tell(false);
         followed.forEach((entry, mark) => { if (!entry.ended) subscribe(mark, entry); });
         if (back) setTimeout(catchUp, AGAIN_MS);
     };
@@ -54,10 +58,7 @@
     const closed = () => {
         socket = null;
         for (const entry of followed.values()) if (!entry.ended) entry.seen = '';
-        lost = lost || setTimeout(() => {
-            document.documentElement.classList.add('is-offline');
-            document.dispatchEvent(new CustomEvent('atlas-connection', {detail: false}));
-        }, LOST_AFTER_MS);
+        lost = lost || setTimeout(tell, LOST_AFTER_MS, true);
         clearTimeout(retry);
         retry = setTimeout(connect, wait * (0.75 + Math.random() / 2));
         wait = Math.min(2 * wait, LONGEST_WAIT_MS);
