@@ -1,8 +1,9 @@
 """From stored runs to a comparison: cells, differences, tuning, and what they show in a sentence."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import team_session
@@ -25,10 +26,11 @@ from app.services.comparability import differences_from, study_flags
 from app.services.derived import ease_of
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.findings import finding_of
 from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
 from app.services.studies import count_runs, read_study, study_status
-from app.services.verdicts import finding, verdict
+from app.services.verdicts import verdict
 from peft_core.compare.normalise import ANCHORS_VERSION
 from peft_core.compare.recommend import QUALITY
 from peft_core.data import warnings_for
@@ -50,22 +52,32 @@ def list_studies(
         if tag:
             wanted = wanted.where(Study.id.in_(tagged_with(session, tag)))
         studies = list(session.scalars(wanted))
-        items = [_view(session, study) for study in studies[:limit]]
+        items = _views(session, studies[:limit])
     return Page[StudyView](items=items, next_cursor=str(items[-1].id) if len(studies) > limit else None)
 
 
 def study_view(engine: Engine, caller: Caller, study_id: int) -> StudyView:
     """One study, or NotFound."""
     with team_session(engine, caller.team_id) as session:
-        return _view(session, read_study(session, study_id))
+        return _views(session, [read_study(session, study_id)])[0]
 
 
-def _view(session: Session, study: Study) -> StudyView:
-    counts = count_runs(session, [study.id])[study.id]
+def _views(session: Session, studies: Sequence[Study]) -> list[StudyView]:
+    """Studies as lists show them; what is counted of their runs is counted for all of them at once."""
+    ids = [study.id for study in studies]
+    counts, tags, comments = count_runs(session, ids), tags_of(session, ids), comments_of(session, ids)
+    newest = select(Run.study_id, func.max(Run.updated_at)).where(Run.study_id.in_(ids)).group_by(Run.study_id)
+    changed: dict[int, datetime] = dict(session.execute(newest).all())
+    return [
+        _view(session, study, counts[study.id], changed.get(study.id, study.created_at)).model_copy(
+            update={"tags": tags[study.id], "comments": comments[study.id]}
+        )
+        for study in studies
+    ]
+
+
+def _view(session: Session, study: Study, counts: RunCounts, changed: datetime) -> StudyView:
     score, splits = score_of(study), _splits(study)
-    runs = session.scalars(
-        select(Run.updated_at).where(Run.study_id == study.id).order_by(Run.updated_at.desc()).limit(1)
-    )
     return StudyView(
         id=study.id,
         name=study.name,
@@ -80,11 +92,9 @@ def _view(session: Session, study: Study) -> StudyView:
         failures=counts.failed,
         created_at=study.created_at,
         created_by=study.created_by,
-        updated_at=runs.first() or study.created_at,
-        finding=finding(read_evidence(session, study), study_status(counts), counts),
+        updated_at=changed,
+        finding=finding_of(session, study, counts, changed),
         origin=_origin(study),
-        tags=tags_of(session, [study.id])[study.id],
-        comments=comments_of(session, [study.id])[study.id],
         approval=approval_of(session, study.id),
     )
 

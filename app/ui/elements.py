@@ -6,9 +6,26 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, mark, tr
 from app.schemas import RunView, StudyView
 from app.ui.numbers import by_formula, format_value, show
 
+STATUSES = {
+    "queued": mark("queued"),
+    "running": mark("running"),
+    "succeeded": mark("succeeded"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
+PURPOSES = {"tune": mark("tune"), "report": mark("report"), "probe": mark("probe")}
+PHASES = {
+    "loading": mark("loading"),
+    "downloading": mark("downloading"),
+    "training": mark("training"),
+    "evaluating": mark("evaluating"),
+    "measuring": mark("measuring"),
+    "storing": mark("storing"),
+}
 STATUS_ICONS = {"queued": "wait", "running": "play", "succeeded": "check", "failed": "cross", "cancelled": "stop"}
 MOST_BOXES = 60
 
@@ -32,7 +49,22 @@ def panel(title: str, body: Any, action: Any = None, className: str = "") -> htm
 def status_tag(status: str) -> html.Span:
     """A status as icon and word, never colour alone."""
     icon = html.Span(className=f"icon icon-{STATUS_ICONS[status]}", **{"aria-hidden": "true"})
-    return html.Span([icon, status], className=f"status status-{status}")
+    return html.Span([icon, status_words(status)], className=f"status status-{status}")
+
+
+def status_words(status: str) -> str:
+    """A status of a run or study as it is spoken of."""
+    return tr(STATUSES[status])
+
+
+def purpose_words(purpose: str) -> str:
+    """What a run is for, as it is spoken of."""
+    return tr(PURPOSES[purpose])
+
+
+def phase_words(phase: str) -> str:
+    """What a run is doing, as it is spoken of; a phase of another version as it calls itself."""
+    return tr(PHASES[phase]) if phase in PHASES else phase
 
 
 def run_boxes(study: StudyView) -> html.Div:
@@ -44,7 +76,9 @@ def run_boxes(study: StudyView) -> html.Div:
     boxes = [
         html.Span(className=f"run-box run-box-{state}") for state in states for _ in range(-(-counts[state] // share))
     ]
-    words = [_count(study, ended, "runs_ended"), " of ", _count(study, total, "runs"), " runs"]
+    words = filled(
+        "{ended} of {total} runs", ended=_count(study, ended, "runs_ended"), total=_count(study, total, "runs")
+    )
     return html.Div(
         [html.Div(boxes, className="run-boxes", **{"aria-hidden": "true"}), html.Div(words, className="quiet")]
     )
@@ -59,8 +93,9 @@ def progress_words(run: RunView) -> str:
     if not run.total_steps:
         return "–"
     if run.phase == "downloading":
-        return f"{format_value(run.step, 'bytes')} of {format_value(run.total_steps, 'bytes')}"
-    return f"{run.step} of {run.total_steps}"
+        done, total = format_value(run.step, "bytes"), format_value(run.total_steps, "bytes")
+        return tr("{done} of {total}", done=done, total=total)
+    return tr("{done} of {total}", done=run.step, total=run.total_steps)
 
 
 def short_name(name: str) -> str:
@@ -80,7 +115,7 @@ def progress_bar(run: RunView) -> html.Div:
             "aria-valuenow": f"{100 * share:.0f}",
             "aria-valuemin": "0",
             "aria-valuemax": "100",
-            "aria-label": "Progress",
+            "aria-label": tr("Progress of {label}", label=run.label),
         },
     )
 

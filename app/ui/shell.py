@@ -1,36 +1,54 @@
 """The frame around every page, and the dashboard's place on the API's own server."""
 
 import importlib
+import json
 import pkgutil
+import re
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
+from dash import Dash, Input, Output, State, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
-from app.client import ApiProblem
-from app.ui import figure_files, session
+from app.client import ApiProblem, AtlasClient
+from app.language import language, tr, trn
+from app.ui import figure_files, live, navigation, session, study_ends
 from app.ui.session import client
 from app.ui.theme import css_variables
 
 __all__ = ["attach", "client"]
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
-NAVIGATION = (
-    ("Overview", "/", "overview"),
-    ("New study", "/studies/new", "plus"),
-    ("Queue", "/runs", "queue"),
-    ("Studies", "/studies", "studies"),
-    ("Recommend", "/recommend", "star"),
-)
-REFRESH_MILLISECONDS = 3_000
+MOST_RUNS = 500
 ACCENT = ["#effaf7", "#e0efec", "#bfe0da", "#98cfc6", "#72bbaf", "#4ba297", "#0f7f78", "#0b6b66", "#07534f", "#043a37"]
 GRAYS = ["#f6f7f5", "#eef0ee", "#e5e9e6", "#dde2de", "#b9c2bd", "#8d9894", "#6b7975", "#53625f", "#2f3d3a", "#15211f"]
 DARKS = ["#e7edeb", "#c4cecb", "#a0afab", "#74837f", "#465551", "#2a3533", "#1d2625", "#161e1d", "#0e1413", "#090d0c"]
+
+
+@dataclass(frozen=True)
+class FrameNow:
+    """What the frame says of the server. studies: id -> name of those with runs waiting or training."""
+
+    workers: int
+    device: str
+    busy: bool
+    runs: int
+    more_runs: bool
+    studies: dict[str, str]
+
+
+class Dashboard(Dash):
+    """Dash, whose page is in the reader's language before anything is drawn."""
+
+    def interpolate_index(self, **parts: Any) -> str:
+        """Tabs of a browser share the websocket of one worker script: those of another language take another."""
+        page = str(super().interpolate_index(**parts)).replace("<html>", f'<html lang="{language()}">', 1)
+        return re.sub(r'("worker_url":\s*"[^"?]+)"', rf'\1?language={language()}"', page, count=1)
 
 
 def attach(app: FastAPI) -> Dash:
@@ -39,8 +57,9 @@ def attach(app: FastAPI) -> Dash:
     Websocket callbacks keep a slow callback from blocking the API's event loop. Pages are the files of `pages/`.
     """
     session.serve_from(app)
+    live.serve(app)
     _choose_colours_first()
-    dashboard = Dash(
+    dashboard = Dashboard(
         "peft-atlas",
         server=app,
         backend="fastapi",
@@ -54,9 +73,7 @@ def attach(app: FastAPI) -> Dash:
         title="PEFT Atlas",
         update_title=None,
     )
-    dashboard.index_string = dashboard.index_string.replace(
-        "{%css%}", f"{{%css%}}<style>{css_variables()}</style>"
-    ).replace("<html>", '<html lang="en">')
+    dashboard.index_string = dashboard.index_string.replace("{%css%}", f"{{%css%}}<style>{css_variables()}</style>")
     _register_pages()
     dashboard.layout = _frame
     _register_shell_callbacks()
@@ -96,115 +113,117 @@ def _frame() -> Any:
             dcc.Location(id="address", refresh="callback-nav"),
             dcc.Store(id="scheme-now"),
             dcc.Store(id="narrow-now"),
+            dcc.Store(id="shell-studies"),
+            dcc.Store(id="announcement"),
+            live.following("shell"),
             figure_files.listening(),
-            dcc.Interval(id="shell-tick", interval=REFRESH_MILLISECONDS),
-            html.A("Skip to the page", href="#page", className="skip-link"),
-            html.Div([_navigation(), html.Main(dash.page_container, id="page", tabIndex="-1")], className="shell"),
+            html.A(tr("Skip to the page"), href="#page", className="skip-link"),
+            html.Div(
+                [navigation.navigation(), _page()],
+                className="shell",
+            ),
         ],
     )
 
 
-def _navigation() -> html.Header:
-    links = [
-        dcc.Link(
-            [html.Span(className=f"icon icon-{icon}", **{"aria-hidden": "true"}), html.Span(title), _badge(path)],
-            href=path,
-            className="nav-link",
-            id={"type": "nav", "path": path},
-        )
-        for title, path, icon in NAVIGATION
+def _page() -> html.Main:
+    """Where the page stands. Its skeleton, drawn by the style sheet, says these words when it lasts."""
+    words = {"--loading-words": json.dumps(tr("Reading what the page shows …"))}
+    return html.Main([*_notices(), dash.page_container], id="page", tabIndex="-1", style=words)
+
+
+def _notices() -> list[Any]:
+    """What is told beside the page: a lost connection, what changes, what has ended."""
+    lost = {"data-words": tr("Connection lost, trying again. What you see stays; what changes comes when it is back.")}
+    return [
+        html.Div(id="connection-line", className="connection-line", role="status", **lost),
+        html.Div(id="announced", className="for-ears", role="status"),
+        *study_ends.told(),
     ]
-    brand = dcc.Link(
-        [html.Span(className="icon icon-brand", **{"aria-hidden": "true"}), "PEFT Atlas"], href="/", className="brand"
-    )
-    toggle = dmc.ColorSchemeToggle(
-        id="scheme",
-        lightIcon=html.Span(className="icon icon-sun"),
-        darkIcon=html.Span(className="icon icon-moon"),
-        variant="default",
-        size="md",
-        **{"aria-label": "Light or dark"},
-    )
-    menu = html.Button(
-        html.Span(className="icon icon-menu", **{"aria-hidden": "true"}),
-        id="menu",
-        className="menu-button",
-        type="button",
-        **{"aria-label": "Menu", "aria-expanded": "false", "aria-controls": "navigation"},
-    )
-    foot = html.Div([html.Div(id="worker-line", className="worker-line", role="status"), toggle], className="nav-foot")
-    nav = html.Nav([html.Div(links, className="nav-links"), foot], id="navigation", **{"aria-label": "Pages"})
-    return html.Header([html.Div([brand, menu], className="nav-head"), nav], className="nav", id="nav")
-
-
-def _badge(path: str) -> html.Span:
-    return html.Span(id="queue-badge", className="nav-badge") if path == "/runs" else html.Span()
 
 
 def _register_shell_callbacks() -> None:
     """Declared at each attach, for Dash hands declared callbacks to the first application it serves."""
-    _register_worker_line()
-    _register_current_page()
-    _register_menu()
+    live.follow("shell", _read)
+    _register_frame()
+    _register_announcement()
     _register_scheme()
+    navigation.register()
+    study_ends.register()
     figure_files.register()
 
 
-def _register_worker_line() -> None:
+async def _read(api: AtlasClient, _what: str) -> FrameNow:
+    workers = [worker for worker in await api.devices() if worker.alive]
+    active = await api.runs(status="queued,running", limit=MOST_RUNS)
+    return FrameNow(
+        workers=len(workers),
+        device=workers[0].device if workers else "",
+        busy=any(worker.run_id for worker in workers),
+        runs=len(active.items),
+        more_runs=active.next_cursor is not None,
+        studies={str(run.study_id): run.study_name for run in active.items},
+    )
+
+
+def _register_frame() -> None:
     @callback(
         Output("worker-line", "children"),
         Output("worker-line", "className"),
         Output("queue-badge", "children"),
-        Input("shell-tick", "n_intervals"),
-        Input("address", "pathname"),
+        Output("shell-studies", "data"),
+        Output("studies-ended", "data"),
+        Output("announcement", "data"),
+        Input("shell-live", "data"),
+        State("shell-studies", "data"),
+        prevent_initial_call=True,
     )
-    async def worker_line(_ticks: int | None, _path: str) -> tuple[str, str, str]:
+    async def frame(_version: str, before: dict[str, str] | None) -> Any:
         try:
-            workers = [worker for worker in await client().devices() if worker.alive]
-            active = await client().runs(status="queued,running", limit=100)
+            now: FrameNow = await live.latest("shell")
         except ApiProblem as problem:
-            return problem.title, "worker-line worker-bad", ""
-        waiting = f"{len(active.items)}{'+' if active.next_cursor else ''}" if active.items else ""
-        if not workers:
-            return "no worker", "worker-line worker-bad", waiting
-        busy = "busy" if any(worker.run_id for worker in workers) else "idle"
-        several = "worker" if len(workers) == 1 else "workers"
-        return f"{len(workers)} {several} · {workers[0].device} · {busy}", f"worker-line worker-{busy}", waiting
+            return problem.title, "worker-line worker-bad", "", dash.no_update, dash.no_update, problem.title
+        ended = await study_ends.ended(client(), before or {}, now.studies)
+        waiting = f"{now.runs}{'+' if now.more_runs else ''}" if now.runs else ""
+        state = "worker-bad" if not now.workers else "worker-busy" if now.busy else "worker-idle"
+        return _workers(now), f"worker-line {state}", waiting, now.studies, ended or dash.no_update, _spoken(now)
 
 
-def _register_current_page() -> None:
-    clientside_callback(
-        """function(path) {
-            let best = '';
-            const links = Array.from(document.querySelectorAll('.nav-link'));
-            for (const link of links) {
-                const here = link.getAttribute('href');
-                const inside = path === here || (here !== '/' && path.startsWith(here + '/'));
-                if (inside && here.length > best.length) best = here;
-            }
-            for (const link of links) {
-                if (link.getAttribute('href') === best) link.setAttribute('aria-current', 'page');
-                else link.removeAttribute('aria-current');
-            }
-            const nav = document.getElementById('nav');
-            if (nav) nav.classList.remove('nav-open');
-            return window.dash_clientside.no_update;
-        }""",
-        Output("nav", "id"),
-        Input("address", "pathname"),
+def _workers(now: FrameNow) -> str:
+    if not now.workers:
+        return tr("no worker")
+    state = tr("busy") if now.busy else tr("idle")
+    return trn(
+        "{count} worker · {device} · {state}",
+        "{count} workers · {device} · {state}",
+        now.workers,
+        device=now.device,
+        state=state,
     )
 
 
-def _register_menu() -> None:
+def _spoken(now: FrameNow) -> str:
+    """The same for those who listen."""
+    return trn("{count} run waits or trains", "{count} runs wait or train", now.runs) + f"; {_workers(now)}"
+
+
+def _register_announcement() -> None:
+    """At most one announcement in ten seconds: the last word of them, and nothing of the first, which is no change."""
     clientside_callback(
-        """function(clicks) {
-            if (!clicks) return window.dash_clientside.no_update;
-            const open = document.getElementById('nav').classList.toggle('nav-open');
-            document.getElementById('menu').setAttribute('aria-expanded', String(open));
+        """function(words) {
+            const REST_MS = 10000, told = window.atlasTold = window.atlasTold || {words, at: 0, timer: null};
+            clearTimeout(told.timer);
+            if (!words || words === told.words) return window.dash_clientside.no_update;
+            const tell = () => {
+                Object.assign(told, {words, at: Date.now()});
+                window.dash_clientside.set_props('announced', {children: words});
+            };
+            told.timer = setTimeout(tell, Math.max(0, told.at + REST_MS - Date.now()));
             return window.dash_clientside.no_update;
         }""",
-        Output("menu", "id"),
-        Input("menu", "n_clicks"),
+        Output("announced", "id"),
+        Input("announcement", "data"),
+        prevent_initial_call=True,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import html
 
+from app.language import filled, tr
 from app.schemas import WorkerView
 
 
@@ -27,7 +28,7 @@ def empty(title: str, why: str, actions: Sequence[tuple[str, str]] = ()) -> html
 
 def error(title: str, detail: str) -> html.Div:
     """What failed, in the API's own sentence, and a way to try again."""
-    again = html.A("Try again", href="", className="button")
+    again = html.A(tr("Try again"), href="", className="button")
     icon = html.Div(className="state-icon icon icon-warn", **{"aria-hidden": "true"})
     parts = [icon, html.H3(title), html.P(detail), html.Div(again, className="state-actions")]
     return html.Div(parts, className="state state-error", role="alert")
@@ -44,8 +45,18 @@ def worker_is_down(workers: list[WorkerView], waiting: int) -> html.Div | None:
     if not waiting or any(not worker.paused for worker in alive):
         return None
     if alive:
-        return partial("Every worker is paused. ", "The queue waits until one is resumed. Results are safe.")
-    command = html.Code("peft-atlas worker")
-    return partial(
-        "No worker is running. ", ["The queue waits until one is: start it with ", command, ". Results are safe."]
+        return partial(tr("Every worker is paused. "), tr("The queue waits until one is resumed. Results are safe."))
+    said = filled(
+        "The queue waits until one is: start it with {command}. Results are safe.",
+        command=html.Code("peft-atlas worker"),
     )
+    return partial(tr("No worker is running. "), said)
+
+
+def same_when_alive(workers: list[WorkerView]) -> list[WorkerView]:
+    """The workers that live, without the age of their heartbeat: it is no news, and pages follow news."""
+    return [
+        worker.model_copy(update={"heartbeat_at": worker.started_at, "seconds_since_heartbeat": 0.0})
+        for worker in workers
+        if worker.alive
+    ]

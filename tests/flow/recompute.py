@@ -23,6 +23,7 @@ from app.services import recommendations, results
 from app.services.callers import LOCAL
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.reviews import approval_of
 from app.services.studies import count_runs, study_status
 from app.ui.recommend.case import Case
 from peft_core import assets
@@ -332,7 +333,7 @@ def numbers_in(document: Any) -> Iterator[Number]:
             yield from numbers_in(value)
 
 
-STATES = {"finished": ("succeeded",), "under way": ("running", "queued")}
+UNDER_WAY = ("running", "queued")
 
 
 def _studies(session: Session, state: str) -> float:
@@ -341,7 +342,12 @@ def _studies(session: Session, state: str) -> float:
     counts = count_runs(session, found)
     if state == "with failures":
         return float(sum(counts[study].failed > 0 for study in found))
-    return float(sum(study_status(counts[study]) in STATES[state] for study in found))
+    status = {study: study_status(counts[study]) for study in found}
+    if state == "to review":
+        approvals = {study: approval_of(session, study) for study in found}
+        approved = {study for study, last in approvals.items() if last and last.state == "approved"}
+        return float(sum(status[study] == "succeeded" and study not in approved for study in found))
+    return float(sum(status[study] in UNDER_WAY for study in found))
 
 
 def _trainable(name: str, base_model: str) -> float:
