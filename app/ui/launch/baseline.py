@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import html
 
-from app.language import tr
+from app.language import filled, tr
 from app.schemas import RowEstimate, StudyEstimate
 from app.ui.elements import panel
 from app.ui.launch.figures import Line, ratio, row_figure
@@ -52,7 +52,8 @@ def _table_row(
     mark = html.Span(className=f"family family-{row.family}", **{"aria-hidden": "true"})
     cells = []
     for figure in FIGURES:
-        less = [] if full is None else [html.Span(ratio(row, full, figure), className="quiet ratio")]
+        times = None if full is None else ratio(row, full, figure)
+        less = [] if times is None else [html.Span(filled("{times} less", times=times), className="quiet ratio")]
         cells.append(html.Td([row_figure(row, figure, document, line, told), *less], className="number"))
     return html.Tr(
         [

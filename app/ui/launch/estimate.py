@@ -23,8 +23,9 @@ from app.ui.session import client
 MARKED = tuple(f"study-{name}" for name in (*FIELDS, *(f"{role}-column" for role in ROLES)))
 """The fields beside which a refusal is said; hyper-parameters are marked by their own ids."""
 GIB = 2**30
+CPUS_GIB = (8, 16, 32, 64)
 CARDS_GIB = (8, 12, 16, 24, 40, 48, 80)
-"""Memory of CUDA devices that a person can think of; none of them has to be there."""
+"""Memory of devices that a person can think of; none of them has to be there."""
 
 
 def estimate_panel(workers: list[WorkerView], form: Filling) -> html.Section:
@@ -74,7 +75,7 @@ def device_lines(workers: list[WorkerView]) -> list[dict[str, str]]:
         if worker.alive and worker.device.startswith("cpu") and isinstance(memory, int):
             said = f"{memory / GIB:.1f}"
             found.setdefault(f"cpu:{memory}", tr("A worker's CPU, {memory} GiB", memory=said))
-    for memory in (4, 8, 16, 32) if not found else ():
+    for memory in CPUS_GIB if not found else ():
         found[f"cpu:{memory * GIB}"] = tr("A CPU with {memory} GiB", memory=memory)
     for memory in CARDS_GIB:
         found[f"cuda:{memory * GIB}"] = tr("A CUDA device with {memory} GiB", memory=memory)
@@ -198,11 +199,16 @@ def _row(row: RowEstimate, told: StudyEstimate, document: Mapping[str, Any], lin
         [html.Span([mark, html.Span(row.label, **{"data-label": "row"})]), html.Span([peak, _fits(row)])],
         className="estimate-row-head",
     )
-    said = filled(
-        "{parameters} trained · {files} kept · {time} a run",
-        parameters=row_figure(row, "trainable_parameters", document, line, told),
-        files=row_figure(row, "storage_bytes", document, line, told),
-        time=row_figure(row, "train_seconds", document, line, told),
+    figures = {
+        "parameters": row_figure(row, "trainable_parameters", document, line, told),
+        "files": row_figure(row, "storage_bytes", document, line, told),
+        "time": row_figure(row, "train_seconds", document, line, told),
+    }
+    timed = row.estimate is not None and row.estimate.train_seconds is not None
+    said = (
+        filled("{parameters} trained · {files} kept · {time} a run", **figures)
+        if timed
+        else filled("{parameters} trained · {files} kept", **figures)
     )
     parts = [head, *_bar(row, line), html.P(said, className="quiet")]
     return html.Div(parts, className="estimate-row", **{"data-region": "evidence"})

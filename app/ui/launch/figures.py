@@ -36,7 +36,9 @@ def row_figure(row: RowEstimate, figure: str, document: Mapping[str, Any], line:
     value = None if row.estimate is None else getattr(row.estimate, figure)
     if value is None:
         return "–"
-    number = by_formula(value, QUANTITIES[figure], f"run_estimate({_arguments(row, figure, document, line, told)})")
+    formula = f"run_estimate({_arguments(row, figure, document, line, told)})"
+    # What trains nothing takes exactly nothing.
+    number = by_formula(value, QUANTITIES[figure], formula, exact=value == 0)
     return _memory(number) if figure == "peak_memory_bytes" else show(number)
 
 
@@ -95,11 +97,11 @@ def fitting(told: StudyEstimate, line: Line) -> html.Span:
     return exact(told.fitting or 0, formula)
 
 
-def ratio(row: RowEstimate, full: RowEstimate, figure: str) -> Any:
-    """How many times as much full fine-tuning takes; "–" where either is not known or takes nothing."""
+def ratio(row: RowEstimate, full: RowEstimate, figure: str) -> html.Span | None:
+    """How many times as much full fine-tuning takes; None where either is not known or takes nothing."""
     ours, theirs = (None if one.estimate is None else getattr(one.estimate, figure) for one in (row, full))
     if not ours or theirs is None or row is full:
-        return "–"
+        return None
     return show(by_formula(theirs / ours, "ratio", f"ratio(numerator {theirs!r}, denominator {ours!r})"))
 
 

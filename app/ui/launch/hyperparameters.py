@@ -115,10 +115,15 @@ def _description(field: HyperparameterField) -> str:
         low, high = field.recommended
         said.append(tr("Recommended {low} to {high}.", low=f"{low:g}", high=f"{high:g}"))
     if field.minimum is not None and field.maximum is not None:
-        said.append(tr("Valid from {low} to {high}.", low=f"{field.minimum:g}", high=f"{field.maximum:g}"))
+        said.append(tr("Valid from {low} to {high}.", low=_short(field.minimum), high=_short(field.maximum)))
     elif field.minimum is not None:
-        said.append(tr("Valid from {low} on.", low=f"{field.minimum:g}"))
+        said.append(tr("Valid from {low} on.", low=_short(field.minimum)))
     return " ".join(said)
+
+
+def _short(bound: float) -> str:
+    """1e-6, 0.99, 1000000."""
+    return f"{bound:g}".replace("e-0", "e-") if bound < 1 else f"{bound:.10g}"
 
 
 def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@ from collections.abc import Collection
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, clientside_callback, dcc, html
+from dash import Input, Output, callback, clientside_callback, dcc, html
 
+from app.client import ApiProblem
 from app.language import mark, tr
 from app.schemas import DATASET_FORMS, LARGEST_DATASET_BYTES, DatasetView, TaskCard, TaskKindCard
-from app.ui.elements import panel
+from app.ui.elements import facts, panel
 from app.ui.launch.filling import OWN, Filling
-from app.ui.numbers import format_value
+from app.ui.numbers import by_formula, format_value, show
+from app.ui.session import client
 
 ROLES = ("text", "label", "pair", "choices", "group")
 GROUP = (mark("Group column, optional"), mark("Rows with the same value stay together in one split."))
@@ -31,7 +33,7 @@ def task_step(
             searchable=True,
             data=[*({"value": task.name, "label": task.title} for task in tasks), own_task],
         ),
-        html.P(id="task-source", className="quiet wide"),
+        html.Div([html.Div(id="task-facts"), html.P(id="task-source", className="quiet")], className="wide task-told"),
     ]
     own = html.Div(
         [_upload_zone(), html.Div(_own_dataset(kinds, uploaded, form), className="fields")],
@@ -139,6 +141,25 @@ def _origin(task: TaskCard, kind: str) -> str:
     return " ".join([*said, *([tr("Please cite: {citation}.", citation=task.citation)] if task.citation else [])])
 
 
+async def tell_task(name: str) -> Any:
+    """The sizes of a registered task's splits, its classes and how it is scored."""
+    try:
+        card = next((task for task in await client().tasks() if task.name == name), None)
+    except ApiProblem as problem:
+        return html.Div(problem.detail, className="note note-warn")
+    if card is None:
+        return None
+
+    def items(split: str) -> html.Span:
+        formula = f"task_items(task {card.name}, split {split})"
+        return show(by_formula(getattr(card.splits, split), "count", formula, exact=True))
+
+    known = {tr("Training"): items("train"), tr("Validation"): items("validation"), tr("Test"): items("test")}
+    if card.labels:
+        known[tr("Classes")] = html.Span(", ".join(card.labels), **{"data-label": "classes"})
+    return html.Div(facts(known), **{"data-region": "evidence"})
+
+
 def task_document(task: str, dataset: str, kind: str, columns: dict[str, str], read: Collection[str]) -> Any:
     """The study document's `task`: a registered name, or a dataset with the columns that its kind reads."""
     if task != OWN:
@@ -158,6 +179,7 @@ def register() -> None:
         Output("own-dataset", "style"),
         Input("study-task", "value"),
     )
+    callback(Output("task-facts", "children"), Input("study-task", "value"))(tell_task)
     clientside_callback(
         "(task, tasks) => tasks[task] ?? ''",
         Output("task-source", "children"),
