@@ -147,6 +147,10 @@ class AtlasClient:
         """The base models a study can name."""
         return (await self._get("/base-models", Page[BaseModelCard])).items
 
+    async def base_model(self, name: str) -> BaseModelCard:
+        """What one base model is: registered, a folder of one's own, or a hub's."""
+        return await self._get("/base-models/card", BaseModelCard, {"name": name})
+
     async def devices(self) -> list[WorkerView]:
         """The workers and their devices, the newest first."""
         return (await self._get("/devices", Page[WorkerView])).items

@@ -79,6 +79,12 @@ def list_base_models(here: Here) -> Page[BaseModelCard]:
     return Page(items=base_models.list_base_models(here.settings))
 
 
+@router.get("/base-models/card")
+def describe_base_model(here: Here, name: Annotated[str, Query(min_length=1, max_length=4096)]) -> BaseModelCard:
+    """What one base model is that a study could name: registered, a folder of one's own, or a hub's."""
+    return base_models.describe_base_model(here.settings, name)
+
+
 @router.get("/devices")
 def list_devices(here: Here) -> Page[WorkerView]:
     """The workers and their devices."""

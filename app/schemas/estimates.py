@@ -102,7 +102,9 @@ class StudyEstimate(Document):
     """Of all tuning and reporting runs, one after the other; None where that of any row is not known."""
     kept_bytes: int | None
     """Adapters of every reporting seed and the largest checkpoint; None: no row can be run."""
+    task_kind: str
     train_items: int | None
     labels: int | None
+    """Classes, or choices of an item; None: not known yet, and the estimate takes two."""
     problems: list[FieldProblem]
     how: dict[str, str]

@@ -95,23 +95,37 @@ def _hash_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
 def list_base_models(settings: Settings) -> list[BaseModelCard]:
     """The registered base models, then the usable folders of the home's models."""
     cards = [
-        _card(asset.name, asset.folder, title=asset.title, source=asset.source, licence=asset.licence)
+        _card(asset.name, asset.folder, asset.title, asset.source, asset.licence)
         for asset in assets.base_models().values()
     ]
     own = settings.home_folder / "models"
     for folder in sorted(own.iterdir()) if own.is_dir() else []:
         try:
-            cards.append(
-                _card(folder.name, folder, title=folder.name, source=f"models/{folder.name} in the home folder")
-            )
+            cards.append(_card(folder.name, folder, folder.name, f"models/{folder.name} in the home folder"))
         except InvalidBaseModel:
             # A folder that is not a model is not offered; naming it in a study says why.
             continue
     return cards
 
 
-def _card(name: str, folder: Path, *, title: str, source: str, licence: str | None = None) -> BaseModelCard:
-    shape = read_model_shape(folder)
+def describe_base_model(settings: Settings, name: str) -> BaseModelCard:
+    """What a base model is that a study could name: registered, a folder of one's own, or a hub's.
+
+    Raises Invalid naming what it lacks.
+    """
+    registered = assets.base_models().get(name)
+    if registered is not None:
+        return _card(name, registered.folder, registered.title, registered.source, registered.licence)
+    found = find_base_model(settings, name)
+    source = str(found.snapshot.source) if found.snapshot else str(found.folder)
+    return _shown(found.name, found.folder, read_shape(found), found.folder.name, source, None)
+
+
+def _card(name: str, folder: Path, title: str, source: str, licence: str | None = None) -> BaseModelCard:
+    return _shown(name, folder, read_model_shape(folder), title, source, licence)
+
+
+def _shown(name: str, folder: Path, shape: ModelShape, title: str, source: str, licence: str | None) -> BaseModelCard:
     return BaseModelCard(
         name=name,
         title=title,

@@ -244,6 +244,7 @@ def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Fi
         fitting=sum(known) if known else None,
         train_seconds=_seconds(rows),
         kept_bytes=kept,
+        task_kind=task.kind,
         train_items=task.train_items,
         labels=task.labels,
         problems=found.problems,

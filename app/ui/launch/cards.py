@@ -5,6 +5,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, clientside_callback, dcc, html
 
+from app.language import filled, tr, trn
 from app.schemas import MethodCard
 from app.ui.numbers import by_formula, show
 from app.ui.theme import FAMILY_TITLES
@@ -15,7 +16,7 @@ FOLDED_FROM = 50
 
 def search_field() -> Any:
     """Where a word of a method or of its paper is typed."""
-    asked = "Find a method or paper"
+    asked = tr("Find a method or paper")
     return dmc.TextInput(id="method-search", value="", placeholder=asked, className="search", **{"aria-label": asked})
 
 
@@ -23,13 +24,15 @@ def method_cards(methods: list[MethodCard], base_model: str) -> list[Any]:
     """The cards of all methods but the references."""
     first = [card for card in methods if card.place < FOLDED_FROM]
     more = [card for card in methods if card.place >= FOLDED_FROM]
-    summary = [f"{len(more)} more methods", html.Span(id="more-chosen")]
+    summary = [trn("{count} more method", "{count} more methods", len(more)), html.Span(id="more-chosen")]
+    words = {"none": tr("No method or paper has these words."), "chosen": tr(", {count} of them chosen")}
     return [
         *_families(first, base_model),
         html.Details([html.Summary(summary), *_families(more, base_model)], id="more-methods", className="more"),
         html.P(id="method-search-note", className="quiet", role="status"),
         dcc.Store(id="method-words", data={card.name: _words(card) for card in methods}),
         dcc.Store(id="methods-folded", data=[card.name for card in more]),
+        dcc.Store(id="card-words", data=words),
     ]
 
 
@@ -45,7 +48,7 @@ def _families(methods: list[MethodCard], base_model: str) -> list[html.Section]:
 
 
 def _family(family: str, cards: list[MethodCard], base_model: str) -> html.Section:
-    title = FAMILY_TITLES[family]
+    title = tr(FAMILY_TITLES[family])
     mark = html.Span(className=f"family family-{family}", **{"aria-hidden": "true"})
     group = {"aria-label": title}
     return html.Section(
@@ -80,26 +83,27 @@ def _card(card: MethodCard, base_model: str) -> html.Button:
 def fact(card: MethodCard, base_model: str) -> html.Span:
     """How many parameters a method trains on the chosen base model, or why it cannot."""
     if card.not_offered or card.trainable_parameters is None:
-        return html.Span(f"not offered: {card.not_offered}", className="refused")
+        return html.Span(tr("not offered: {reason}", reason=card.not_offered), className="refused")
     trained = by_formula(
         card.trainable_parameters, "count", f"trainable_parameters(method {card.name}, base_model {base_model})"
     )
-    return html.Span([show(trained), " trainable"], **{"data-region": "evidence"})
+    return html.Span(filled("{count} trainable", count=show(trained)), **{"data-region": "evidence"})
 
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     clientside_callback(
-        """(query, words, ids) => {
+        """(query, words, said, ids) => {
             const asked = (query ?? '').toLowerCase().split(/\\s+/).filter(word => word);
             const hidden = ids.map(id => !asked.every(word => words[id.method].includes(word)));
-            return [hidden, asked.length > 0, hidden.every(Boolean) ? 'No method or paper has these words.' : ''];
+            return [hidden, asked.length > 0, hidden.every(Boolean) ? said.none : ''];
         }""",
         Output({"type": "method-toggle", "method": ALL}, "hidden"),
         Output("more-methods", "open"),
         Output("method-search-note", "children"),
         Input("method-search", "value"),
         State("method-words", "data"),
+        State("card-words", "data"),
         State({"type": "method-toggle", "method": ALL}, "id"),
     )
     clientside_callback(
@@ -109,11 +113,12 @@ def register() -> None:
         State({"type": "method-toggle", "method": ALL}, "id"),
     )
     clientside_callback(
-        """(chosen, folded) => {
+        """(chosen, folded, said) => {
             const found = new Set(chosen.map(row => row.method).filter(method => folded.includes(method)));
-            return found.size ? `, ${found.size} of them chosen` : '';
+            return found.size ? said.chosen.replace('{count}', found.size) : '';
         }""",
         Output("more-chosen", "children"),
         Input("methods-chosen", "data"),
         State("methods-folded", "data"),
+        State("card-words", "data"),
     )

@@ -4,15 +4,17 @@ A value of the address that does not exist is left out, and a note says so: an a
 study is made of may have gone since it was written.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
+from app.language import mark, tr
 from app.schemas import BaseModelCard, MetricCard, PresetCard, TaskCard, TaskKindCard
 from app.ui.launch.hyperparameters import Row
-from app.ui.launch.link import BUDGET_FIELDS, LinkedMethod, read_list, read_methods
+from app.ui.launch.link import BUDGET_FIELDS, NONE, LinkedMethod, read_list, read_methods
 from app.ui.numbers import format_value
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import build_method, distinct_labels, method_class
@@ -26,16 +28,27 @@ OWN = "own"
 COLUMNS = ("text", "label", "pair", "choices", "group")
 GRIDS = ("5", "3", "1")
 DEVICES = ("any", "cpu", "cuda")
+LINE = re.compile(r"(cpu|cuda):[1-9]\d{0,17}", re.ASCII)
 LONGEST_NAME = 200
 MOST_NOTED = 40
 """So much of a value that does not exist is repeated in a note."""
+NO_NUMBER = mark("The link's {field} “{value}” is not a whole number.")
+NO_BUDGET_NUMBER = mark("The budget's {field} “{value}” is not a whole number.")
+NOT_OFFERED = {
+    "grid": mark("The grid “{value}” is not offered."),
+    "device": mark("The device “{value}” is not offered."),
+}
+KEPT_EXTRAS = {
+    "folder": mark("Kept from the link: folder of the dataset."),
+    "splits": mark("Kept from the link: splits of the dataset."),
+}
 
 
 @dataclass
 class Filling:
     """The form's opening values. kept: parts of the study document that no field shows, and launching sends along."""
 
-    name: str = "New study"
+    name: str = field(default_factory=lambda: tr("New study"))
     base_model: str = ""
     folder: str = ""
     task: str = ""
@@ -50,8 +63,13 @@ class Filling:
     seeds: int = 5
     grid: str = "5"
     device: str = "any"
+    step: int = 1
+    line: str = ""
+    """The device that the estimate is held against: cpu:BYTES or cuda:BYTES."""
     kept: dict[str, Any] = field(default_factory=dict)
     linked: bool = False
+    draft: bool = False
+    """The address is one that the form itself keeps."""
     notes: list[str] = field(default_factory=list)
     """What the address asked for and is not there."""
     told: list[str] = field(default_factory=list)
@@ -83,6 +101,7 @@ class _Filler:
             base_model=there.models[0].name if there.models else OWN,
             task=there.tasks[0].name if there.tasks else OWN,
             linked=bool(query),
+            draft="step" in query,
         )
 
     def filling(self) -> Filling:
@@ -97,6 +116,7 @@ class _Filler:
             self._seeds,
             self._choices,
             self._metrics,
+            self._place,
         )
         for part in parts:
             part()
@@ -105,9 +125,18 @@ class _Filler:
     def _given(self, name: str) -> str:
         return self._query.get(name, "").strip()
 
-    def _ignore(self, what: str, value: str, why: str) -> None:
+    def _note(self, message: str, value: str, **parts: object) -> None:
+        """Say that a value of the address is left out; of a long one the beginning."""
         shown = value if len(value) <= MOST_NOTED else f"{value[:MOST_NOTED]}…"
-        self._form.notes.append(f"{what} “{shown}” {why}")
+        self._form.notes.append(tr(message, value=shown, **parts))
+
+    def _place(self) -> None:
+        """The step and the device of the estimate, which only the form itself writes."""
+        step, line = self._given("step"), self._given("line")
+        if step in tuple("1234567"):
+            self._form.step = int(step)
+        if LINE.fullmatch(line):
+            self._form.line = line
 
     # -- what is trained ---------------------------------------------------------------------------------------------
 
@@ -122,15 +151,20 @@ class _Filler:
         elif "/" in asked or "\\" in asked:
             self._form.base_model, self._form.folder = OWN, asked
         elif asked:
-            self._ignore("The base model", asked, f"is not registered here; {self._form.base_model} is chosen.")
+            self._note(
+                mark("The base model “{value}” is not registered here; {chosen} is chosen."),
+                asked,
+                chosen=self._form.base_model,
+            )
         elif size := self._size():
-            self._form.told.append(f"Choose a base model like that of the case: {size}.")
+            self._form.told.append(tr("Choose a base model like that of the case: {size}.", size=size))
 
     def _size(self) -> str:
         architecture, parameters = self._given("architecture"), self._number("parameters")
         if architecture not in ("encoder", "decoder", "encoder-decoder") or parameters is None:
             return ""
-        return f"{architecture}, {format_value(parameters, 'count')} parameters"
+        count = format_value(parameters, "count")
+        return tr("{architecture}, {count} parameters", architecture=architecture, count=count)
 
     def _task(self) -> None:
         asked = self._given("task")
@@ -138,7 +172,7 @@ class _Filler:
             self._form.task = asked
             return
         if asked:
-            self._ignore("The task", asked, "is not registered here.")
+            self._note(mark("The task “{value}” is not registered here."), asked)
         kind = self._kind()
         if kind is None and not self._given("dataset"):
             return
@@ -149,13 +183,14 @@ class _Filler:
             self._own_extras()
         items = self._number("train_items")
         if items is not None and not self._form.dataset:
-            self._form.told.append(f"Name your dataset: the case has {format_value(items, 'count')} training items.")
+            count = format_value(items, "count")
+            self._form.told.append(tr("Name your dataset: the case has {count} training items.", count=count))
 
     def _kind(self) -> str | None:
         asked = self._given("kind")
         if not asked or asked in {kind.name for kind in self._there.kinds}:
             return asked or None
-        self._ignore("The kind of task", asked, "does not exist.")
+        self._note(mark("The kind of task “{value}” does not exist."), asked)
         return None
 
     def _column(self, role: str) -> str:
@@ -170,10 +205,12 @@ class _Filler:
                 split = Splits(**dict(zip(names, (int(size) for size in sizes.split("~")), strict=False)))
                 extras["splits"] = split.model_dump()
             except (ValueError, TypeError):
-                self._ignore("The splits", sizes, "are not sizes of a training, a validation and a test split.")
+                self._note(
+                    mark("The splits “{value}” are not sizes of a training, a validation and a test split."), sizes
+                )
         if extras:
             self._form.kept["task"] = extras
-            self._form.told.append(f"Kept from the link: {' and '.join(extras)} of the dataset.")
+            self._form.told += [tr(KEPT_EXTRAS[name]) for name in extras]
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -183,7 +220,7 @@ class _Filler:
             return
         found = next((card for card in self._there.presets if card.key == asked), None)
         if found is None:
-            self._ignore("The preset", asked, "does not exist.")
+            self._note(mark("The preset “{value}” does not exist."), asked)
             return
         self._form.preset = found.key
         self._form.rows = [
@@ -193,6 +230,8 @@ class _Filler:
         ]
 
     def _methods(self) -> None:
+        if self._form.draft and self._given("methods") == NONE:
+            self._form.rows = []
         asked = read_methods(self._given("methods"))
         built = [one for name, values, rates in asked if (one := self._built(name, values, rates)) is not None]
         if not built:
@@ -212,14 +251,19 @@ class _Filler:
         try:
             method_class(name)
         except UnknownName:
-            self._ignore("The method", name, "does not exist.")
+            self._note(mark("The method “{value}” does not exist."), name)
             return None
         while True:
             try:
                 build_method(name, values)
             except InvalidHyperparameter as error:
                 wrong = error.field if error.field in values else next(iter(values))
-                self._ignore(f"{wrong} of {name}", str(values[wrong]), "is no value for it; the default is.")
+                self._note(
+                    mark("{field} of {method} “{value}” is no value for it; the default is."),
+                    str(values[wrong]),
+                    field=wrong,
+                    method=name,
+                )
                 values = {key: value for key, value in values.items() if key != wrong}
             else:
                 return name, values, rates
@@ -230,12 +274,11 @@ class _Filler:
             return row
         kept = sorted({rate for rate in rates if 0 < rate <= 10})
         if not kept or len(kept) < len(rates):
-            self._ignore("A learning rate of", label, "is not above 0 and at most 10.")
+            self._note(mark("A learning rate of “{value}” is not above 0 and at most 10."), label)
         if kept:
             row["learning_rates"] = kept
-            self._form.told.append(
-                f"{label} tries the link's learning rates: {', '.join(f'{rate:g}' for rate in kept)}."
-            )
+            rates = ", ".join(f"{rate:g}" for rate in kept)
+            self._form.told.append(tr("{label} tries the link's learning rates: {rates}.", label=label, rates=rates))
         return row
 
     def _references(self) -> None:
@@ -245,12 +288,12 @@ class _Filler:
         self._form.references = [name for name in REFERENCES if name in names]
         for name in names:
             if name not in REFERENCES:
-                self._ignore("The reference", name, "does not exist.")
+                self._note(mark("The reference “{value}” does not exist."), name)
 
     # -- how long, how often, where ----------------------------------------------------------------------------------
 
     def _budget(self) -> None:
-        asked = {name: value for name in BUDGET_FIELDS if (value := self._number(name, "The budget's")) is not None}
+        asked = {name: value for name in BUDGET_FIELDS if (value := self._number(name, NO_BUDGET_NUMBER)) is not None}
         if "steps" in asked:
             asked.pop("epochs", None)
         elif "epochs" not in asked:
@@ -263,8 +306,10 @@ class _Filler:
                 return
             except ValidationError as error:
                 wrong = self._wrong(asked, error)
-                self._ignore(
-                    f"The budget's {wrong.replace('_', ' ')}", str(asked.pop(wrong)), "cannot be; the default is."
+                self._note(
+                    mark("The budget's {field} “{value}” cannot be; the default is."),
+                    str(asked.pop(wrong)),
+                    field=wrong.replace("_", " "),
                 )
                 if "steps" not in asked and "epochs" not in asked:
                     asked["epochs"] = 3
@@ -276,13 +321,13 @@ class _Filler:
         together = ("patience", "accumulation", "evaluations", "batch_size", *asked)
         return (named or [name for name in together if name in asked])[0]
 
-    def _number(self, name: str, what: str = "The link's") -> int | None:
+    def _number(self, name: str, otherwise: str = NO_NUMBER) -> int | None:
         text = self._given(name)
         if not text:
             return None
         if text.isascii() and text.isdigit() and len(text) < 16:
             return int(text)
-        self._ignore(f"{what} {name.replace('_', ' ')}", text, "is not a whole number.")
+        self._note(otherwise, text, field=name.replace("_", " "))
         return None
 
     def _seeds(self) -> None:
@@ -292,10 +337,11 @@ class _Filler:
         try:
             seeds = [int(seed) for seed in self._given("seeds").split("~") if seed]
         except ValueError:
-            self._ignore("The seeds", self._given("seeds"), "are not whole numbers.")
+            self._note(mark("The seeds “{value}” are not whole numbers."), self._given("seeds"))
             return
         self._form.seeds, self._form.kept["seeds"] = len(seeds), seeds
-        self._form.told.append(f"Kept from the link while the number of seeds stays: {', '.join(map(str, seeds))}.")
+        listed = ", ".join(map(str, seeds))
+        self._form.told.append(tr("Kept from the link while the number of seeds stays: {seeds}.", seeds=listed))
 
     def _choices(self) -> None:
         for name, offered in (("grid", GRIDS), ("device", DEVICES)):
@@ -303,7 +349,7 @@ class _Filler:
             if asked in offered:
                 setattr(self._form, name, asked)
             elif asked:
-                self._ignore(f"The {name}", asked, "is not offered.")
+                self._note(NOT_OFFERED[name], asked)
         priority = self._given("priority")
         if priority.lstrip("-").isdigit() and abs(int(priority)) <= 10:
             self._form.kept["priority"] = int(priority)
@@ -314,11 +360,11 @@ class _Filler:
         known = {card.key for card in self._there.metrics}
         for name in asked:
             if name not in known:
-                self._ignore("The metric", name, "does not exist.")
+                self._note(mark("The metric “{value}” does not exist."), name)
         if found := [name for name in asked if name in known]:
             self._form.kept["metrics"] = found
             titles = ", ".join(card.title.lower() for card in self._there.metrics if card.key in found)
-            self._form.told.append(f"Only the link's metrics are measured: {titles}.")
+            self._form.told.append(tr("Only the link's metrics are measured: {titles}.", titles=titles))
 
 
 def offered_only(form: Filling, not_offered: Mapping[str, str | None], titles: Mapping[str, str]) -> None:
@@ -328,7 +374,7 @@ def offered_only(form: Filling, not_offered: Mapping[str, str | None], titles: M
     for row in list(form.rows):
         if reason := not_offered.get(row["method"]):
             form.rows.remove(row)
-            form.notes.append(f"{titles[row['method']]} is left out: {reason}")
+            form.notes.append(tr("{title} is left out: {reason}", title=titles[row["method"]], reason=reason))
     form.notes = list(dict.fromkeys(form.notes))
 
 

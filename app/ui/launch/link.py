@@ -14,7 +14,9 @@ from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
-from app.schemas import MethodEntry, RunNext, StudyDocument, TaskEntry
+from app.schemas import RunNext, StudyDocument
+from peft_core.errors import UnknownName
+from peft_core.method import method_class
 
 PATH = "/studies/new"
 NONE = "none"
@@ -30,13 +32,34 @@ ENTRY = re.compile(r"([^(),@]+)(?:\(([^()]*)\))?(?:@([^,()]+))?")
 
 def study_address(document: StudyDocument) -> str:
     """New study, filled in with a study's document."""
-    fields: dict[str, Any] = {"name": document.name, "base_model": document.base_model}
-    fields |= {"task": document.task} if isinstance(document.task, str) else _task_fields(document.task)
-    fields |= {"methods": ",".join(_method(entry) for entry in document.methods)}
-    fields |= {"references": _list(document.references)} | _budget_fields(document.budget.model_dump())
-    fields |= {"seeds": _seeds(document.seeds), "grid": document.grid_points, "device": document.device}
-    fields |= {"metrics": None if document.metrics is None else _list(document.metrics)}
-    return _address(fields | {"priority": document.priority or None})
+    return _address(_document_fields(document.model_dump(mode="json")))
+
+
+def draft_fields(document: Mapping[str, Any]) -> dict[str, str]:
+    """What the address keeps of a form under way, whose document need not be valid; hyper-parameters that are the
+    methods' own defaults are left out."""
+    entries = [_without_defaults(entry) for entry in document["methods"]]
+    return _given(_document_fields({"priority": 0, "metrics": None} | dict(document) | {"methods": entries}))
+
+
+def _without_defaults(entry: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        own = method_class(entry["method"])().model_dump()
+    except UnknownName:
+        own = {}
+    given = entry["hyperparameters"]
+    return dict(entry) | {"hyperparameters": {name: given[name] for name in given if given[name] != own.get(name)}}
+
+
+def _document_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": document["name"], "base_model": document["base_model"]}
+    task = document["task"]
+    fields |= {"task": task} if isinstance(task, str) else _task_fields(task)
+    fields |= {"methods": ",".join(_method(entry) for entry in document["methods"]) or NONE}
+    fields |= {"references": _list(document["references"])} | _budget_fields(document["budget"])
+    fields |= {"seeds": _seeds(document["seeds"]), "grid": document["grid_points"], "device": document["device"]}
+    fields |= {"metrics": None if document["metrics"] is None else _list(document["metrics"])}
+    return fields | {"priority": document["priority"] or None}
 
 
 def case_address(wanted: RunNext, *, task: str | None = None, size: Mapping[str, Any] | None = None) -> str:
@@ -72,35 +95,39 @@ def read_list(text: str) -> list[str]:
 
 
 def _address(fields: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in fields.items() if value is not None and value != ""}
-    return f"{PATH}?" + "&".join(f"{name}={quote(str(value), safe=READABLE)}" for name, value in given.items())
+    return f"{PATH}?" + "&".join(f"{name}={quote(value, safe=READABLE)}" for name, value in _given(fields).items())
 
 
-def _task_fields(task: TaskEntry) -> dict[str, Any]:
-    fields = {name: getattr(task, name) for name in ("dataset", "folder", "kind", "text", "label", "pair", "group")}
-    return fields | {"choices": ",".join(_part(choice) for choice in task.choices)} | _splits(task)
+def _given(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in fields.items() if value is not None and value != ""}
 
 
-def _splits(task: TaskEntry) -> dict[str, Any]:
-    return {"splits": "~".join(str(size) for size in task.splits.model_dump().values())} if task.splits else {}
+def _task_fields(task: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: task.get(name) for name in ("dataset", "folder", "kind", "text", "label", "pair", "group")}
+    return fields | {"choices": ",".join(_part(choice) for choice in task.get("choices", ()))} | _splits(task)
+
+
+def _splits(task: Mapping[str, Any]) -> dict[str, Any]:
+    splits = task.get("splits")
+    return {"splits": "~".join(str(size) for size in splits.values())} if splits else {}
 
 
 def _budget_fields(budget: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: budget[name] for name in BUDGET_FIELDS} | {
+    return {name: budget.get(name) for name in BUDGET_FIELDS} | {
         "gradient_checkpointing": "true" if budget["gradient_checkpointing"] else None
     }
 
 
-def _method(entry: MethodEntry) -> str:
-    pairs = ",".join(f"{_part(name)}:{_part(_text(value))}" for name, value in entry.hyperparameters.items())
-    rates = "~".join(f"{rate:g}" for rate in entry.learning_rates or [])
-    return _part(entry.method) + (f"({pairs})" if pairs else "") + (f"@{rates}" if rates else "")
+def _method(entry: Mapping[str, Any]) -> str:
+    pairs = ",".join(f"{_part(name)}:{_part(_text(value))}" for name, value in entry["hyperparameters"].items())
+    rates = "~".join(f"{rate:g}" for rate in entry.get("learning_rates") or [])
+    return _part(entry["method"]) + (f"({pairs})" if pairs else "") + (f"@{rates}" if rates else "")
 
 
-def _seeds(seeds: int | list[int]) -> str:
+def _seeds(seeds: Any) -> str:
     """A number, or the seeds themselves where they are not the first ones."""
-    if isinstance(seeds, int) or seeds == list(range(len(seeds))):
-        return str(seeds if isinstance(seeds, int) else len(seeds))
+    if not isinstance(seeds, list) or seeds == list(range(len(seeds))):
+        return str(len(seeds) if isinstance(seeds, list) else seeds)
     return "~".join(str(seed) for seed in [*seeds, ""])
 
 

@@ -6,14 +6,15 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
+from app.language import mark, tr
 from app.schemas import MethodCard, PresetCard
 from app.ui.elements import panel
 from app.ui.launch.cards import fact, method_cards, search_field
 from app.ui.launch.filling import OWN, REFERENCES, Filling
-from app.ui.launch.hyperparameters import Row, hyperparameter_forms
+from app.ui.launch.hyperparameters import Row
 from app.ui.session import client
 
-REFERENCE_TITLES = {"untuned": "Untuned", "head_only": "Head only", "full": "Full fine-tuning"}
+REFERENCE_TITLES = {"untuned": mark("Untuned"), "head_only": mark("Head only"), "full": mark("Full fine-tuning")}
 
 
 def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_model: str, form: Filling) -> html.Section:
@@ -21,36 +22,35 @@ def method_panel(methods: list[MethodCard], presets: list[PresetCard], base_mode
     chips = [_chip(preset.key, preset.title, preset.summary) for preset in presets]
     offered = [card for card in methods if not card.reference]
     body = [
-        html.Div([html.Span("Presets", className="quiet"), *chips, _chip("", "None", "")], className="row-of"),
+        html.Div([html.Span(tr("Presets"), className="quiet"), *chips, _chip("", tr("None"), "")], className="row-of"),
         html.P(id="preset-note", className="quiet", role="status"),
         html.Div(id="methods-problem", role="status"),
         *method_cards(offered, base_model),
         _references(form),
-        *hyperparameter_forms(offered, form.values),
         dcc.Store(id="methods-chosen", data=form.rows),
         dcc.Store(id="preset-chosen", data=form.preset),
         dcc.Store(id="references-offered", data=references_offered(methods)),
     ]
-    return panel("Which methods?", body, search_field())
+    return panel(tr("Which methods?"), body, search_field())
 
 
 def _references(form: Filling) -> html.Div:
     """The rows that the others are compared with."""
-    boxes = [dmc.Checkbox(value=name, label=title, size="xs") for name, title in REFERENCE_TITLES.items()]
+    boxes = [dmc.Checkbox(value=name, label=tr(title), size="xs") for name, title in REFERENCE_TITLES.items()]
     return html.Div(
         [
             dmc.CheckboxGroup(
                 html.Div(boxes, className="row-of"),
                 id="study-references",
-                label="Measured beside them, where the task can have them",
-                description=(
+                label=tr("Measured beside them, where the task can have them"),
+                description=tr(
                     "Untuned is the floor of the quality scale, full fine-tuning its other end: without them nothing"
                     " is recommended."
                 ),
                 value=form.references,
             ),
             html.P(
-                "Every method has a grid of learning rates of its own; the best on validation is taken.",
+                tr("Every method has a grid of learning rates of its own; the best on validation is taken."),
                 className="quiet",
             ),
         ],
@@ -108,8 +108,10 @@ def _preset_rows(preset: PresetCard | None) -> tuple[list[Row], str]:
     entries = [entry for entry in preset.entries if entry.not_offered is None and entry.method not in REFERENCES]
     rows = [{"method": entry.method, "fixed": entry.hyperparameters, "label": entry.label} for entry in entries]
     left_out = [entry.label for entry in preset.entries if entry.not_offered is not None]
-    missing = f" Not offered here: {', '.join(left_out)}; their cards say why." if left_out else ""
-    return rows, f"{preset.summary}{missing}"
+    if not left_out:
+        return rows, preset.summary
+    names = ", ".join(left_out)
+    return rows, tr("{summary} Not offered here: {names}; their cards say why.", summary=preset.summary, names=names)
 
 
 async def describe_methods(
@@ -136,14 +138,16 @@ async def describe_methods(
         # One sentence that holds for all stands above them once. What is chosen waits for another base model or task.
         return [""] * len(shown), disabled, no_update, [], _note(reasons.pop())
     left_out = dict.fromkeys(known[row["method"]].title for row in chosen if row not in kept)
-    note = _note(f"No longer chosen, for the reason on the card: {', '.join(left_out)}.") if left_out else None
+    names = ", ".join(left_out)
+    note = _note(tr("No longer chosen, for the reason on the card: {names}.", names=names)) if left_out else None
     rows = no_update if len(kept) == len(chosen) else kept
     return [fact(card, asked) for card in shown], disabled, rows, references_offered(cards), note
 
 
 async def _cards(base_model: str, kind: str) -> list[MethodCard]:
     if not base_model:
-        raise ApiProblem(422, "Not valid", "Give the folder of your base model to see what its methods train.", [])
+        asked = tr("Give the folder of your base model to see what its methods train.")
+        raise ApiProblem(422, "Not valid", asked, [])
     return await client().methods(base_model=base_model, kind=kind)
 
 

@@ -1,100 +1,113 @@
-"""The task and the base model of a new study: a registered one, or a dataset and a folder of one's own."""
+"""The task of a new study: a registered one, or a dataset of one's own, uploaded or named, with its columns."""
 
 from collections.abc import Collection
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, clientside_callback, dcc, html
+from dash import Input, Output, callback, clientside_callback, dcc, html
 
-from app.schemas import BaseModelCard, TaskCard, TaskKindCard
-from app.ui.elements import panel
+from app.client import ApiProblem
+from app.language import mark, tr
+from app.schemas import DATASET_FORMS, LARGEST_DATASET_BYTES, DatasetView, TaskCard, TaskKindCard
+from app.ui.elements import facts, panel
 from app.ui.launch.filling import OWN, Filling
-from app.ui.numbers import format_value
-
-TYPING_MILLISECONDS = 400
-"""So long after the last letter a base model is looked at."""
+from app.ui.numbers import by_formula, format_value, show
+from app.ui.session import client
 
 ROLES = ("text", "label", "pair", "choices", "group")
-GROUP = {"title": "Group column, optional", "meaning": "Rows with the same value stay together in one split."}
+GROUP = (mark("Group column, optional"), mark("Rows with the same value stay together in one split."))
 
 
-def task_panel(
-    tasks: list[TaskCard], kinds: list[TaskKindCard], models: list[BaseModelCard], form: Filling
-) -> html.Section:
-    """Task, base model, and the fields for datasets and folders of one's own, hidden until they are wanted."""
-    own_task = {"value": OWN, "label": "A dataset of my own"}
-    own_model = {"value": OWN, "label": "A folder of my own"}
+def task_step(
+    tasks: list[TaskCard], kinds: list[TaskKindCard], uploaded: list[DatasetView], form: Filling
+) -> list[Any]:
+    """The study's name and task, and the fields for a dataset of one's own, hidden until it is wanted."""
+    own_task = {"value": OWN, "label": tr("A dataset of my own")}
     fields = [
-        html.Div(dmc.TextInput(id="study-name", label="Name", value=form.name), className="wide"),
+        dmc.TextInput(id="study-name", label=tr("Name"), value=form.name),
         dmc.Select(
             id="study-task",
-            label="Task",
+            label=tr("Task"),
             value=form.task,
             allowDeselect=False,
             searchable=True,
             data=[*({"value": task.name, "label": task.title} for task in tasks), own_task],
         ),
-        dmc.Select(
-            id="study-base-model",
-            label="Base model",
-            value=form.base_model,
-            allowDeselect=False,
-            data=[*({"value": model.name, "label": _model_title(model)} for model in models), own_model],
-        ),
-        html.Div(_own_dataset(kinds, form), id="own-dataset", className="fields wide", style={"display": "none"}),
-        html.Div(
-            dmc.TextInput(
-                id="study-base-model-path",
-                label="Model folder",
-                value=form.folder,
-                debounce=TYPING_MILLISECONDS,
-                description="Under the home's models folder or an allowed root; or org/name of a hub.",
+        html.Div([html.Div(id="task-facts"), html.P(id="task-source", className="quiet")], className="wide task-told"),
+    ]
+    own = html.Div(
+        [_upload_zone(), html.Div(_own_dataset(kinds, uploaded, form), className="fields")],
+        id="own-dataset",
+        style={"display": "none"},
+    )
+    return [
+        panel(tr("What is to be learned?"), [html.Div(fields, className="fields halves"), own]),
+        html.Div(id="dataset-preview", role="status"),
+        *_stores(tasks, kinds),
+    ]
+
+
+def _stores(tasks: list[TaskCard], kinds: list[TaskKindCard]) -> list[dcc.Store]:
+    titles = {kind.name: kind.title for kind in kinds}
+    return [
+        dcc.Store(id="kind-columns", data={kind.name: _columns(kind) for kind in kinds}),
+        dcc.Store(id="task-kinds", data={task.name: task.kind for task in tasks}),
+        dcc.Store(id="task-sources", data={task.name: _origin(task, titles[task.kind]) for task in tasks}),
+        dcc.Store(id="study-uploaded"),
+        dcc.Store(id="mapping-problems"),
+    ]
+
+
+def _upload_zone() -> html.Div:
+    forms = ",".join(DATASET_FORMS)
+    most = format_value(LARGEST_DATASET_BYTES, "bytes")
+    return html.Div(
+        [
+            html.P(tr("Drop a CSV, TSV, JSON lines or Parquet file here, or"), className="quiet"),
+            html.Button(
+                tr("Choose a file"), className="button button-plain", type="button", **{"data-launch": "dataset"}
             ),
-            id="own-model",
-            className="wide",
-            style={"display": "none"},
-        ),
-        html.Div([html.P(id="task-source"), html.P(id="model-source")], className="quiet wide"),
-    ]
-    read = {kind.name: _columns(kind) for kind in kinds}
-    kind_of = {task.name: task.kind for task in tasks}
-    stores = [
-        dcc.Store(id="kind-columns", data=read),
-        dcc.Store(id="task-kinds", data=kind_of),
-        dcc.Store(id="task-sources", data={task.name: _origin(task, task.citation) for task in tasks}),
-        dcc.Store(id="model-sources", data={model.name: _origin(model) for model in models}),
-    ]
-    return panel("Task and base model", [html.Div(fields, className="fields halves"), *stores])
+            html.P(tr("At most {size}. It stays on this machine.", size=most), className="quiet"),
+            html.P("", id="dataset-progress", className="quiet", role="status"),
+            html.Div(id="dataset-problem", role="alert"),
+        ],
+        id="dataset-drop",
+        className="drop launch-drop",
+        **{
+            "data-forms": forms,
+            "data-largest": str(LARGEST_DATASET_BYTES),
+            "data-sending": tr("Sending and reading the file…"),
+            "data-too-large": tr("This file is larger than {size}. Give a smaller one.", size=most),
+            "data-lost": tr("The server could not be reached. Nothing was kept; try again."),
+        },
+    )
 
 
-def _columns(kind: TaskKindCard) -> dict[str, dict[str, str]]:
-    """What the form says of each column that a kind of task reads."""
-    read: dict[str, dict[str, str]] = {}
-    for column in kind.columns:
-        separated = " Separate their names by commas." if column.role == "choices" else ""
-        optional = "" if column.required else ", optional"
-        read[column.role] = {"title": f"{column.title} column{optional}", "meaning": column.meaning + separated}
-    return read | {"group": GROUP}
-
-
-def _own_dataset(kinds: list[TaskKindCard], form: Filling) -> list[Any]:
+def _own_dataset(kinds: list[TaskKindCard], uploaded: list[DatasetView], form: Filling) -> list[Any]:
+    where = tr(
+        "An uploaded file; or a file or folder under the home's datasets or an allowed root; or org/name of a hub."
+    )
     columns = [
         html.Div(
-            dmc.TextInput(id=f"study-{role}-column", label=role, value=form.columns.get(role, "")),
+            dmc.Autocomplete(id=f"study-{role}-column", label=role, value=form.columns.get(role, ""), data=[]),
             id=f"column-{role}",
         )
         for role in ROLES
     ]
     return [
-        dmc.TextInput(
-            id="study-dataset",
-            label="Dataset",
-            value=form.dataset,
-            description="A file or folder under the home's datasets folder or an allowed root; or org/name of a hub.",
+        html.Div(
+            dmc.Autocomplete(
+                id="study-dataset",
+                label=tr("Dataset"),
+                value=form.dataset,
+                description=where,
+                data=[one.dataset for one in uploaded],
+            ),
+            className="wide",
         ),
         dmc.Select(
             id="study-kind",
-            label="Kind of task",
+            label=tr("Kind of task"),
             value=form.kind,
             allowDeselect=False,
             data=[{"value": kind.name, "label": kind.title} for kind in kinds],
@@ -103,47 +116,75 @@ def _own_dataset(kinds: list[TaskKindCard], form: Filling) -> list[Any]:
     ]
 
 
-def _origin(card: TaskCard | BaseModelCard, citation: str | None = None) -> str:
-    """What the form says below the choices: what it is and where it comes from."""
-    parts = {"Source": card.source, "Licence": card.licence, "Please cite": citation}
-    said = ". ".join(f"{name}: {text}" for name, text in parts.items() if text)
-    return f"{card.title}. {said}."
+def _columns(kind: TaskKindCard) -> dict[str, dict[str, str]]:
+    """What the form says of each column that a kind of task reads."""
+    read: dict[str, dict[str, str]] = {}
+    for column in kind.columns:
+        title = (
+            tr("{title} column", title=column.title)
+            if column.required
+            else tr("{title} column, optional", title=column.title)
+        )
+        separated = tr(" Separate their names by commas.") if column.role == "choices" else ""
+        read[column.role] = {"title": title, "meaning": column.meaning + separated}
+    return read | {"group": {"title": tr(GROUP[0]), "meaning": tr(GROUP[1])}}
 
 
-def _model_title(model: BaseModelCard) -> str:
-    return f"{model.name} ({model.model_type}, {format_value(model.parameters, 'count')} parameters)"
+def _origin(task: TaskCard, kind: str) -> str:
+    """What the form says below the choice: what kind of task it is, where it comes from and whom to cite."""
+    said = [
+        f"{task.title}.",
+        tr("{kind}, scored by {metric}.", kind=kind, metric=task.metric),
+        tr("Source: {source}.", source=task.source),
+        tr("Licence: {licence}.", licence=task.licence),
+    ]
+    return " ".join([*said, *([tr("Please cite: {citation}.", citation=task.citation)] if task.citation else [])])
+
+
+async def tell_task(name: str) -> Any:
+    """The sizes of a registered task's splits, its classes and how it is scored."""
+    try:
+        card = next((task for task in await client().tasks() if task.name == name), None)
+    except ApiProblem as problem:
+        return html.Div(problem.detail, className="note note-warn")
+    if card is None:
+        return None
+
+    def items(split: str) -> html.Span:
+        formula = f"task_items(task {card.name}, split {split})"
+        return show(by_formula(getattr(card.splits, split), "count", formula, exact=True))
+
+    known = {tr("Training"): items("train"), tr("Validation"): items("validation"), tr("Test"): items("test")}
+    if card.labels:
+        known[tr("Classes")] = html.Span(", ".join(card.labels), **{"data-label": "classes"})
+    return html.Div(facts(known), **{"data-region": "evidence"})
 
 
 def task_document(task: str, dataset: str, kind: str, columns: dict[str, str], read: Collection[str]) -> Any:
     """The study document's `task`: a registered name, or a dataset with the columns that its kind reads."""
     if task != OWN:
         return task
-    named = {role: column.strip() for role, column in columns.items() if role in read and column.strip()}
-    document: dict[str, Any] = {"dataset": dataset, "kind": kind} | named
-    if "choices" in named:
-        document["choices"] = [choice.strip() for choice in named["choices"].split(",") if choice.strip()]
+    given = {role: (column or "").strip() for role, column in columns.items()}
+    document: dict[str, Any] = {"dataset": dataset, "kind": kind}
+    document |= {role: column for role, column in given.items() if role in read and column}
+    if "choices" in document:
+        document["choices"] = [choice.strip() for choice in document["choices"].split(",") if choice.strip()]
     return document
 
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     clientside_callback(
-        """(task, model) => [
-            {display: task === 'own' ? 'grid' : 'none'}, {display: model === 'own' ? 'block' : 'none'}
-        ]""",
+        "task => ({display: task === 'own' ? 'grid' : 'none'})",
         Output("own-dataset", "style"),
-        Output("own-model", "style"),
         Input("study-task", "value"),
-        Input("study-base-model", "value"),
     )
+    callback(Output("task-facts", "children"), Input("study-task", "value"))(tell_task)
     clientside_callback(
-        "(task, model, tasks, models) => [tasks[task] ?? '', models[model] ?? '']",
+        "(task, tasks) => tasks[task] ?? ''",
         Output("task-source", "children"),
-        Output("model-source", "children"),
         Input("study-task", "value"),
-        Input("study-base-model", "value"),
         Input("task-sources", "data"),
-        Input("model-sources", "data"),
     )
     clientside_callback(
         f"""(kind, read) => {{

@@ -59,6 +59,8 @@ def test_every_table_of_results_is_owned() -> None:
         "studies",
         "configurations",
         "runs",
+        "study_templates",
+        "datasets",
         "jobs",
         "attempts",
         "measurements",
