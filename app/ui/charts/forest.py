@@ -172,7 +172,7 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
 
 def _lower(label: str) -> str:
     """A name in the middle of a line: "Full fine-tuning" without its capital, "LoRA r8" as it is."""
-    first = label.split()[0][1:]
+    first = label.split(maxsplit=1)[0][1:]
     return f"{label[:1].lower()}{label[1:]}" if first == first.lower() else label
 
 
