@@ -5,9 +5,10 @@ heatmap, the radar, the tables, the hovers and the report alike.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from app.language import mark, tr
 from app.schemas import Cell, Comparison, ConfigurationView, Difference, MetricCard, Number
 
 QUALITY = "task_performance"
@@ -56,21 +57,30 @@ class Matrix:
         """What heads a column: the task's own score for quality, a short name where we have one."""
         if card.key == QUALITY:
             return self.headline[:1].upper() + self.headline[1:]
-        return SHORT_TITLES.get(card.key, card.title)
+        return tr(SHORT_TITLES[card.key]) if card.key in SHORT_TITLES else card.title
 
     def unit(self, card: MetricCard) -> str:
         """The unit and direction that stand in the column's head, e.g. "↑ tokens/s"."""
         arrow = "↑" if card.better == "higher" else "↓"
-        return f"{arrow} {HEAD_UNITS.get(card.key) or HEAD_UNITS.get(card.quantity) or card.unit}"
+        return f"{arrow} {head_unit(card)}"
 
-    def ordered(self, sort: str) -> list[ConfigurationView]:
+    def without_columns(self, hidden: frozenset[str]) -> "Matrix":
+        """The same with fewer columns in its heatmap; the other views show all that is known."""
+        metrics = [
+            card.model_copy(update={"in_heatmap": card.in_heatmap and card.key not in hidden})
+            for card in self.comparison.metrics
+        ]
+        return replace(self, comparison=self.comparison.model_copy(update={"metrics": metrics}))
+
+    def ordered(self, sort: str, *, worst_first: bool = False) -> list[ConfigurationView]:
         """The reference first, then the methods by `sort` (best first, missing last), the other references last."""
         reference = self.comparison.reference
-        by_value = sorted(self.comparison.configurations, key=self._place(sort))
+        by_value = sorted(self.comparison.configurations, key=self._place(sort, worst_first))
         return sorted(by_value, key=lambda row: 0 if row.id == reference else 2 if row.reference else 1)
 
-    def _place(self, sort: str) -> Callable[[ConfigurationView], tuple[bool, float]]:
-        sign = -1.0 if sort in self.cards and self.cards[sort].better == "higher" else 1.0
+    def _place(self, sort: str, worst_first: bool) -> Callable[[ConfigurationView], tuple[bool, float]]:
+        higher = sort in self.cards and self.cards[sort].better == "higher"
+        sign = -1.0 if higher != worst_first else 1.0
 
         def place(row: ConfigurationView) -> tuple[bool, float]:
             cell = self.cell(row.id, sort)
@@ -130,6 +140,25 @@ class Matrix:
             update={"quantity": "score", "reference_run_ids": reference.run_ids if reference else []}
         )
 
+    def advantage(self, configuration: int, metric: str) -> Number | None:
+        """How many times better a cost of a row is than the reference's; None where one of the two is not known."""
+        own = self.cell(configuration, metric)
+        other = self.cell(self.comparison.reference, metric) if self.comparison.reference else None
+        if own is None or other is None or not own.mean or not other.mean:
+            return None
+        top, bottom = (own, other) if self.cards[metric].better == "higher" else (other, own)
+        assert top.mean is not None
+        assert bottom.mean is not None
+        return Number(
+            value=top.mean / bottom.mean,
+            quantity="ratio",
+            statistic="ratio",
+            metric=metric,
+            source="imported" if "imported" in (own.source, other.source) else "measured",
+            run_ids=top.run_ids,
+            reference_run_ids=bottom.run_ids,
+        )
+
     def _number(self, cell: Cell, value: float, statistic: str) -> Number:
         return Number(
             value=value,
@@ -153,19 +182,26 @@ def gap(difference: Difference, value: float, statistic: str) -> Number:
     )
 
 
+def head_unit(card: MetricCard) -> str:
+    """A metric's unit in the words of a column's head."""
+    short = HEAD_UNITS.get(card.key) or HEAD_UNITS.get(card.quantity)
+    return tr(short) if short else card.unit
+
+
 SHORT_TITLES = {
-    "trainable_parameters": "Trainable",
-    "storage_bytes": "Storage",
-    "training_speed": "Speed",
-    "inference_latency": "Latency",
-    "peak_memory": "Memory",
+    "trainable_parameters": mark("Trainable"),
+    "storage_bytes": mark("Storage"),
+    "training_speed": mark("Speed"),
+    "inference_latency": mark("Latency"),
+    "peak_memory": mark("Memory"),
 }
-"""Titles that fit a column; a metric without one is headed by its own title."""
+"""Titles that fit a column, to be said with `tr`; a metric without one is headed by its own title."""
 
 HEAD_UNITS = {
     "fraction": "%",
-    "trainable_parameters": "params",
-    "storage_bytes": "per task",
-    "inference_latency": "per item",
-    "peak_memory": "peak",
+    "trainable_parameters": mark("params"),
+    "storage_bytes": mark("per task"),
+    "inference_latency": mark("per item"),
+    "peak_memory": mark("peak"),
 }
+"""The same of units."""

@@ -15,4 +15,8 @@ window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     if (noA || noB) return noA && noB ? 0 : (noA ? 1 : -1) * (isDescending ? -1 : 1);
     return typeof a === 'number' ? a - b : String(a).localeCompare(String(b));
   },
+  // What a filter compares: the raw value in the unit that a person types.
+  inUnit: function (value, factor) {
+    return value === null || value === undefined ? null : value * factor;
+  },
 });

@@ -12,6 +12,7 @@ from app.db.session import system_session, team_session
 from app.db.tables import MeasurementRow
 from app.main import create_app
 from app.settings import Settings
+from peft_core import assets
 from tests.flow.conftest import Serve
 from tests.flow.evidence import check_page, disagreements, read_page
 from tests.flow.finished_study import insert
@@ -27,7 +28,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[t
     """The real application, with one finished study, at an address of its own."""
     app = create_app(Settings(home=Path(tmp_path_factory.mktemp("home"))))
     with system_session(app.state.engine) as session:
-        insert(session, team_id=1)
+        study = insert(session, team_id=1)
+        study.base_model_path = str(assets.base_models()["minilm"].folder)
     with serve(app) as address:
         yield app, address
 
@@ -63,10 +65,14 @@ def test_every_number_of_the_study_page_is_what_the_database_gives(page: "Page",
     }
 
 
-@pytest.mark.parametrize("view", ["Table", "Differences", "Tuning", "Seeds", "Failures"])
+VIEWS = ["Table", "Differences", "Predicted", "Tuning", "Seeds", "Failures", "Environment"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
 def test_every_view_of_the_study_obeys(page: "Page", served: tuple[FastAPI, str], view: str) -> None:
     landmark = {"Table": "#study-grid .ag-cell", "Tuning": ".study-chosen", "Seeds": "a[href='/runs/1']"}
     landmark["Differences"] = "#study-evidence table [data-source]"
+    landmark |= {"Predicted": ".box-estimated", "Environment": ".study-environment [data-source]"}
     open_study(page, served[1])
     page.locator("#study-view").get_by_text(view, exact=True).click()
     page.wait_for_selector(landmark.get(view, "[data-quote]"))

@@ -2,10 +2,11 @@
 
 import plotly.graph_objects as go
 
+from app.language import tr
 from app.schemas import Cell, ConfigurationView, MetricCard, Number
 from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
-from app.ui.charts.points import Point, cell_text, describe_cell, label, text_trace
+from app.ui.charts.points import Point, cell_text, describe_cell, label, said_verdict, text_trace
 from app.ui.numbers import format_number
 from app.ui.theme import Palette, Verdict
 
@@ -16,11 +17,14 @@ DROP = 0.22
 """How far the dot lies below the middle of its row, in rows; the words lie as far above."""
 
 
-def dot_list(matrix: Matrix, metric: str, palette: Palette, *, seeds: int) -> go.Figure:
-    """Rows of 44 px: name and value above, dot and interval below, the reference as a line through all."""
-    rows, card = matrix.ordered(metric), matrix.cards[metric]
+def dot_list(
+    matrix: Matrix, metric: str, palette: Palette, *, seeds: int, rows: list[ConfigurationView] | None = None
+) -> go.Figure:
+    """Rows of 44 px: name and value above, dot and interval below, the reference as a line through all. rows: those
+    that are drawn, from top to bottom; None: all."""
+    rows, card = matrix.ordered(metric) if rows is None else rows, matrix.cards[metric]
     cells = [matrix.cell(row.id, metric) for row in rows]
-    axis = column_axis(_ends(cells), log=card.quantity != "fraction")
+    axis = column_axis(_ends(matrix.measured(metric)), log=card.quantity != "fraction")
     figure = go.Figure()
     if axis is not None:
         _reference_line(figure, matrix, metric, palette, axis, len(rows))
@@ -30,10 +34,9 @@ def dot_list(matrix: Matrix, metric: str, palette: Palette, *, seeds: int) -> go
     return figure
 
 
-def _ends(cells: list[Cell | None]) -> list[float]:
-    measured = [cell for cell in cells if cell is not None and cell.mean is not None]
-    means = [cell.mean for cell in measured if cell.mean is not None]
-    return means + [end for cell in measured if cell.interval and cell.n > 1 for end in cell.interval]
+def _ends(cells: list[Cell]) -> list[float]:
+    means = [cell.mean for cell in cells if cell.mean is not None]
+    return means + [end for cell in cells if cell.interval and cell.n > 1 for end in cell.interval]
 
 
 def _reference_line(
@@ -126,7 +129,7 @@ def _value(
 ) -> Point:
     text = cell_text(matrix, cell, palette, asked=seeds)
     verdict = _verdict(matrix, matrix.cards[metric], row)
-    word: str | None = "reference" if row.id == matrix.comparison.reference else verdict
+    word = tr("reference") if row.id == matrix.comparison.reference else said_verdict(verdict) if verdict else None
     if word is None:
         return Point(f"<b>{text.text}</b>", text.numbers)
     colour = palette.verdict(verdict) if verdict else palette.ink_2

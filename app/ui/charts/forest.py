@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from app.language import tr
 from app.schemas import ConfigurationView, Difference
 from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
@@ -138,7 +139,7 @@ def _reference_word(figure: go.Figure, matrix: Matrix, palette: Palette, rows: l
         xshift=8,
         y=place,
         xanchor="left",
-        text="reference",
+        text=tr("reference"),
         showarrow=False,
         font={"size": 11, "color": palette.ink_2},
         row=1,
@@ -148,10 +149,11 @@ def _reference_word(figure: go.Figure, matrix: Matrix, palette: Palette, rows: l
 
 def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis) -> None:
     label = matrix.configurations[matrix.comparison.reference or 0].label
-    reference = label if len(label) <= LONGEST_NAME else "the reference"
+    reference = _lower(label) if len(label) <= LONGEST_NAME else tr("the reference")
     headline = matrix.headline[:1].upper() + matrix.headline[1:]
     card = matrix.cards[QUALITY]
-    unit, zone = ("points", " · shade: equal zone") if card.quantity == "fraction" else (card.unit, "")
+    share = card.quantity == "fraction"
+    said = [tr("points") if share else card.unit, tr("thin: all pairs"), *([tr("shade: equal zone")] if share else [])]
     figure.add_annotation(
         x=axis.lo,
         y=-0.5,
@@ -160,12 +162,18 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
         yanchor="bottom",
         align="left",
         showarrow=False,
-        text=f"<b>{headline} minus {reference[:1].lower()}{reference[1:]}</b><br>"
-        f"<span style='color:{palette.ink_2}'>{unit} · thin: all pairs{zone}</span>",
+        text=f"<b>{tr('{score} minus {reference}', score=headline, reference=reference)}</b><br>"
+        f"<span style='color:{palette.ink_2}'>{' · '.join(said)}</span>",
         font={"size": 11},
         row=1,
         col=2,
     )
+
+
+def _lower(label: str) -> str:
+    """A name in the middle of a line: "Full fine-tuning" without its capital, "LoRA r8" as it is."""
+    first = label.split(maxsplit=1)[0][1:]
+    return f"{label[:1].lower()}{label[1:]}" if first == first.lower() else label
 
 
 def _ticks(lo: float, hi: float) -> list[float]:

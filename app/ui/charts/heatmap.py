@@ -12,11 +12,12 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.language import tr
 from app.schemas import Cell, ConfigurationView, MetricCard
 from app.ui.cells import Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
 from app.ui.charts.forest import draw_forest
-from app.ui.charts.points import Point, cell_text, describe_cell, label, text_trace
+from app.ui.charts.points import Point, Words, cell_text, describe_cell, text_trace
 from app.ui.theme import Palette
 
 ROW_PX = 29
@@ -87,16 +88,25 @@ class Grid:
         return [(i, j, self.cell(i, j)) for i in range(len(self.rows)) for j in range(len(self.columns))]
 
 
-def heatmap(matrix: Matrix, palette: Palette, *, seeds: int, sort: str = "task_performance") -> go.Figure:
-    """The study at a glance. seeds: how many reporting runs each row was asked for."""
-    grid = Grid(matrix=matrix, palette=palette, rows=matrix.ordered(sort), seeds=seeds)
-    with_forest = bool(matrix.comparison.differences)
+def heatmap(
+    matrix: Matrix,
+    palette: Palette,
+    *,
+    seeds: int,
+    sort: str = "task_performance",
+    rows: list[ConfigurationView] | None = None,
+) -> go.Figure:
+    """The study at a glance. seeds: how many reporting runs each row was asked for. rows: those that are drawn, from
+    top to bottom; None: all, in the order of `sort`. A column's axis is the same whatever rows are drawn."""
+    grid = Grid(matrix=matrix, palette=palette, rows=matrix.ordered(sort) if rows is None else rows, seeds=seeds)
+    with_forest = any(row.id in matrix.differences for row in grid.rows)
     share = FIGURE_SHARE if with_forest else 0.999
     figure = make_subplots(1, 2, shared_yaxes=True, column_widths=[share, 1 - share], horizontal_spacing=0.012)
     _fill(figure, grid)
     _hatch_estimates(figure, grid)
     _outlines(figure, grid)
     _marks(figure, grid)
+    _flags(figure, grid)
     figure.add_trace(_texts(grid), 1, 1)
     _row_names(figure, grid)
     _heads(figure, grid)
@@ -179,7 +189,7 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
             x=[x for x, _, _ in off_scale],
             y=[y for _, y, _ in off_scale],
             mode="text",
-            text=["off scale ▸" if above else "◂ off scale" for _, _, above in off_scale],
+            text=[f"{tr('off scale')} ▸" if above else f"◂ {tr('off scale')}" for _, _, above in off_scale],
             textposition=["middle left" if above else "middle right" for _, _, above in off_scale],
             textfont={"size": 9.5, "color": ink},
         ),
@@ -188,6 +198,24 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
     )
     for trace in figure.data[-len(MARKS) - 2 :]:
         trace.hoverinfo = "skip"
+
+
+def _flags(figure: go.Figure, grid: Grid) -> None:
+    """A corner on every cell that a comparability note speaks of; its hover says which."""
+    flagged = [(i, j) for i, j, cell in grid.each() if cell is not None and cell.flags]
+    figure.add_trace(
+        go.Scatter(
+            x=[grid.edges[j + 1] - 0.02 for _, j in flagged],
+            y=[i - 0.44 for i, _ in flagged],
+            mode="markers",
+            marker={"symbol": "triangle-sw", "size": 9, "color": grid.palette.warn},
+            hoverinfo="skip",
+            cliponaxis=False,
+            name="flags",
+        ),
+        1,
+        1,
+    )
 
 
 MARKS: dict[str, Callable[[str], dict[str, Any]]] = {
@@ -244,6 +272,7 @@ def _outlines(figure: go.Figure, grid: Grid) -> None:
 def _row_names(figure: go.Figure, grid: Grid) -> None:
     """The family's marker beside every name, and lines that set the references apart from the methods."""
     families = [grid.palette.family(row.family) for row in grid.rows]
+    named = [_name(row) for row in grid.rows]
     figure.add_trace(
         go.Scatter(
             x=[-NAME_GAP / 2] * len(grid.rows),
@@ -254,9 +283,9 @@ def _row_names(figure: go.Figure, grid: Grid) -> None:
                 "color": [family.colour for family in families],
                 "size": 9,
             },
-            hovertext=[row.label for row in grid.rows],
+            hovertext=[point.text for point in named],
             hoverinfo="text",
-            customdata=[[label(row.label)] for row in grid.rows],
+            customdata=[point.numbers for point in named],
         ),
         1,
         1,
@@ -270,9 +299,18 @@ def _row_names(figure: go.Figure, grid: Grid) -> None:
             )
 
 
+def _name(row: ConfigurationView) -> Point:
+    """A row's name with what sets all its runs apart."""
+    words = Words().name(row.label)
+    for flag in row.flags:
+        words.say("<br>⚑ ").quote(flag)
+    return words.point()
+
+
 def _heads(figure: go.Figure, grid: Grid) -> None:
+    """Title and unit over every column; a click on one sorts by it."""
     for j, card in enumerate(grid.columns):
-        unit = grid.matrix.unit(card) if grid.axes[card.key] else "no data"
+        unit = grid.matrix.unit(card) if grid.axes[card.key] else tr("no data")
         figure.add_annotation(
             x=grid.edges[j],
             xshift=4,
@@ -282,6 +320,8 @@ def _heads(figure: go.Figure, grid: Grid) -> None:
             yanchor="bottom",
             align="left",
             showarrow=False,
+            name=card.key,
+            captureevents=grid.axes[card.key] is not None,
             text=f"<b>{grid.matrix.title(card)}</b><br><span style='color:{grid.palette.ink_2}'>{unit}</span>",
             font={"size": 11},
             row=1,

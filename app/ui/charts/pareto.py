@@ -6,11 +6,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from app.language import filled, tr
 from app.schemas import Axis, Number, Pareto, ParetoAxis, ParetoPoint
-from app.ui.cells import HEAD_UNITS, QUALITY, SHORT_TITLES
+from app.ui.cells import QUALITY, SHORT_TITLES, head_unit
 from app.ui.charts.column_axis import ColumnAxis, column_axis
 from app.ui.charts.names import Named, sides
-from app.ui.charts.points import Point, Words, entry, halo, text_trace
+from app.ui.charts.points import Name, Point, Words, halo, text_trace
 from app.ui.numbers import format_number
 from app.ui.theme import Palette
 
@@ -77,10 +78,15 @@ class Plane:
         """Zero has no place on a logarithmic axis, nor has what is far out."""
         return any(not 0 <= self.scales[axis].place(point.numbers[axis].value) <= 1 for axis in ON_PAPER)
 
+    def short(self, card: ParetoAxis) -> str:
+        """A metric's short name, quality by the task's own name of its score."""
+        if card.key == QUALITY:
+            return self.headline
+        return tr(SHORT_TITLES[card.key]) if card.key in SHORT_TITLES else card.title
+
     def title(self, axis: Axis) -> str:
         card = self.found.axes[axis]
-        name = self.headline if card.key == QUALITY else SHORT_TITLES.get(card.key, card.title)
-        unit = HEAD_UNITS.get(card.key) or HEAD_UNITS.get(card.quantity) or card.unit
+        name, unit = self.short(card), head_unit(card)
         return f"{name[:1].upper()}{name[1:]}, {unit} {'↑' if card.better == 'higher' else '↓'}"
 
 
@@ -108,7 +114,7 @@ def _floor(figure: go.Figure, plane: Plane) -> None:
     ends = {"y0": at, "y1": at, "x0": 0, "x1": 1} if axis == "y" else {"x0": at, "x1": at, "y0": 0, "y1": 1}
     line = {"color": plane.palette.ink_2, "width": 1.2, "dash": "dash"}
     figure.add_shape(type="line", layer="below", line=line, **ends)
-    said = Point(f"quality floor {format_number(least)}", [entry(least)])
+    said = Words().all(filled("quality floor {value}", value=least)).point()
     inner = "top left" if at < EDGE else "bottom left"
     x, y, side = (1.0, at, inner) if axis == "y" else (at, 0.0, "top right")
     style = {"textposition": side, "size": 11, "shadow": halo(plane.palette)}
@@ -193,17 +199,25 @@ def _describe(plane: Plane, point: ParetoPoint) -> Point:
     """A point's hover: its values with intervals, its place, the share of draws, and the runs."""
     words = Words().name(point.label)
     for axis, card in plane.found.axes.items():
-        spoken = plane.headline if card.key == QUALITY else SHORT_TITLES.get(card.key, card.title).lower()
+        spoken = plane.headline if card.key == QUALITY else plane.short(card).lower()
         words.say(f"<br>{spoken} <b>").number(point.numbers[axis]).say("</b>")
         if f"{axis}_lo" in point.numbers:
             words.say(" [").number(point.numbers[f"{axis}_lo"]).say(", ").number(point.numbers[f"{axis}_hi"]).say("]")
-    words.say("<br>on the front in ").number(point.numbers["front_share"]).say(" of the draws")
+    words.say("<br>").all(filled("on the front in {share} of the draws", share=point.numbers["front_share"]))
     labels = {other.configuration: other.label for other in plane.found.points}
-    for intro, others in (("beaten by ", point.dominated_by), ("the same values as ", point.equal_to)):
-        for place, key in enumerate(others):
-            words.say(", " if place else f"<br>{intro}").name(labels[key])
+    for others, said in (
+        (point.dominated_by, filled("beaten by {methods}", methods=None)),
+        (point.equal_to, filled("the same values as {methods}", methods=None)),
+    ):
+        words.all(_with_names(said, [labels[key] for key in others]) if others else [])
     runs = sorted({run for axis in plane.found.axes for run in point.numbers[axis].run_ids})
-    return words.say(f"<br>{point.numbers['y'].source} · ").runs(runs).point()
+    return words.source(point.numbers["y"].source, runs).point()
+
+
+def _with_names(said: list[Any], labels: list[str]) -> list[Any]:
+    """A line of a hover with names in the one place of its message."""
+    names: list[Any] = [piece for label in labels for piece in (", ", Name(label))][1:]
+    return ["<br>", *[part for piece in said for part in (names if piece is None else [piece])]]
 
 
 def _sides(plane: Plane, least: float, narrow: bool) -> dict[int, str | None]:

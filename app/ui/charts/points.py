@@ -5,11 +5,13 @@ for names and run ids that contain digits and are no numbers.
 """
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
 
+from app.language import filled, tr, trn
 from app.schemas import Cell, ConfigurationView, Difference, MetricCard, Number
 from app.ui.cells import Matrix, gap
 from app.ui.numbers import attributes, format_number
@@ -17,6 +19,8 @@ from app.ui.theme import Palette
 
 Entry = dict[str, str]
 UNIT = re.compile(r"\D+$")
+HOVER_CHARACTERS = 64
+"""Of a line of a hover."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,18 @@ class Point:
 
     text: str = ""
     numbers: list[Entry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Name:
+    """A configuration's name inside a message."""
+
+    text: str
+
+
+def said_source(source: str | None) -> str:
+    """The kind of a source in a word."""
+    return {"measured": tr("measured"), "imported": tr("imported"), "estimated": tr("estimated")}.get(source or "", "")
 
 
 def entry(number: Number) -> Entry:
@@ -51,6 +67,22 @@ class Words:
         self._numbers.append(label(name))
         return self.say(f"<b>{name}</b>")
 
+    def quote(self, sentence: str) -> "Words":
+        """A sentence of the API, its digits explained by being its own; wrapped for a hover."""
+        self._numbers.append(label(sentence))
+        return self.say("<br>".join(textwrap.wrap(sentence, HOVER_CHARACTERS, break_long_words=False)))
+
+    def all(self, pieces: list[Any]) -> "Words":
+        """The pieces of a message: words, numbers, and names as a `Name`."""
+        for piece in pieces:
+            if isinstance(piece, Number):
+                self.number(piece)
+            elif isinstance(piece, Name):
+                self.name(piece.text)
+            else:
+                self.say(str(piece))
+        return self
+
     def number(self, number: Number) -> "Words":
         self._numbers.append(entry(number))
         return self.say(format_number(number))
@@ -65,7 +97,12 @@ class Words:
 
     def runs(self, ids: list[int]) -> "Words":
         self._numbers.extend({"id": str(run)} for run in ids)
-        return self.say(("run " if len(ids) == 1 else "runs ") + ", ".join(str(run) for run in ids))
+        listed = ", ".join(str(run) for run in ids)
+        return self.say(trn("run {runs}", "runs {runs}", len(ids), runs=listed))
+
+    def source(self, source: str | None, ids: list[int]) -> "Words":
+        """Where a value is from, and from which runs."""
+        return self.say(f"<br>{said_source(source)} · ").runs(ids)
 
     def point(self) -> Point:
         return Point("".join(self._pieces), self._numbers)
@@ -80,7 +117,7 @@ def cell_text(matrix: Matrix, cell: Cell | None, palette: Palette, *, asked: int
     if cell is None or (cell.mean is None and not cell.failures):
         return words.say("–").point()
     if cell.mean is None:
-        return words.say("✕ ").number(matrix.failures(cell)).say(" failed").point()
+        return words.all(filled("✕ {count} failed", count=matrix.failures(cell))).point()
     half_width = matrix.half_width(cell)
     words.say("≈ " if cell.source == "estimated" else "")
     if half_width is None:
@@ -89,7 +126,7 @@ def cell_text(matrix: Matrix, cell: Cell | None, palette: Palette, *, asked: int
         words.plus_minus(matrix.mean(cell), half_width)
     if cell.interval is not None and cell.n < asked:
         words.say(f" <span style='font-size:10px;color:{palette.bad if cell.failures else palette.ink}'>")
-        words.say("✕ n " if cell.failures else "n ").number(matrix.count(cell)).say("</span>")
+        words.say("✕ " if cell.failures else "").say("n ").number(matrix.count(cell)).say("</span>")
     return words.point()
 
 
@@ -97,30 +134,34 @@ def describe_cell(matrix: Matrix, row: ConfigurationView, card: MetricCard, cell
     """A cell's hover: value, interval and what it covers, every run's own value, score, source, failures."""
     words = Words().name(row.label).say(f" · {matrix.title(card)}")
     if cell is None or cell.mean is None:
-        words.say(f"<br>missing: {cell.missing if cell and cell.missing else 'not measured yet'}")
+        missing = cell.missing if cell and cell.missing else tr("not measured yet")
+        words.say("<br>" + tr("missing: {reason}", reason=missing))
     else:
         _describe_value(words, matrix, cell)
     if cell is not None and cell.failures:
-        words.say("<br>✕ ").number(matrix.failures(cell)).say(" failed: see the Failures tab")
+        failed = filled("✕ {count} failed: see the Failures tab", count=matrix.failures(cell))
+        words.say("<br>").all(failed)
+    for flag in cell.flags if cell is not None else []:
+        words.say("<br>⚑ ").quote(flag)
     return words.point()
 
 
 def _describe_value(words: Words, matrix: Matrix, cell: Cell) -> None:
     words.say("<br><b>").number(matrix.mean(cell)).say("</b>")
-    interval = matrix.interval(cell)
+    interval, count = matrix.interval(cell), matrix.count(cell)
     if interval is not None:
-        words.say(" [").number(interval[0]).say(", ").number(interval[1]).say("]")
-        words.say(" over seeds, n = " if cell.n > 1 else " over test items, n = ").number(matrix.count(cell))
+        words.say(" [").number(interval[0]).say(", ").number(interval[1]).say("] ")
+        words.all(filled("over seeds, n = {n}", n=count) if cell.n > 1 else filled("over test items, n = {n}", n=count))
     else:
-        words.say(", n = ").number(matrix.count(cell)).say(" (single run)" if cell.n == 1 else "")
+        words.say(", ").all(filled("n = {n} (single run)", n=count) if cell.n == 1 else ["n = ", count])
     values = matrix.values(cell)
     if len(values) > 1:
         words.say("<br>")
         for place, value in enumerate(values):
             words.say(", " if place else "").number(value)
     score = matrix.normalised(cell)
-    words.say("<br>score ").number(score) if score else words.say("<br>no score: see the notes above")
-    words.say(f"<br>{cell.source} · ").runs(cell.run_ids)
+    words.say("<br>").all(filled("score {score}", score=score) if score else [tr("no score: see the notes above")])
+    words.source(cell.source, cell.run_ids)
 
 
 def gap_text(difference: Difference, *, colour: str) -> Point:
@@ -128,8 +169,14 @@ def gap_text(difference: Difference, *, colour: str) -> Point:
     shown = difference.verdict != "tie"
     words = Words().say("<b>" if shown else "").number(gap(difference, difference.value, "difference"))
     words.say("</b>" if shown else "")
-    verdict = f"<b>{difference.verdict}</b>" if shown else "tie"
+    word = said_verdict(difference.verdict)
+    verdict = f"<b>{word}</b>" if shown else word
     return words.say(f"  <span style='color:{colour}'>{verdict}</span>").point()
+
+
+def said_verdict(verdict: str) -> str:
+    """What a test of a difference came to, in a word."""
+    return {"better": tr("better"), "tie": tr("tie"), "worse": tr("worse")}[verdict]
 
 
 def describe_gap(row: ConfigurationView, difference: Difference, reference: str) -> Point:
@@ -137,13 +184,16 @@ def describe_gap(row: ConfigurationView, difference: Difference, reference: str)
     lo, hi = (gap(difference, end, name) for end, name in zip(difference.interval, ("lo", "hi"), strict=True))
     names = ("corrected_lo", "corrected_hi")
     thin = [gap(difference, end, name) for end, name in zip(difference.corrected, names, strict=True)]
-    words = Words().name(row.label).say(" minus ").name(reference).say("<br><b>")
-    words.number(gap(difference, difference.value, "difference")).say(
-        f"</b> points: {difference.verdict}<br>this pair ["
+    words = Words().all(filled("{method} minus {reference}", method=Name(row.label), reference=Name(reference)))
+    value, verdict = gap(difference, difference.value, "difference"), said_verdict(difference.verdict)
+    words.say("<br><b>").all(filled("{difference} points: {verdict}", difference=value, verdict=verdict)).say(
+        "</b><br>"
     )
-    words.number(lo).say(", ").number(hi).say("]<br>all pairs (Holm) [").number(thin[0]).say(", ").number(thin[1])
-    words.say("]<br>p ").number(gap(difference, difference.p_value, "p_value")).say(f"<br>over {difference.covers}<br>")
-    return words.runs(difference.run_ids).say(" against ").runs(difference.reference_run_ids).point()
+    words.all(filled("this pair [{lo}, {hi}]", lo=lo, hi=hi)).say("<br>")
+    words.all(filled("all pairs (Holm) [{lo}, {hi}]", lo=thin[0], hi=thin[1])).say("<br>p ")
+    words.number(gap(difference, difference.p_value, "p_value")).say("<br>" + tr("over {what}", what=difference.covers))
+    words.say("<br>").runs(difference.run_ids).say(f" {tr('against')} ").runs(difference.reference_run_ids)
+    return words.point()
 
 
 def halo(palette: Palette) -> str:

@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from app.language import filled
 from app.schemas import ConfigurationView, MetricCard
 from app.ui.cells import Matrix
 from app.ui.charts.points import Words
@@ -63,7 +64,7 @@ def _profile(
         assert score is not None
         words = Words().name(row.label).say(f"<br>{matrix.title(card)}: ").number(matrix.mean(cell))
         radii.append(score.value)
-        points.append(words.say("<br>score ").number(score).point())
+        points.append(words.say("<br>").all(filled("score {score}", score=score)).point())
     closed = [*range(len(axes)), 0] if axes else []
     return go.Scatterpolar(
         r=[radii[k] for k in closed],

@@ -3,9 +3,9 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.language import filled, tr
 from app.schemas import MetricCard, Number, SweepPoint, Sweeps, SweepView
-from app.ui.charts.points import Point, Words, entry, halo, text_trace
-from app.ui.numbers import format_number
+from app.ui.charts.points import Point, Words, halo, text_trace
 from app.ui.theme import Palette
 
 PANELS = ("quality", "composite", "parameters", "speed")
@@ -35,7 +35,7 @@ def sweep(found: Sweeps, chosen: SweepView, palette: Palette, *, headline: str, 
 
 def _title(found: Sweeps, panel: str, headline: str) -> str:
     if panel == "composite":
-        return "Composite of quality and size ↑"
+        return f"{tr('Composite of quality and size')} ↑"
     cards: dict[str, MetricCard] = {str(name): card for name, card in found.metrics.items()}
     card = cards[panel]
     name = headline[:1].upper() + headline[1:] if panel == "quality" else card.title
@@ -46,7 +46,7 @@ def _title(found: Sweeps, panel: str, headline: str) -> str:
 def _panel(chosen: SweepView, panel: str, palette: Palette) -> list[go.Scatter]:
     points = [point for point in chosen.points if panel in point.numbers]
     if not points:
-        nothing = Point("no data")
+        nothing = Point(tr("no data"))
         middle = sorted(point.value for point in chosen.points)[len(chosen.points) // 2]
         return [text_trace([middle], [0.0], [nothing], palette.ink_2)]
     colour = palette.family(chosen.family).colour
@@ -120,11 +120,11 @@ def _describe(chosen: SweepView, point: SweepPoint, panel: str) -> Point:
     if f"{panel}_lo" in point.numbers:
         words.say(" [").number(point.numbers[f"{panel}_lo"]).say(", ").number(point.numbers[f"{panel}_hi"]).say("]")
     if panel == "composite":
-        words.say("<br>quality ").number(point.numbers["quality_score"])
-        words.say(", size ").number(point.numbers["parameter_score"])
+        parts = {"quality": point.numbers["quality_score"], "size": point.numbers["parameter_score"]}
+        words.say("<br>").all(filled("quality {quality}, size {size}", **parts))
     if point.configuration == chosen.best:
-        words.say("<br>the largest composite")
-    return words.say(f"<br>{point.numbers[panel].source} · ").runs(point.numbers[panel].run_ids).point()
+        words.say("<br>" + tr("the largest composite"))
+    return words.source(point.numbers[panel].source, point.numbers[panel].run_ids).point()
 
 
 def _line(figure: go.Figure, chosen: SweepView, palette: Palette, row: int, column: int) -> None:
@@ -133,7 +133,7 @@ def _line(figure: go.Figure, chosen: SweepView, palette: Palette, row: int, colu
         return
     line = {"color": palette.ink_2, "width": 1.2, "dash": "dash"}
     figure.add_hline(y=chosen.line.value, line=line, layer="below", row=row, col=column)
-    said = Point(f"enough: {format_number(chosen.line)}", [entry(chosen.line)])
+    said = Words().all(filled("enough: {value}", value=chosen.line)).point()
     first = min(point.value for point in chosen.points)
     style = {"textposition": "top right", "size": 11, "shadow": halo(palette)}
     trace = text_trace([first], [chosen.line.value], [said], palette.ink_2, **style)

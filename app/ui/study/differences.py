@@ -5,10 +5,12 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, tr
 from app.schemas import Number, NumberQuantity, QualityDifference, SignificanceRow, SignificanceView
+from app.ui.charts.points import said_verdict
 from app.ui.numbers import show
 from app.ui.sentences import sentence
-from app.ui.study.parts import named, quiet
+from app.ui.study.parts import name, named, quiet
 from app.ui.study.tabs import table
 
 
@@ -21,16 +23,16 @@ def differences(found: SignificanceView, order: Sequence[int]) -> html.Div:
     tested = {row.configuration: row for row in found.rows if row.with_best or row.with_reference}
     rows = [tested[configuration] for configuration in order if configuration in tested]
     if not rows:
-        return html.Div([quiet("No two methods can be compared yet."), *_untested(found), across])
-    heads = ["Method", "Minus the best [interval]", "p", "", "Minus the reference [interval]", "p", ""]
-    rule = [
-        found.rule,
-        " p-values and intervals are corrected together, by Holm: ",
-        _number(found, found.comparisons, "count"),
-    ]
+        return html.Div([quiet(tr("No two methods can be compared yet.")), *_untested(found), across])
+    best, reference = tr("Minus the best [interval]"), tr("Minus the reference [interval]")
+    heads = [tr("Method"), best, "p", tr("Verdict"), reference, "p", tr("Verdict")]
+    corrected = filled(
+        "p-values and intervals are corrected together, by Holm: {count} comparisons.",
+        count=_number(found, found.comparisons, "count"),
+    )
     return html.Div(
         [
-            html.P([*rule, " comparisons."], className="study-note"),
+            html.P([found.rule, " ", *corrected], className="study-note"),
             table(html.Tr([html.Th(head) for head in heads]), [_row(found, row) for row in rows]),
             *_untested(found),
             across,
@@ -39,12 +41,14 @@ def differences(found: SignificanceView, order: Sequence[int]) -> html.Div:
 
 
 def _row(found: SignificanceView, row: SignificanceRow) -> html.Tr:
-    name = html.Th(named(row.label, row.family), scope="row")
-    best = _the_row_itself("the best") if row.configuration == found.best else _pair(found, row.with_best)
+    method = html.Th(named(row.label, row.family), scope="row")
+    best = _the_row_itself(tr("the best")) if row.configuration == found.best else _pair(found, row.with_best)
     reference = (
-        _the_row_itself("the reference") if row.configuration == found.reference else _pair(found, row.with_reference)
+        _the_row_itself(tr("the reference"))
+        if row.configuration == found.reference
+        else _pair(found, row.with_reference)
     )
-    return html.Tr([name, *best, *reference])
+    return html.Tr([method, *best, *reference])
 
 
 def _the_row_itself(what: str) -> list[html.Td]:
@@ -56,10 +60,10 @@ def _pair(found: SignificanceView, pair: QualityDifference | None) -> list[html.
     if pair is None:
         return [html.Td("–"), html.Td(), html.Td()]
     quantity = pair.quantity
-    lo, hi = (_number(found, end, name, quantity) for end, name in zip(pair.corrected, ("lo", "hi"), strict=True))
+    lo, hi = (_number(found, end, which, quantity) for end, which in zip(pair.corrected, ("lo", "hi"), strict=True))
     gap = html.Td([_number(found, pair.value, "difference", quantity), " [", lo, ", ", hi, "]"])
-    word = pair.verdict if pair.verdict == "tie" else html.B(pair.verdict)
-    test = f"{pair.test}, over {pair.covers}"
+    word = html.Span(said_verdict(pair.verdict), className=f"verdict verdict-{pair.verdict}")
+    test = tr("{test}, over {what}", test=pair.test, what=pair.covers)
     return [gap, html.Td(_number(found, pair.p_value, "p_value", "p_value")), html.Td(word, title=test)]
 
 
@@ -72,14 +76,20 @@ def _number(found: SignificanceView, value: float, statistic: str, quantity: Num
 def _untested(found: SignificanceView) -> list[Any]:
     labels = {row.configuration: row.label for row in found.rows}
     entries = [
-        html.Li([_name(labels, pair.configuration), " and ", _name(labels, pair.reference), f": {pair.reason}"])
+        html.Li(
+            filled(
+                "{method} and {other}: {reason}",
+                method=_name(labels, pair.configuration),
+                other=_name(labels, pair.reference),
+                reason=pair.reason,
+            )
+        )
         for pair in found.untested
     ]
     if not entries:
         return []
-    return [html.Details([html.Summary("What could not be tested"), html.Ul(entries)])]
+    return [html.Details([html.Summary(tr("What could not be tested")), html.Ul(entries)])]
 
 
 def _name(labels: dict[int, str], configuration: int) -> html.Span:
-    label = labels.get(configuration, "")
-    return html.Span(label, **{"data-label": label})
+    return name(labels.get(configuration, ""))

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
+from app.language import tr
 from app.schemas import Axis, Pareto, StudyView
 from app.ui.cells import Matrix
 from app.ui.charts.pareto import pareto
@@ -16,7 +17,7 @@ from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.study.address import keep_in_address
 from app.ui.study.front_words import draws_note, front_sentence, front_table, left_out, spoken
-from app.ui.study.shown import Shown, image, in_place
+from app.ui.study.shown import Shown, drawn, image, in_place
 from app.ui.study.trade_off import AXIS_TITLES, LEAST_METRICS, TradeOff, full_title, measured
 from app.ui.theme import Palette, palette
 
@@ -30,7 +31,7 @@ def panel(matrix: Matrix, asked: TradeOff) -> html.Section:
             dcc.Store(id="front-shown"),
             dcc.Store(id="front-asked", data=asdict(asked)),
             dcc.Store(id="front-address"),
-            html.Div([html.H2("Trade-offs"), _controls(matrix, asked)], className="panel-head front-head"),
+            html.Div([html.H2(tr("Trade-offs")), _controls(matrix, asked)], className="panel-head front-head"),
             html.Div(loading(rows=12), id="front-body"),
         ],
         className="panel",
@@ -44,21 +45,21 @@ def _controls(matrix: Matrix, asked: TradeOff) -> html.Div:
     selects = [
         dmc.Select(
             id=f"front-{axis}",
-            label=title,
+            label=tr(title),
             data=options(matrix, asked),
             value=chosen[axis],
             allowDeselect=False,
             clearable=axis == "z",
-            placeholder="one size" if axis == "z" else "choose a metric",
+            placeholder=tr("one size") if axis == "z" else tr("choose a metric"),
             size="xs",
         )
         for axis, title in AXIS_TITLES.items()
     ]
     floor = dmc.NumberInput(
         id="front-floor",
-        label="Quality floor, % of gain",
+        label=tr("Quality floor, % of gain"),
         value="" if asked.floor is None else float(f"{100 * asked.floor:.6g}"),
-        placeholder="no floor",
+        placeholder=tr("no floor"),
         min=0,
         max=100,
         step=5,
@@ -95,34 +96,34 @@ def front_view(found: Pareto, headline: str, colours: Palette, *, narrow: bool) 
             save_buttons("front-figure", f"study-{found.study}-trade-off"),
             html.Div(parts["front-left-out"], id="front-left-out", className="left-out-box"),
             html.Details(
-                [html.Summary("The same numbers as a table"), html.Div(parts["front-table"], id="front-table")],
+                [html.Summary(tr("The same numbers as a table")), html.Div(parts["front-table"], id="front-table")],
                 className="more",
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | {"front-figure": {"figure": draw}}
+    updates = {key: {"children": words} for key, words in parts.items()} | {"front-figure": drawn(draw)}
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
 
 def legend(found: Pareto, headline: str) -> list[html.Span]:
     """What the marks mean."""
-    line = [html.Span([html.I(className="mark mark-step"), "front of the means"])] if "z" not in found.axes else []
+    line = [_mark("step", tr("front of the means"))] if "z" not in found.axes else []
     third = found.axes.get("z")
-    size = [html.Span(f"larger marker: better {spoken(third, headline)}")] if third else []
-    floor = (
-        [html.Span([html.I(className="mark mark-dash"), "quality floor: the least share of the reference's gain"])]
-        if found.floor is not None
-        else []
-    )
+    size = [html.Span(tr("larger marker: better {metric}", metric=spoken(third, headline)))] if third else []
+    floor = tr("quality floor: the least share of the reference's gain")
     return [
-        html.Span([html.I(className="mark mark-filled"), "on the front in half of the draws or more"]),
-        html.Span([html.I(className="mark mark-hollow"), "in fewer"]),
-        html.Span([html.I(className="mark mark-whisker"), f"interval over {_interval_covers(found)}"]),
-        html.Span("triangle at an edge: off the scale"),
+        _mark("filled", tr("on the front in half of the draws or more")),
+        _mark("hollow", tr("in fewer")),
+        _mark("whisker", tr("interval over {what}", what=_interval_covers(found))),
+        html.Span(tr("triangle at an edge: off the scale")),
         *line,
         *size,
-        *floor,
+        *([_mark("dash", floor)] if found.floor is not None else []),
     ]
+
+
+def _mark(kind: str, words: str) -> html.Span:
+    return html.Span([html.I(className=f"mark mark-{kind}"), words])
 
 
 def _interval_covers(found: Pareto) -> str:
@@ -133,38 +134,41 @@ def _interval_covers(found: Pareto) -> str:
         for axis in found.axes
         if f"{axis}_lo" in point.numbers
     }
-    return " or ".join(
-        name for name, there in (("seeds", max(runs, default=2) > 1), ("test items", 1 in runs)) if there
-    )
+    if max(runs, default=2) == 1:
+        return tr("test items")
+    return tr("seeds or test items") if 1 in runs else tr("seeds")
 
 
 def no_points(found: Pareto, view: StudyView) -> html.Div:
     """Why nothing can be drawn, and what to do."""
-    queue = [("Open the queue", f"/runs?study_id={view.id}")]
+    queue = [(tr("Open the queue"), f"/runs?study_id={view.id}")]
     if found.floor is not None:
-        why = "No method that has these metrics reaches the quality floor. Lower it, or choose other metrics."
-        head = empty("Nothing above the floor", why)
+        why = tr("No method that has these metrics reaches the quality floor. Lower it, or choose other metrics.")
+        head = empty(tr("Nothing above the floor"), why)
     elif view.status in ("queued", "running"):
-        why = "A method appears here as soon as it has every chosen metric: quality after its first reporting run."
-        head = empty("No method has all of these metrics yet", why, queue)
+        why = tr("A method appears here as soon as it has every chosen metric: quality after its first reporting run.")
+        head = empty(tr("No method has all of these metrics yet"), why, queue)
     else:
-        head = empty("No method has all of these metrics", "Choose other metrics; below is what each method lacks.")
+        why = tr("Choose other metrics; below is what each method lacks.")
+        head = empty(tr("No method has all of these metrics"), why)
     return html.Div([head, html.Div(left_out(found), className="left-out-box")])
 
 
 def too_few(view: StudyView) -> html.Div:
     """A study of which fewer than two metrics are measured."""
-    queue = [("Open the queue", f"/runs?study_id={view.id}")]
+    queue = [(tr("Open the queue"), f"/runs?study_id={view.id}")]
     if view.status in ("queued", "running"):
-        return empty("Nothing to trade off yet", "The first methods appear when two metrics are measured.", queue)
-    return empty("Nothing to trade off", "A trade-off needs two metrics, and fewer were measured here.", queue)
+        why = tr("The first methods appear when two metrics are measured.")
+        return empty(tr("Nothing to trade off yet"), why, queue)
+    why = tr("A trade-off needs two metrics, and fewer were measured here.")
+    return empty(tr("Nothing to trade off"), why, queue)
 
 
 def problem_view(problem: ApiProblem) -> html.Div:
     """A question that cannot be answered says why; anything else can be tried again."""
     if problem.status == NOT_VALID:
         return html.Div(problem.detail, className="note note-warn", role="status")
-    return error("The trade-off could not be read", problem.detail)
+    return error(tr("The trade-off could not be read"), problem.detail)
 
 
 def register() -> None:

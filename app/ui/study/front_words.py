@@ -5,11 +5,12 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, tr
 from app.schemas import Axis, Number, Pareto, ParetoAxis, ParetoPoint
 from app.ui.cells import QUALITY
 from app.ui.numbers import show
 from app.ui.sentences import sentence
-from app.ui.study.parts import named
+from app.ui.study.parts import named, names
 from app.ui.study.tabs import table
 
 RARELY = 0.05
@@ -25,27 +26,44 @@ def spoken(card: ParetoAxis, headline: str) -> str:
 
 def front_sentence(found: Pareto, headline: str) -> list[Any]:
     """Who is on the front, the surest first, and who might be."""
-    axes = [_said(card, headline) for card in found.axes.values()]
+    axes = html.Span(_listed([_said(card, headline) for card in found.axes.values()]))
     surest = sorted(found.points, key=lambda point: -point.front_share)
     on_front = [point for point in surest if point.on_front]
     maybe = [point for point in surest if not point.on_front and point.front_share >= RARELY]
-    it = "it" if len(on_front) == 1 else "any of them"
-    words: list[Any] = ["On the front: " if len(on_front) > 1 else "Alone on the front: "]
-    words += [*_shares(on_front, " of the draws"), f": nothing measured beats {it} in ", *_listed(axes), " at once."]
+    methods = html.Span(_shares(on_front))
+    words = (
+        filled(
+            "On the front, by share of draws: {methods}. Nothing measured beats any of them in {metrics} at once.",
+            methods=methods,
+            metrics=axes,
+        )
+        if len(on_front) > 1
+        else filled(
+            "Alone on the front: {methods} of the draws. Nothing measured beats it in {metrics} at once.",
+            methods=methods,
+            metrics=axes,
+        )
+    )
     if maybe:
-        words += [" Off the front, but on it in some draws: ", *_shares(maybe), "."]
+        others = html.Span(_shares(maybe))
+        words += [" ", *filled("Off the front, but on it in some draws: {methods}.", methods=others)]
     return words
 
 
-def _shares(points: Sequence[ParetoPoint], after: str = "") -> list[Any]:
-    """Each name with its share of draws, the words `after` behind the first."""
-    named = points if len(points) <= MOST_NAMED else points[: MOST_NAMED - 1]
-    others = len(points) > len(named)
-    words: list[Any] = []
-    for place, point in enumerate(named):
-        words += [_between(place, len(named) + others), html.B(point.label, **{"data-label": point.label}), " in "]
-        words += [show(point.numbers["front_share"]), after if place == 0 else ""]
-    return [*words, " and others, all in the table"] if others else words
+def _shares(points: Sequence[ParetoPoint]) -> list[Any]:
+    """Each name with its share of draws."""
+    told = points if len(points) <= MOST_NAMED else points[: MOST_NAMED - 1]
+    pieces: list[Any] = [
+        html.Span(
+            filled(
+                "{method} in {share}",
+                method=html.B(point.label, **{"data-label": point.label}),
+                share=show(point.numbers["front_share"]),
+            )
+        )
+        for point in told
+    ]
+    return _listed(pieces if len(told) == len(points) else [*pieces, tr("others, all in the table")])
 
 
 def _said(card: ParetoAxis, headline: str) -> html.Span:
@@ -55,29 +73,39 @@ def _said(card: ParetoAxis, headline: str) -> html.Span:
 
 
 def _listed(pieces: Sequence[Any]) -> list[Any]:
-    return [part for place, piece in enumerate(pieces) for part in (_between(place, len(pieces)), piece)]
-
-
-def _between(place: int, count: int) -> str:
-    return "" if place == 0 else " and " if place == count - 1 else ", "
+    """Pieces with commas between them, and a word before the last."""
+    if len(pieces) < 2:
+        return list(pieces)
+    others = [part for piece in pieces[:-1] for part in (", ", piece)][1:]
+    return filled("{others} and {last}", others=html.Span(others), last=pieces[-1])
 
 
 def draws_note(found: Pareto, headline: str) -> list[Any]:
     """What a share of draws varies, and what it cannot."""
-    varied = [[_said(card, headline), f" over {card.covers}"] for card in found.axes.values() if card.covers]
-    fixed = [[_said(card, headline), f" ({_why_fixed(card)})"] for card in found.axes.values() if not card.covers]
-    words: list[Any] = ["The share is of ", show(_draws(found)), " draws"]
-    words += [", each of which takes ", *_flat(_listed(varied)), " anew."] if varied else ["."]
-    words += [" Not varied: ", *_flat(_listed(fixed)), "."] if fixed else []
+    varied = [
+        html.Span(filled("{metric} over {what}", metric=_said(card, headline), what=card.covers))
+        for card in found.axes.values()
+        if card.covers
+    ]
+    fixed = [
+        html.Span([_said(card, headline), f" ({_why_fixed(card)})"]) for card in found.axes.values() if not card.covers
+    ]
+    draws = show(_draws(found))
+    words = (
+        filled(
+            "The share is of {draws} draws, each of which takes {metrics} anew.",
+            draws=draws,
+            metrics=html.Span(_listed(varied)),
+        )
+        if varied
+        else filled("The share is of {draws} draws.", draws=draws)
+    )
+    words += [" ", *filled("Not varied: {metrics}.", metrics=html.Span(_listed(fixed)))] if fixed else []
     return words + [html.Span([" ", *sentence(note)], **{"data-label": "note"}) for note in found.notes]
 
 
-def _flat(pieces: Sequence[Any]) -> list[Any]:
-    return [part for piece in pieces for part in (piece if isinstance(piece, list) else [piece])]
-
-
 def _why_fixed(card: ParetoAxis) -> str:
-    return "exact" if card.exact else "one run each, its spread is unknown"
+    return tr("exact") if card.exact else tr("one run each, its spread is unknown")
 
 
 def _draws(found: Pareto) -> Number:
@@ -93,13 +121,13 @@ def left_out(found: Pareto) -> list[Any]:
         html.Li([named(row.label, row.family), html.Span([" ", *sentence(row.reason)], className="quiet")])
         for row in found.left_out
     ]
-    return [html.H3("Not in the figure"), html.Ul(rows, className="left-out")]
+    return [html.H3(tr("Not in the figure")), html.Ul(rows, className="left-out")]
 
 
 def front_table(found: Pareto, headline: str) -> html.Div:
     """Every point with its values, intervals, share of draws and what beats it; the surest first."""
     titles = [_head(card, headline) for card in found.axes.values()]
-    heads = ["Method", *titles, "On the front", "Beaten by"]
+    heads = [tr("Method"), *titles, tr("On the front"), tr("Beaten by")]
     labels = {point.configuration: point for point in found.points}
     body = []
     for point in sorted(found.points, key=lambda point: -point.front_share):
@@ -126,8 +154,8 @@ def _value(point: ParetoPoint, axis: Axis) -> list[Any]:
 
 def _beaten(point: ParetoPoint, points: dict[int, ParetoPoint]) -> list[Any]:
     """The points on the front that beat it; of one on the front, which others have its very values."""
-    others, intro = (point.equal_to, "nothing; the same values as ") if point.on_front else (point.dominated_by, "")
-    words: list[Any] = [intro if others else "nothing"]
-    for place, key in enumerate(others):
-        words += [", " if place else "", html.Span(points[key].label, **{"data-label": points[key].label})]
-    return words
+    others = point.equal_to if point.on_front else point.dominated_by
+    listed = html.Span(names([points[key].label for key in others]))
+    if not point.on_front:
+        return [listed] if others else [tr("nothing")]
+    return filled("nothing; the same values as {methods}", methods=listed) if others else [tr("nothing")]

@@ -8,8 +8,10 @@ from typing import Any
 
 import dash_ag_grid as dag
 
+from app.language import tr
 from app.schemas import Cell, ConfigurationView, Number
 from app.ui.cells import QUALITY, Matrix, gap
+from app.ui.charts.points import said_verdict
 from app.ui.numbers import attributes, format_number
 
 GRID_THEME = (
@@ -21,17 +23,23 @@ GRID_THEME = (
 Piece = dict[str, Any]
 
 
-def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
+IN_UNITS: dict[str, tuple[float, str]] = {"fraction": (100, "%"), "bytes": (1e-6, "MB"), "seconds": (1e3, "ms")}
+"""Quantity -> what a filter reads: the factor from the raw value, and the unit that is typed."""
+PAGED_FROM = 25
+
+
+def comparison_grid(matrix: Matrix, listed: list[ConfigurationView]) -> dag.AgGrid:
     """Rows in the order of the heatmap."""
     return dag.AgGrid(
         id="study-grid",
         columnDefs=columns(matrix),
-        rowData=rows(matrix, sort=sort),
+        rowData=rows(matrix, listed),
         defaultColDef={
             "minWidth": 104,
             "sortable": True,
             "resizable": True,
             "cellRenderer": "SourcedCell",
+            "floatingFilter": True,
             "comparator": {"function": "missingLast(valueA, valueB, isDescending)"},
         },
         columnSize="responsiveSizeToFit",
@@ -41,6 +49,9 @@ def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
             "suppressColumnVirtualisation": True,
             "ensureDomOrder": True,
             "enableCellTextSelection": True,
+            "pagination": len(listed) > PAGED_FROM,
+            "paginationPageSize": PAGED_FROM,
+            "paginationPageSizeSelector": False,
         },
         style={"height": None},
         className="study-grid",
@@ -49,31 +60,57 @@ def comparison_grid(matrix: Matrix, *, sort: str) -> dag.AgGrid:
 
 def columns(matrix: Matrix) -> list[dict[str, Any]]:
     """Method, quality with its interval and its difference, then every other metric of which something is known."""
-    quality = matrix.title(matrix.cards[QUALITY])
+    card = matrix.cards[QUALITY]
     first: list[dict[str, Any]] = [
-        {"field": "method", "headerName": "Method", "pinned": "left", "minWidth": 150},
-        {"field": QUALITY, "headerName": quality, "headerTooltip": matrix.cards[QUALITY].meaning},
-        {"field": "interval", "headerName": "Interval", "minWidth": 124},
-        {"field": "n", "headerName": "n", "minWidth": 60},
-        {"field": "failures", "headerName": "Failed", "minWidth": 76},
-        {"field": "difference", "headerName": "vs reference", "minWidth": 110},
-        {"field": "p_value", "headerName": "p (Holm)", "minWidth": 92},
-        {"field": "verdict", "headerName": "Verdict", "minWidth": 96},
+        _words("method", tr("Method"), 150) | {"pinned": "left", "lockPinned": True},
+        _figure(QUALITY, matrix.title(card), card.quantity) | {"headerTooltip": card.meaning},
+        {"field": "interval", "headerName": tr("Interval"), "minWidth": 124, "floatingFilter": False},
+        _figure("n", "n", "count") | {"minWidth": 72},
+        _figure("failures", tr("Failed"), "count") | {"minWidth": 84},
+        _figure("difference", tr("vs reference"), "fraction" if card.quantity == "fraction" else "count")
+        | {"minWidth": 112},
+        _figure("p_value", "p (Holm)", "count") | {"minWidth": 92},
+        _words("verdict", tr("Verdict"), 104),
     ]
     others = [card for card in matrix.comparison.metrics if card.key != QUALITY and matrix.known(card.key)]
     return first + [
-        {
-            "field": card.key,
-            "headerName": matrix.title(card),
-            "headerTooltip": f"{card.meaning} {card.how}",
-            "type": "rightAligned",
-        }
+        _figure(card.key, matrix.title(card), card.quantity)
+        | {"headerTooltip": f"{card.meaning} {card.how}", "type": "rightAligned"}
         for card in others
     ]
 
 
-def rows(matrix: Matrix, *, sort: str) -> list[dict[str, Any]]:
-    return [_row(matrix, row) for row in matrix.ordered(sort)]
+def _words(field: str, title: str, width: int) -> dict[str, Any]:
+    """A column of words, found by a part of them."""
+    parameters = {"filterPlaceholder": tr("contains"), "maxNumConditions": 1}
+    return {
+        "field": field,
+        "headerName": title,
+        "minWidth": width,
+        "filter": "agTextColumnFilter",
+        "filterParams": parameters,
+        "suppressHeaderFilterButton": True,
+    }
+
+
+def _figure(field: str, title: str, quantity: str) -> dict[str, Any]:
+    """A column of numbers, filtered in the unit that they are read in."""
+    factor, unit = IN_UNITS.get(quantity, (1.0, ""))
+    return {
+        "field": field,
+        "headerName": title,
+        "filter": "agNumberColumnFilter",
+        "filterValueGetter": {"function": f"inUnit(params.data['{field}'], {factor!r})"},
+        "filterParams": {
+            "filterPlaceholder": unit or tr("number"),
+            "maxNumConditions": 1,
+            "defaultOption": "greaterThanOrEqual",
+        },
+    }
+
+
+def rows(matrix: Matrix, listed: list[ConfigurationView]) -> list[dict[str, Any]]:
+    return [_row(matrix, row) for row in listed]
 
 
 def _row(matrix: Matrix, row: ConfigurationView) -> dict[str, Any]:
@@ -95,22 +132,23 @@ def _quality(matrix: Matrix, cell: Cell | None) -> dict[str, tuple[Any, list[Pie
     return {
         "interval": (cell.interval[0] if cell.interval else None, pieces),
         "n": (cell.n, [_number(matrix.count(cell))]),
-        "failures": (cell.failures, [_number(matrix.failures(cell))] if cell.failures else [_text("none")]),
+        "failures": (cell.failures, [_number(matrix.failures(cell))] if cell.failures else [_text(tr("none"))]),
     }
 
 
 def _difference(matrix: Matrix, row: ConfigurationView) -> dict[str, tuple[Any, list[Piece]]]:
     difference = matrix.differences.get(row.id)
     if difference is None:
-        word = "reference" if row.id == matrix.comparison.reference else "–"
+        word = tr("reference") if row.id == matrix.comparison.reference else "–"
         return {"difference": (None, [_text(word)]), "p_value": (None, [_text("")]), "verdict": ("", [_text("")])}
     value = gap(difference, difference.value, "difference")
     p_value = gap(difference, difference.p_value, "p_value")
-    verdict = {"text": difference.verdict, "attributes": {"className": f"verdict verdict-{difference.verdict}"}}
+    word = said_verdict(difference.verdict)
+    verdict = {"text": word, "attributes": {"className": f"verdict verdict-{difference.verdict}"}}
     return {
         "difference": (difference.value, [_number(value)]),
         "p_value": (difference.p_value, [_number(p_value)]),
-        "verdict": (difference.verdict, [verdict]),
+        "verdict": (word, [verdict]),
     }
 
 
@@ -118,7 +156,7 @@ def _value(matrix: Matrix, cell: Cell | None) -> list[Piece]:
     if (bound := matrix.at_least(cell)) is not None:
         return [_text("> "), _number(bound)]
     if cell is None or cell.mean is None:
-        reason = cell.missing if cell and cell.missing else "not measured yet"
+        reason = cell.missing if cell and cell.missing else tr("not measured yet")
         return [{"text": "–", "attributes": {"title": reason, "data-label": "missing"}}]
     return [*([_text("≈ ")] if cell.source == "estimated" else []), _number(matrix.mean(cell))]
 

@@ -5,18 +5,21 @@ from typing import Any
 
 from dash import dcc, html
 
+from app.language import filled, mark, tr, trn
 from app.schemas import Comparison, Number, RunCounts, StudyOrigin, StudyView
 from app.ui.cells import Matrix
 from app.ui.elements import short_name
 from app.ui.numbers import show
 from app.ui.sentences import sentence
-from app.ui.study.parts import tag
+from app.ui.study import approval
+from app.ui.study.parts import STATUS_WORDS, tag
+from peft_core.spec import Budget
 
 VERSION = re.compile(r"\S*\d+\.\d+\S*")
-UNKNOWN = "not recorded"
+UNKNOWN = mark("not recorded")
 TAKEN_OVER = {
-    "hf-peft": "Taken over from published files; one run of each configuration.",
-    "study": "Taken over from a study that another installation exported; nothing of it was measured here.",
+    "hf-peft": mark("Taken over from published files; one run of each configuration."),
+    "study": mark("Taken over from a study that another installation exported; nothing of it was measured here."),
 }
 
 
@@ -24,11 +27,18 @@ def title(view: StudyView) -> html.Div:
     return html.Div(
         [
             html.Nav(
-                [dcc.Link("Studies", href="/studies"), " / ", html.Span(f"{view.id}")],
+                [dcc.Link(tr("Studies"), href="/studies"), " / ", html.Span(f"{view.id}")],
                 className="breadcrumb",
-                **{"aria-label": "Breadcrumb"},
+                **{"aria-label": tr("Breadcrumb")},
             ),
-            html.Div([html.H1(view.name), *tags(view)], className="study-title"),
+            html.Div(
+                [
+                    html.H1(view.name),
+                    *tags(view),
+                    html.Span(approval.badge(view.approval), id="study-approval", role="status"),
+                ],
+                className="study-title",
+            ),
         ]
     )
 
@@ -38,13 +48,12 @@ def tags(view: StudyView) -> list[html.Span]:
     tone = {"failed": "bad", "cancelled": "warn", "running": "accent", "queued": "plain", "succeeded": "good"}[
         view.status
     ]
-    word = "finished" if view.status == "succeeded" else view.status
-    found = [tag(word, tone)]
+    found = [tag(tr(STATUS_WORDS[view.status]), tone)]
     seeds = view.document.seeds
     if view.origin is not None:
-        found.append(tag(view.origin.label, "warn", TAKEN_OVER[view.origin.kind]))
+        found.append(tag(view.origin.label, "warn", tr(TAKEN_OVER[view.origin.kind])))
     elif (seeds if isinstance(seeds, int) else len(seeds)) == 1:
-        found.append(tag("single seed", "warn", "One seed: the intervals say nothing of other seeds."))
+        found.append(tag(tr("single seed"), "warn", tr("One seed: the intervals say nothing of other seeds.")))
     return found
 
 
@@ -55,18 +64,37 @@ def facts(view: StudyView, hardware: str | None) -> html.Dl:
     document = view.document
     task = document.task if isinstance(document.task, str) else short_name(document.task.dataset)
     budget = document.budget
-    length = f"{budget.epochs} epochs" if budget.epochs is not None else f"{budget.steps:,} steps"
     seeds = document.seeds if isinstance(document.seeds, int) else len(document.seeds)
     splits = view.splits
+    items = (
+        tr("{task}, {train} / {validation} / {test} items", task=task, **splits.model_dump(exclude={"seed"}))
+        if splits
+        else task
+    )
     rows = {
-        "Base model": short_name(document.base_model),
-        "Task": f"{task}, {splits.train} / {splits.validation} / {splits.test} items" if splits else task,
-        "Budget": f"{length} × batch {budget.batch_size}, length ≤ {budget.max_length}",
-        "Seeds": str(seeds),
-        "Hardware": hardware or "no run yet",
-        "Precision": view.precision or "chosen by the first run",
+        tr("Base model"): short_name(document.base_model),
+        tr("Task"): items,
+        tr("Budget"): _budget(budget),
+        tr("Seeds"): str(seeds),
+        tr("Hardware"): hardware or tr("no run yet"),
+        tr("Precision"): view.precision or tr("chosen by the first run"),
     }
     return _listed(rows)
+
+
+def _budget(budget: Budget) -> str:
+    return tr(
+        "{length} × batch {batch}, length ≤ {tokens}",
+        length=_length(budget.epochs, budget.steps),
+        batch=budget.batch_size,
+        tokens=budget.max_length,
+    )
+
+
+def _length(epochs: int | None, steps: int | None) -> str:
+    if epochs is not None:
+        return trn("{count} epoch", "{count} epochs", epochs)
+    return trn("{steps} step", "{steps} steps", steps or 0, steps=f"{steps:,}")
 
 
 def _listed(rows: dict[str, str]) -> html.Dl:
@@ -75,18 +103,20 @@ def _listed(rows: dict[str, str]) -> html.Dl:
 
 def _facts_of_import(view: StudyView, origin: StudyOrigin, hardware: str | None) -> html.Dl:
     """The same of imported results, as far as their files say it."""
-    steps = f"{origin.steps:,} steps" if origin.steps is not None else UNKNOWN
-    batch = f" × batch {origin.batch_size}" if origin.batch_size is not None else ""
-    length = f", length ≤ {origin.max_length}" if origin.max_length is not None else ""
-    items = f", {origin.test_items:,} test items" if origin.test_items is not None else ""
+    length = [
+        _length(None, origin.steps) if origin.steps is not None else tr(UNKNOWN),
+        *([tr("batch {size}", size=origin.batch_size)] if origin.batch_size is not None else []),
+        *([tr("length ≤ {tokens}", tokens=origin.max_length)] if origin.max_length is not None else []),
+    ]
+    items = [tr("{count} test items", count=f"{origin.test_items:,}")] if origin.test_items is not None else []
     return _listed(
         {
-            "Base model": short_name(origin.base_model) if origin.base_model else UNKNOWN,
-            "Task": f"{origin.suite}{items}",
-            "Budget": f"{steps}{batch}{length}",
-            "Source": origin.label,
-            "Hardware": hardware or UNKNOWN,
-            "Precision": view.precision or UNKNOWN,
+            tr("Base model"): short_name(origin.base_model) if origin.base_model else tr(UNKNOWN),
+            tr("Task"): ", ".join([origin.suite, *items]),
+            tr("Budget"): ", ".join(length),
+            tr("Source"): origin.label,
+            tr("Hardware"): hardware or tr(UNKNOWN),
+            tr("Precision"): view.precision or tr(UNKNOWN),
         }
     )
 
@@ -101,11 +131,15 @@ def flags(matrix: Matrix) -> list[Any]:
     if not notes:
         return []
     names = sorted((row.label for row in matrix.comparison.configurations), key=len, reverse=True)
-    word = "comparability note" if len(notes) == 1 else "comparability notes"
     count = Number(
         value=len(notes), quantity="count", statistic="flags", formula=f"flags(study {matrix.comparison.study})"
     )
-    badge = html.Span([show(count), f" {word}"], className="tag tag-warn")
+    words = (
+        filled("{count} comparability note", count=show(count))
+        if len(notes) == 1
+        else filled("{count} comparability notes", count=show(count))
+    )
+    badge = html.Span(words, className="tag tag-warn")
     listed: list[Any] = []
     for place, note in enumerate(notes):
         listed += [" · " if place else "", *_with_names(note.removesuffix("."), names)]
@@ -116,7 +150,7 @@ def small_splits(view: StudyView) -> list[Any]:
     """What validation and test splits of this size cannot tell; nothing where they are large enough."""
     if not view.warnings:
         return []
-    return [html.Div([tag("small splits", "warn"), html.Span(" ".join(view.warnings))], className="study-flags")]
+    return [html.Div([tag(tr("small splits"), "warn"), html.Span(" ".join(view.warnings))], className="study-flags")]
 
 
 def mismatches(matrix: Matrix) -> list[str]:
@@ -124,7 +158,10 @@ def mismatches(matrix: Matrix) -> list[str]:
     wrong = [
         d for d in matrix.comparison.differences if (d.corrected[0] <= 0 <= d.corrected[1]) != (d.verdict == "tie")
     ]
-    return [f"{matrix.configurations[d.configuration].label}: interval and verdict disagree" for d in wrong]
+    return [
+        tr("{method}: interval and verdict disagree", method=matrix.configurations[d.configuration].label)
+        for d in wrong
+    ]
 
 
 def _with_names(note: str, names: list[str]) -> list[Any]:
@@ -145,12 +182,11 @@ def partial(view: StudyView) -> list[Any]:
     if not missing:
         return []
     ended, total = ended_runs(counts), ended_runs(counts) + missing
-    note = [
-        show(_count(view, ended, "runs_ended")),
-        " of ",
-        show(_count(view, total, "runs")),
-        " runs in. Intervals widen until every seed has ended; ranks may change.",
-    ]
+    note = filled(
+        "{ended} of {total} runs in. Intervals are wide until every seed has ended; ranks may change.",
+        ended=show(_count(view, ended, "runs_ended")),
+        total=show(_count(view, total, "runs")),
+    )
     return [html.Div(html.P(note), className="note-partial", role="note", **{"data-region": "evidence"})]
 
 

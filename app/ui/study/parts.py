@@ -1,8 +1,21 @@
 """Small pieces that the study's views share."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from dash import html
 
+from app.language import mark, tr
 from app.schemas import ConfigurationView, RunStatus
+
+STATUS_WORDS = {
+    "queued": mark("queued"),
+    "running": mark("running"),
+    "succeeded": mark("finished"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
+"""A status as a word, to be said with `tr`."""
 
 
 def method_name(row: ConfigurationView) -> html.Span:
@@ -16,8 +29,18 @@ def named(label: str, family: str) -> html.Span:
     return html.Span([marker, label], className="method-name", **{"data-label": label})
 
 
+def name(label: str) -> html.Span:
+    """A name in a sentence, whose digits are no measurement."""
+    return html.Span(label, **{"data-label": label})
+
+
+def names(labels: Sequence[str]) -> list[Any]:
+    """Several names, with commas between them."""
+    return [piece for label in labels for piece in (", ", name(label))][1:]
+
+
 def run_link(run: int, text: RunStatus) -> html.A:
-    return html.A(text, href=f"/runs/{run}", className=f"status-word status-{text}")
+    return html.A(tr(STATUS_WORDS[text]), href=f"/runs/{run}", className=f"status-word status-{text}")
 
 
 def tag(text: str, tone: str, title: str | None = None) -> html.Span:
@@ -27,4 +50,4 @@ def tag(text: str, tone: str, title: str | None = None) -> html.Span:
 
 def quiet(text: str) -> html.Div:
     """A view that has nothing to show, and why."""
-    return html.Div(html.P(text), className="study-quiet")
+    return html.Div(html.P(text, **{"data-label": "reason"}), className="study-quiet")

@@ -4,7 +4,9 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, tr
 from app.schemas import NeighbourView, Number, SweepPoint, Sweeps, SweepView
+from app.ui.charts.points import said_verdict
 from app.ui.numbers import show
 from app.ui.study.parts import tag
 from app.ui.study.tabs import table
@@ -14,7 +16,8 @@ FIGURES = ("quality", "composite", "parameters", "speed")
 
 def sweep_title(chosen: SweepView) -> str:
     """A sweep as a choice among several: "LoRA by rank r"."""
-    return f"{chosen.title} by {chosen.parameter_title[:1].lower()}{chosen.parameter_title[1:]}"
+    parameter = f"{chosen.parameter_title[:1].lower()}{chosen.parameter_title[1:]}"
+    return tr("{method} by {parameter}", method=chosen.title, parameter=parameter)
 
 
 def best_tag(chosen: SweepView) -> html.Span | None:
@@ -22,19 +25,24 @@ def best_tag(chosen: SweepView) -> html.Span | None:
     if chosen.best is None:
         return None
     if chosen.separable is None:
-        return tag("best not tested", "plain", "The test items that a test needs are not at hand.")
+        return tag(tr("best not tested"), "plain", tr("The test items that a test needs are not at hand."))
     if chosen.separable:
-        return tag("best separable", "accent", "Its quality is shown to differ from every neighbour's.")
-    return tag("best not separable", "warn", "No difference in quality to at least one neighbour is shown.")
+        why = tr("Its quality is shown to differ from every neighbour's.")
+        return tag(tr("best separable"), "accent", why)
+    why = tr("No difference in quality to at least one neighbour is shown.")
+    return tag(tr("best not separable"), "warn", why)
 
 
 def rule_note(found: Sweeps, chosen: SweepView) -> list[Any]:
     """What the composite and the line mean, and what else the rows differ in."""
     rule = {name: show(number) for name, number in found.rule.items()}
-    words: list[Any] = ["Composite: ", rule["quality_weight"], " × quality + ", rule["parameter_weight"], " × size, "]
-    words += ["both scored on fixed anchors: quality from the untuned row to full fine-tuning, size by how many times"]
-    words += [" fewer parameters than full fine-tuning are trained. Ring: its largest value. Dashed line: keeps "]
-    words += [rule["share_of_gain"], " of what full fine-tuning gains over the untuned row."]
+    words = filled(
+        "Composite: {quality_weight} × quality + {parameter_weight} × size, both scored on fixed anchors: quality from"
+        " the untuned row to full fine-tuning, size by how many times fewer parameters than full fine-tuning are"
+        " trained. Ring: its largest value. Dashed line: keeps {share_of_gain} of what full fine-tuning gains over the"
+        " untuned row.",
+        **rule,
+    )
     return words + _others(chosen)
 
 
@@ -43,10 +51,11 @@ def _others(chosen: SweepView) -> list[Any]:
     words: list[Any] = []
     if chosen.in_proportion:
         grown = ", ".join(_words(name) for name in chosen.in_proportion)
-        words.append(f" {grown[:1].upper()}{grown[1:]} grows in proportion.")
+        words.append(" " + tr("{parameters} grows in proportion.", parameters=f"{grown[:1].upper()}{grown[1:]}"))
     if chosen.fixed:
         shared = ", ".join(f"{_words(name)} {_words(str(value))}" for name, value in chosen.fixed.items())
-        words += [" All rows share ", html.Span(shared, **{"data-label": shared}), "."]
+        values = html.Span(shared, **{"data-label": shared})
+        words += [" ", *filled("All rows share {values}.", values=values)]
     return words
 
 
@@ -57,12 +66,12 @@ def _words(name: str) -> str:
 def sweep_table(found: Sweeps, chosen: SweepView, headline: str) -> html.Div:
     """Every value of the hyper-parameter with its figures; what is missing says why."""
     size, speed = found.metrics["parameters"], found.metrics["speed"]
-    titles = [headline[:1].upper() + headline[1:], "Composite", size.title, f"{speed.title}, {speed.unit}"]
-    heads = [chosen.parameter_title, *titles, "Line"]
+    titles = [headline[:1].upper() + headline[1:], tr("Composite"), size.title, f"{speed.title}, {speed.unit}"]
+    heads = [chosen.parameter_title, *titles, tr("Line")]
     body = []
     for point in chosen.points:
         value = html.Span(f"{point.value:g}", **{"data-label": point.label})
-        best = " ← best" if point.configuration == chosen.best else ""
+        best = f" ← {tr('best')}" if point.configuration == chosen.best else ""
         cells = [html.Td(_figure(point, name)) for name in FIGURES]
         body.append(html.Tr([html.Th([value, best], scope="row"), *cells, html.Td(_reached(point))]))
     return table(html.Tr([html.Th(head, scope="col", **{"data-label": head}) for head in heads]), body)
@@ -71,7 +80,7 @@ def sweep_table(found: Sweeps, chosen: SweepView, headline: str) -> html.Div:
 def _figure(point: SweepPoint, name: str) -> list[Any]:
     number = point.numbers.get(name)
     if number is None:
-        reason = point.missing.get(name, "one of its two parts is missing")
+        reason = point.missing.get(name, tr("one of its two parts is missing"))
         return [html.Span("–", title=reason, **{"data-label": "missing"})]
     lo, hi = (point.numbers.get(f"{name}_{end}") for end in ("lo", "hi"))
     return [show(number), *(_interval(lo, hi) if lo and hi else [])]
@@ -82,7 +91,7 @@ def _interval(lo: Number, hi: Number) -> list[Any]:
 
 
 def _reached(point: SweepPoint) -> str:
-    return "–" if point.keeps_enough is None else "reached" if point.keeps_enough else "not reached"
+    return "–" if point.keeps_enough is None else tr("reached") if point.keeps_enough else tr("not reached")
 
 
 def neighbour_table(chosen: SweepView) -> list[Any]:
@@ -90,17 +99,17 @@ def neighbour_table(chosen: SweepView) -> list[Any]:
     if not chosen.neighbours:
         return []
     labels = {point.configuration: point.label for point in chosen.points}
-    heads = ["Neighbour", "Best minus neighbour", "p (Holm)", "Verdict", "Covers"]
+    heads = [tr("Neighbour"), tr("Best minus neighbour"), "p (Holm)", tr("Verdict"), tr("Covers")]
     body = [_neighbour(view, labels[view.configuration]) for view in chosen.neighbours]
     return [
-        html.H3("Quality of the best against its neighbours"),
+        html.H3(tr("Quality of the best against its neighbours")),
         table(html.Tr([html.Th(head, scope="col", **{"data-label": head}) for head in heads]), body),
     ]
 
 
 def _neighbour(view: NeighbourView, label: str) -> html.Tr:
     difference = [show(view.difference), *_interval(*view.interval)]
-    verdict = html.Span(view.verdict, className=f"verdict verdict-{view.verdict}")
+    verdict = html.Span(said_verdict(view.verdict), className=f"verdict verdict-{view.verdict}")
     cells = [difference, show(view.p_value), verdict, view.covers]
     return html.Tr(
         [html.Th(html.Span(label, **{"data-label": label}), scope="row"), *[html.Td(cell) for cell in cells]]

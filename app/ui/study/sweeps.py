@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update
 
 from app.client import ApiProblem
+from app.language import filled, tr
 from app.schemas import Sweeps, SweepView
 from app.ui.charts.sweep import sweep
 from app.ui.figure_files import save_buttons
@@ -15,7 +16,7 @@ from app.ui.sentences import sentence
 from app.ui.session import client
 from app.ui.states import error, loading
 from app.ui.study.address import keep_in_address
-from app.ui.study.shown import Shown, image, in_place
+from app.ui.study.shown import Shown, drawn, image, in_place
 from app.ui.study.sweep_words import best_tag, neighbour_table, rule_note, sweep_table, sweep_title
 from app.ui.theme import Palette, palette
 
@@ -32,13 +33,13 @@ def panel(found: Sweeps, asked: str | None) -> html.Section:
         size="xs",
         w=260,
         display="none" if len(found.sweeps) < 2 else None,
-        attributes={"input": {"aria-label": "Which sweep"}},
+        attributes={"input": {"aria-label": tr("Which sweep")}},
     )
     return html.Section(
         [
             dcc.Store(id="sweep-shown"),
             dcc.Store(id="sweep-address"),
-            html.Div([html.H2("Sweeps"), choice], className="panel-head"),
+            html.Div([html.H2(tr("Sweeps")), choice], className="panel-head"),
             html.Div(loading(rows=12) if found.sweeps else nothing_swept(found), id="sweep-body"),
         ],
         className="panel",
@@ -59,13 +60,14 @@ def chosen_place(found: Sweeps, asked: str | None) -> int:
 
 def nothing_swept(found: Sweeps) -> html.P:
     """What would make a sweep: presets, each with a form filled in by it."""
-    words: list[Any] = [
-        "No method here has several values of one hyper-parameter, all else equal. Start such a study: "
-    ]
+    links: list[Any] = []
     for place, preset in enumerate(found.presets):
-        link = dcc.Link(preset.title, href=f"/studies/new?preset={preset.key}")
-        words += [", " if place else "", link]
-    return html.P([*words, "."], className="quiet sweep-none")
+        links += [", " if place else "", dcc.Link(preset.title, href=f"/studies/new?preset={preset.key}")]
+    words = filled(
+        "No method here has several values of one hyper-parameter, all else equal. Start such a study: {presets}.",
+        presets=html.Span(links),
+    )
+    return html.P(words, className="quiet sweep-none")
 
 
 def sweep_view(found: Sweeps, place: int, headline: str, colours: Palette, *, narrow: bool) -> Shown:
@@ -84,12 +86,12 @@ def sweep_view(found: Sweeps, place: int, headline: str, colours: Palette, *, na
             save_buttons("sweep-figure", f"study-{found.study}-sweep-{place}"),
             html.P(parts["sweep-note"], id="sweep-note", className="study-note"),
             html.Details(
-                [html.Summary("The same numbers as a table"), html.Div(parts["sweep-table"], id="sweep-table")],
+                [html.Summary(tr("The same numbers as a table")), html.Div(parts["sweep-table"], id="sweep-table")],
                 className="more",
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | {"sweep-figure": {"figure": draw}}
+    updates = {key: {"children": words} for key, words in parts.items()} | {"sweep-figure": drawn(draw)}
     return Shown(f"{'narrow ' if narrow else ''}figure {place}", children, updates)
 
 
@@ -126,7 +128,7 @@ async def show_sweep(
     try:
         view, found = await asyncio.gather(api.study(study), api.sweeps(study))
     except ApiProblem as problem:
-        return [error("The sweeps could not be read", problem.detail), "error", *[no_update] * 3]
+        return [error(tr("The sweeps could not be read"), problem.detail), "error", *[no_update] * 3]
     place = chosen_place(found, asked)
     hidden = "none" if len(found.sweeps) < 2 else None
     own = [{"sweep": str(place) if place > 1 else None}, options(found), hidden]

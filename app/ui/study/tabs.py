@@ -4,12 +4,15 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, mark, tr
 from app.schemas import MOST_LEARNING_RATES, ConfigurationView, MetricCard, Number, NumberQuantity, RunView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.numbers import by_formula, show
-from app.ui.study.parts import method_name, quiet, run_link, tag
+from app.ui.study.parts import method_name, name, names, quiet, run_link, tag
 from peft_core.method import LearningRate
 
+PURPOSES = {"tune": mark("tune"), "report": mark("report"), "probe": mark("probe")}
+"""What a run is for, in a word to be said with `tr`."""
 LARGEST_RATE = 10.0
 """What the API takes."""
 
@@ -19,26 +22,20 @@ def tuning(matrix: Matrix) -> html.Div:
     tuned = [row for row in matrix.comparison.configurations if row.tuning]
     untuned = [row.label for row in matrix.comparison.configurations if not row.tuning]
     if not tuned:
-        return quiet("No method was tuned: every row ran at the learning rate that the study gave it.")
+        return quiet(tr("No method was tuned: every row ran at the learning rate that the study gave it."))
     widest = max(len(row.tuning) for row in tuned)
-    tried = html.Th("Learning rate → validation score", colSpan=widest)
-    head = html.Tr([html.Th("Method"), html.Th("Tried"), tried, html.Th("Chosen")])
+    tried = html.Th(tr("Learning rate → validation score"), colSpan=widest)
+    head = html.Tr([html.Th(tr("Method")), html.Th(tr("Tried")), tried, html.Th(tr("Chosen"))])
     # A study that asked for costs alone has no card of its quality.
     score = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
     body = [
         html.Tr([html.Th(method_name(row), scope="row"), _budget(row), *_tried(row, widest, score), _chosen(row)])
         for row in tuned
     ]
-    note = "Chosen on the validation split at one seed; the test split chose nothing."
-    rest = [html.P(["Not tuned: ", *_names(untuned), "."], className="study-note")] if untuned else []
+    note = tr("Chosen on the validation split at one seed; the test split chose nothing.")
+    others = filled("Not tuned: {methods}.", methods=html.Span(names(untuned)))
+    rest = [html.P(others, className="study-note")] if untuned else []
     return html.Div([html.P(note, className="study-note"), table(head, body), *rest])
-
-
-def _names(labels: list[str]) -> list[Any]:
-    named: list[Any] = []
-    for place, name in enumerate(labels):
-        named += [", " if place else "", html.Span(name, **{"data-label": name})]
-    return named
 
 
 def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
@@ -57,26 +54,27 @@ def _budget(row: ConfigurationView) -> html.Td:
 
 def _add_points(row: ConfigurationView) -> html.Button:
     return html.Button(
-        "Add two points",
+        tr("Add two points"),
         id={"type": "add-points", "configuration": row.id},
         className="button button-plain",
-        title="Queues two more learning rates beyond this edge, in the grid's own step.",
+        title=tr("Queues two more learning rates beyond this edge, in the grid's own step."),
     )
 
 
 def added(row: ConfigurationView) -> html.Div:
     """The answer to two more points."""
-    upper = row.learning_rate == max(row.learning_rates)
-    name = html.Span(row.label, **{"data-label": row.label})
-    what = ["Two points ", "above" if upper else "below", " the grid of ", name, " are queued. "]
-    then = "Its learning rate is chosen again when they have run; if it moves, its seeds run again at the new one."
-    return html.Div([*what, then], className="note")
+    what = (
+        filled("Two points above the grid of {method} are queued.", method=name(row.label))
+        if row.learning_rate == max(row.learning_rates)
+        else filled("Two points below the grid of {method} are queued.", method=name(row.label))
+    )
+    then = tr("Its learning rate is chosen again when they have run; if it moves, its seeds run again at the new one.")
+    return html.Div([*what, " ", then], className="note")
 
 
 def nothing_to_add() -> html.Div:
-    return html.Div(
-        "Nothing was added: this grid is being extended, or its best rate lies within it.", className="note"
-    )
+    words = tr("Nothing was added: this grid is being extended, or its best rate lies within it.")
+    return html.Div(words, className="note")
 
 
 def not_added(why: str) -> html.Div:
@@ -108,13 +106,14 @@ def _chosen(row: ConfigurationView) -> html.Td:
     chosen = next((point for point in row.tuning if point.learning_rate == row.learning_rate), None)
     marks: list[Any] = []
     if row.grid_edge:
-        marks.append(tag("grid too narrow", "warn", "The best learning rate lies at the edge of its grid."))
+        marks.append(tag(tr("grid too narrow"), "warn", tr("The best learning rate lies at the edge of its grid.")))
     if points_beyond(row) is not None:
         marks.append(_add_points(row))
     if row.learned is False:
-        marks.append(tag("did not learn: grid or budget", "bad", "No learning rate beat the untuned model."))
+        why = tr("No learning rate beat the untuned model.")
+        marks.append(tag(tr("did not learn: grid or budget"), "bad", why))
     if chosen is None:
-        return html.Td(["not yet" if row.learning_rate is None else "", *marks])
+        return html.Td([tr("not yet") if row.learning_rate is None else "", *marks])
     rate = show(_of_run(chosen.learning_rate, "learning_rate", chosen.run_id, "learning_rate"))
     return html.Td([rate, *marks])
 
@@ -128,9 +127,9 @@ def seeds(matrix: Matrix, runs: list[RunView]) -> html.Div:
     report = [run for run in runs if run.purpose == "report"]
     numbers = sorted({run.seed for run in report})
     if not numbers:
-        return quiet("No reporting run yet: the first starts when a method's learning rate has been chosen.")
+        return quiet(tr("No reporting run yet: the first starts when a method's learning rate has been chosen."))
     card = matrix.cards[QUALITY]
-    head = html.Tr([html.Th("Method"), *[html.Th(["seed ", _id(seed)]) for seed in numbers]])
+    head = html.Tr([html.Th(tr("Method")), *[html.Th(filled("seed {seed}", seed=_id(seed))) for seed in numbers]])
     body = []
     for row in matrix.ordered(QUALITY):
         # A retried run replaces the one before it: the last of a seed counts.
@@ -139,7 +138,9 @@ def seeds(matrix: Matrix, runs: list[RunView]) -> html.Div:
         body.append(html.Tr([html.Th(method_name(row), scope="row"), *cells]))
     return html.Div(
         [
-            html.P(f"{matrix.title(card)} on the test split, one run per seed.", className="study-note"),
+            html.P(
+                tr("{score} on the test split, one run per seed.", score=matrix.title(card)), className="study-note"
+            ),
             table(head, body),
         ]
     )
@@ -159,14 +160,15 @@ def failures(runs: list[RunView]) -> html.Div:
     """Every failed run with its reason; nothing is dropped."""
     failed = [run for run in runs if run.status == "failed"]
     if not failed:
-        return quiet("No run failed.")
-    head = html.Tr([html.Th("Run"), html.Th("Method"), html.Th("Purpose"), html.Th("Seed"), html.Th("Reason")])
+        return quiet(tr("No run failed."))
+    heads = (tr("Run"), tr("Method"), tr("Purpose"), tr("Seed"), tr("Reason"))
+    head = html.Tr([html.Th(words) for words in heads])
     body = [
         html.Tr(
             [
                 html.Td(html.A(_id(run.id), href=f"/runs/{run.id}")),
                 html.Th(html.Span(run.label, **{"data-label": run.label}), scope="row"),
-                html.Td(run.purpose),
+                html.Td(tr(PURPOSES[run.purpose])),
                 html.Td(_id(run.seed)),
                 html.Td(run.reason, className="study-reason", **{"data-quote": f"runs:{run.id}"}),
             ]
@@ -180,12 +182,12 @@ def _id(value: int) -> html.Span:
     return html.Span(str(value), **{"data-id": str(value)})
 
 
-def table(head: html.Tr, body: list[html.Tr], className: str = "") -> html.Div:  # noqa: N803 (Dash's own name)
-    """A short table that scrolls in its own box on a narrow screen, never the page."""
+def table(head: html.Tr | list[html.Tr], body: list[html.Tr], className: str = "") -> html.Div:  # noqa: N803 (Dash's)
+    """A short table that scrolls in its own box on a narrow screen, never the page. head: its row of titles, or two."""
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className=f"study-table {className}".rstrip()),
         className="study-scroll",
         tabIndex=0,
         role="region",
-        **{"aria-label": "Table, scrolls sideways"},
+        **{"aria-label": tr("Table, scrolls sideways")},
     )

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from app.language import mark
 from app.schemas import Axis, MetricCard
 from app.ui.cells import QUALITY, Matrix
 
 FIRST_CHOICE = ("trainable_parameters", QUALITY)
 """x and y of a study that has both."""
-AXIS_TITLES: dict[Axis, str] = {"x": "Across", "y": "Up", "z": "Marker size"}
+AXIS_TITLES: dict[Axis, str] = {"x": mark("Across"), "y": mark("Up"), "z": mark("Marker size")}
+"""Said with `tr`."""
 LEAST_METRICS = 2
 
 

@@ -2,60 +2,56 @@
 
 from dash import html
 
-from app.schemas import RunView, StudyView
+from app.language import tr
+from app.schemas import StudyView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.charts.dot_list import dot_list
 from app.ui.charts.heatmap import heatmap
 from app.ui.charts.radar import default_choice, radar
 from app.ui.figure_files import save_buttons
 from app.ui.states import empty
-from app.ui.study import tabs
-from app.ui.study.figures import figure_sentence, heatmap_legend, profile_note, profile_table, table_note
+from app.ui.study.chosen import Chosen
+from app.ui.study.figures import cell_notes, figure_sentence, heatmap_legend, profile_note, profile_table, table_note
 from app.ui.study.grid import comparison_grid, rows
-from app.ui.study.shown import Shown, image
+from app.ui.study.shown import Shown, drawn, image
 from app.ui.theme import Palette
 
 LEAST_AXES = 3
 
 
-def evidence_view(
-    name: str, view: StudyView, matrix: Matrix, runs: list[RunView], sort: str, colours: Palette, *, narrow: bool
-) -> Shown:
-    """The chosen view of the panel "Methods x metrics"."""
-    if name == "Tuning":
-        return Shown(name, tabs.tuning(matrix))
-    if name == "Failures":
-        return Shown(name, tabs.failures(runs))
-    if not any(cell.mean is not None for cell in matrix.comparison.cells):
-        return Shown("nothing", _nothing_yet(view))
-    if name == "Seeds":
-        return Shown(name, tabs.seeds(matrix, runs))
-    if name == "Table":
-        children = html.Div([table_note(matrix), comparison_grid(matrix, sort=sort)])
-        return Shown(name, children, {"study-grid": {"rowData": rows(matrix, sort=sort)}})
-    return _heatmap(view, matrix, sort, colours, narrow=narrow)
+def table_view(matrix: Matrix, chosen: Chosen) -> Shown:
+    """The same numbers as real text: sorted, filtered and pinned by column."""
+    listed = chosen.listed(matrix)
+    children = html.Div([table_note(matrix), comparison_grid(matrix, listed)])
+    return Shown("table", children, {"study-grid": {"rowData": rows(matrix, listed)}})
 
 
-def _heatmap(view: StudyView, matrix: Matrix, sort: str, colours: Palette, *, narrow: bool) -> Shown:
+def heatmap_view(view: StudyView, matrix: Matrix, chosen: Chosen, colours: Palette, *, narrow: bool) -> Shown:
     """The heatmap with its forest; on a narrow screen one metric as a list of dots."""
     seeds = view.document.seeds if isinstance(view.document.seeds, int) else len(view.document.seeds)
-    metric = sort if sort in matrix.cards else QUALITY
+    shown, metric = matrix.without_columns(chosen.columns), chosen.sort if chosen.sort in matrix.cards else QUALITY
+    on_page = chosen.on_page(matrix)
     draw = (
-        dot_list(matrix, metric, colours, seeds=seeds) if narrow else heatmap(matrix, colours, seeds=seeds, sort=metric)
+        dot_list(shown, metric, colours, seeds=seeds, rows=on_page)
+        if narrow
+        else heatmap(shown, colours, seeds=seeds, rows=on_page)
     )
-    sentence, legend = figure_sentence(matrix), heatmap_legend(matrix, narrow=narrow)
+    sentence, legend = figure_sentence(shown, on_page), heatmap_legend(shown, narrow=narrow)
+    notes = cell_notes(shown, on_page)
     children = html.Div(
         [
             html.P(sentence, id="study-figure-sentence", className="visually-hidden"),
             image("study-figure", draw, "study-figure-sentence"),
             html.Div(legend, id="study-legend", className="legend"),
             save_buttons("study-figure", f"study-{view.id}-{'dots' if narrow else 'heatmap'}"),
+            html.Div(notes, id="study-cell-notes"),
         ]
     )
     updates = {
-        "study-figure": {"figure": draw},
+        "study-figure": drawn(draw),
         "study-figure-sentence": {"children": sentence},
         "study-legend": {"children": legend},
+        "study-cell-notes": {"children": notes},
     }
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
@@ -65,7 +61,7 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
     wanted = chosen or default_choice(matrix)
     note, axes = profile_note(matrix, wanted)
     if len(axes) < LEAST_AXES:
-        why = "A profile needs three metrics that every chosen method has a score in."
+        why = tr("A profile needs three metrics that every chosen method has a score in.")
         return Shown("nothing", html.Div([html.P(note, className="study-note"), html.P(why, className="study-quiet")]))
     draw = radar(matrix, wanted, colours, narrow=narrow)
     scores = profile_table(matrix, wanted, axes)
@@ -80,16 +76,18 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
         ]
     )
     updates = {
-        "study-radar-figure": {"figure": draw},
+        "study-radar-figure": drawn(draw),
         "study-radar-sentence": {"children": note},
         "study-radar-scores": {"children": scores},
     }
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
 
-def _nothing_yet(view: StudyView) -> html.Div:
-    queue = ("Open the queue", f"/runs?study_id={view.id}")
+def nothing_yet(view: StudyView) -> html.Div:
+    """Why there is no number, and what to do."""
+    queue = (tr("Open the queue"), f"/runs?study_id={view.id}")
     if view.status in ("queued", "running"):
-        return empty("No finished run yet", "The first row appears when a method has one reporting run.", [queue])
-    why = "Every run of this study failed or was cancelled; the Failures view says why."
-    return empty("Nothing was measured", why, [queue])
+        why = tr("The first row appears when a method has one reporting run.")
+        return empty(tr("No finished run yet"), why, [queue])
+    why = tr("Every run of this study failed or was cancelled; the Failures view says why.")
+    return empty(tr("Nothing was measured"), why, [queue])

@@ -9,7 +9,8 @@ from app.schemas import RunCounts, RunView, StudyDocument, StudyView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.study import figures, grid, head, tabs
 from app.ui.study.actions import buttons
-from app.ui.study.views import evidence_view, radar_view
+from app.ui.study.chosen import Chosen
+from app.ui.study.views import heatmap_view, nothing_yet, radar_view
 from app.ui.theme import LIGHT
 from peft_core.spec import Splits
 from tests.app.ui.components import elements, sources, text_of, uncovered_digits
@@ -122,14 +123,16 @@ def test_a_running_study_can_be_cancelled_and_an_ended_one_deleted(status: str, 
     assert getattr(found[shown], "display", None) is None
     assert [found[name].display for name in hidden] == ["none"]
     links = [str(element.href) for element in elements(buttons(view())) if hasattr(element, "href")]
-    assert links == [f"/api/v1/studies/1/export?format={kind}" for kind in ("html", "csv", "md", "json", "yaml")]
+    assert links == ["#study-review"] + [
+        f"/api/v1/studies/1/export?format={kind}" for kind in ("html", "csv", "md", "json", "yaml")
+    ]
 
 
 # -- table ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_table_shows_what_the_heatmap_shows_with_interval_n_p_and_verdict() -> None:
-    rows = {row["method"]: row for row in grid.rows(matrix(), sort=QUALITY)}
+    rows = {row["method"]: row for row in grid.rows(matrix(), matrix().ordered(QUALITY))}
     lora = rows["LoRA r8"]
     assert [piece["text"] for piece in lora[f"{QUALITY}_pieces"]] == ["93.7\u202f%"]
     assert [piece["text"] for piece in lora["interval_pieces"]] == ["92.8\u202f%", " – ", "94.5\u202f%"]
@@ -143,7 +146,7 @@ def test_the_table_shows_what_the_heatmap_shows_with_interval_n_p_and_verdict() 
 def test_every_piece_of_the_table_with_a_digit_has_a_source_or_is_a_name() -> None:
     pieces = [
         piece
-        for row in grid.rows(matrix(), sort=QUALITY)
+        for row in grid.rows(matrix(), matrix().ordered(QUALITY))
         for field, found in row.items()
         if field.endswith("_pieces")
         for piece in found
@@ -154,7 +157,7 @@ def test_every_piece_of_the_table_with_a_digit_has_a_source_or_is_a_name() -> No
 
 
 def test_a_missing_value_sorts_as_none_and_says_why() -> None:
-    row = next(row for row in grid.rows(matrix(), sort=QUALITY) if row["method"] == "Untuned")
+    row = next(row for row in grid.rows(matrix(), matrix().ordered(QUALITY)) if row["method"] == "Untuned")
     assert row["training_speed"] is None
     assert row["training_speed_pieces"][0]["attributes"]["title"] == "this method trains nothing"
 
@@ -173,7 +176,7 @@ def test_a_value_that_is_only_known_to_be_larger_shows_by_how_much_with_its_runs
         else cell
         for cell in comparison().cells
     ]
-    row = next(row for row in grid.rows(matrix(cells=cells), sort=QUALITY) if row["method"] == "LoRA r8")
+    row = next(row for row in grid.rows(matrix(cells=cells), matrix().ordered(QUALITY)) if row["method"] == "LoRA r8")
     assert row["inference_latency"] is None
     sign, number = row["inference_latency_pieces"]
     assert (sign["text"] + number["text"]).replace("\u202f", " ") == "> 11.5 s"
@@ -252,23 +255,17 @@ def test_the_profile_says_which_axes_are_left_out() -> None:
 
 
 def test_a_figure_is_changed_in_place_and_is_an_image_with_a_sentence() -> None:
-    shown = evidence_view("Heatmap", view(), matrix(), [], QUALITY, LIGHT, narrow=False)
+    shown = heatmap_view(view(), matrix(), Chosen(), LIGHT, narrow=False)
     ids = {getattr(element, "id", None) for element in elements(shown.children)}
     assert set(shown.updates) <= ids
     image = next(element for element in elements(shown.children) if getattr(element, "role", None) == "img")
     assert getattr(image, "aria-labelledby") in ids
-    assert shown.kind != evidence_view("Heatmap", view(), matrix(), [], QUALITY, LIGHT, narrow=True).kind
+    assert shown.kind != heatmap_view(view(), matrix(), Chosen(), LIGHT, narrow=True).kind
 
 
 def test_before_the_first_value_the_panel_says_what_is_waited_for() -> None:
-    empty = matrix(cells=[])
-    waiting = evidence_view("Heatmap", view(status="running"), empty, [], QUALITY, LIGHT, narrow=False)
-    ended = evidence_view("Heatmap", view(status="failed"), empty, [], QUALITY, LIGHT, narrow=False)
-    assert "No finished run yet" in text_of(waiting.children)
-    assert "Nothing was measured" in text_of(ended.children)
-    assert "validation score" in text_of(
-        evidence_view("Tuning", view(), empty, [], QUALITY, LIGHT, narrow=False).children
-    )
+    assert "No finished run yet" in text_of(nothing_yet(view(status="running")))
+    assert "Nothing was measured" in text_of(nothing_yet(view(status="failed")))
 
 
 def test_a_profile_of_too_few_axes_says_so() -> None:

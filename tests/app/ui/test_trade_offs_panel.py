@@ -141,7 +141,7 @@ def test_the_sentence_names_the_front_with_its_shares_and_who_may_be_on_it(engin
     for point in found.points:
         assert (point.label in on_front) == point.on_front
         assert (point.label in maybe) == (not point.on_front and point.front_share >= 0.05)
-    assert "nothing measured beats any of them in trainable parameters and accuracy at once." in on_front
+    assert "Nothing measured beats any of them in trainable parameters and accuracy at once." in on_front
     assert uncovered_digits(front_sentence(found, "accuracy")) == []
     assert len(sources(front_sentence(found, "accuracy"))) == words.count(" in ") - 2
 
@@ -151,7 +151,7 @@ def test_of_many_only_the_surest_are_named(engine: Engine) -> None:
     many = [found.points[0].model_copy(update={"configuration": k, "label": f"row {k}"}) for k in range(9)]
     words = text_of(front_sentence(found.model_copy(update={"points": many}), "accuracy"))
     assert [k for k in range(9) if f"row {k}" in words] == [0, 1, 2, 3]
-    assert "and others, all in the table: nothing measured" in words
+    assert "and others, all in the table. Nothing measured" in words
 
 
 def test_a_lone_method_on_the_front_is_said_to_be_alone(engine: Engine) -> None:
