@@ -1,48 +1,100 @@
-"""The run page's table of what was measured."""
+"""What a run measured, beside what the cost model says of it."""
+
+from typing import Any
 
 from dash import html
 
-from app.schemas import MeasurementView, MetricCard, Number, RunDetail
+from app.language import tr
+from app.schemas import EstimateView, MeasurementView, MetricCard, Number, RunDetail
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
-from app.ui.numbers import show
+from app.ui.numbers import by_formula, show
+
+PREDICTED = {
+    "trainable_parameters": "trainable_parameters",
+    "storage_bytes": "storage_bytes",
+    "peak_memory": "peak_memory_bytes",
+    "load_peak_memory": "load_peak_memory_bytes",
+}
+"""Metric -> the figure of the cost model that is about the same thing."""
+
+EXACT = frozenset({"trainable_parameters", "storage_bytes"})
 
 
-def measured_panel(run: RunDetail, metrics: dict[str, MetricCard]) -> html.Section:
+def measured_panel(
+    run: RunDetail, metrics: dict[str, MetricCard], estimate: EstimateView | None = None
+) -> html.Section:
     """Every measurement with its source; the task's scores in its own quantity."""
-    rows = [_measurement_row(run, found, metrics) for found in run.measurements]
-    if run.validation_score is not None:
-        score = Number(
-            value=run.validation_score,
-            quantity=run.score_quantity,
-            statistic="value",
-            metric="validation_score",
-            source=run.source,
-            run_ids=[run.id],
-        )
-        rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
+    rows = [_measurement_row(run, found, metrics, estimate) for found in run.measurements]
+    rows += _validation_row(run) + _seconds_row(run, estimate)
     if not rows:
-        return panel("Measured", html.P("Nothing yet.", className="quiet"))
-    table = html.Table(html.Tbody(rows), className="plain", **{"data-region": "evidence"})
-    return panel("Measured", html.Div(table, className="table-scroll"))
+        return panel(tr("Measured"), html.P(tr("Nothing yet."), className="quiet"))
+    titles = (tr("Figure"), tr("Measured"), tr("Predicted"), "")
+    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
+    table = html.Table([head, html.Tbody(rows)], className="plain run-measured", **{"data-region": "evidence"})
+    return panel(tr("Measured"), [html.Div(table, className="table-scroll", tabIndex="0"), *_how(estimate)])
 
 
-def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard]) -> html.Tr:
+def _how(estimate: EstimateView | None) -> list[Any]:
+    if estimate is None:
+        return []
+    said = tr("Predicted from the base model's shape, every text counted as long as the budget lets it be.")
+    return [html.P(said, className="quiet run-how")]
+
+
+def _validation_row(run: RunDetail) -> list[html.Tr]:
+    if run.validation_score is None:
+        return []
+    score = _measured(run, "validation_score", run.validation_score)
+    return [html.Tr([html.Td(tr("Validation score")), html.Td(show(score), className="number"), html.Td(), html.Td()])]
+
+
+def _seconds_row(run: RunDetail, estimate: EstimateView | None) -> list[html.Tr]:
+    if run.train_seconds is None:
+        return []
+    number = Number(
+        value=run.train_seconds,
+        quantity="seconds",
+        statistic="value",
+        metric="train_seconds",
+        source=run.source,
+        run_ids=[run.id],
+    )
+    predicted = _predicted(run, "train_seconds", estimate.train_seconds if estimate else None, "seconds")
+    return [html.Tr([html.Td(tr("Training time")), html.Td(show(number), className="number"), predicted, html.Td()])]
+
+
+def _measurement_row(
+    run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard], estimate: EstimateView | None
+) -> html.Tr:
     card = metrics.get(found.metric)
     title = html.Td(
         card.title if card else found.metric, title=card.how if card else None, **{"data-label": found.metric}
     )
     if found.value is None or card is None:
-        return html.Tr(
-            [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
-        )
-    quantity, unit = (run.score_quantity, "") if found.metric == QUALITY else (card.quantity, card.unit)
-    number = Number(
-        value=found.value,
-        quantity=quantity,
+        missing = html.Td(str(found.detail.get("missing", "")), className="quiet", colSpan=2)
+        return html.Tr([title, html.Td("–", className="number"), missing])
+    unit = "" if found.metric == QUALITY else card.unit
+    figure = PREDICTED.get(found.metric)
+    told = getattr(estimate, figure) if figure and estimate else None
+    predicted = _predicted(run, found.metric, told, card.quantity)
+    number = _measured(run, found.metric, found.value, None if found.metric == QUALITY else card)
+    return html.Tr([title, html.Td(show(number), className="number"), predicted, html.Td(unit, className="quiet")])
+
+
+def _measured(run: RunDetail, metric: str, value: float, card: MetricCard | None = None) -> Number:
+    return Number(
+        value=value,
+        quantity=run.score_quantity if card is None else card.quantity,
         statistic="value",
-        metric=found.metric,
+        metric=metric,
         source=run.source,
         run_ids=[run.id],
     )
-    return html.Tr([title, html.Td(show(number), className="number"), html.Td(unit, className="quiet")])
+
+
+def _predicted(run: RunDetail, metric: str, value: float | None, quantity: str) -> html.Td:
+    if value is None:
+        return html.Td("–", className="number quiet")
+    number = by_formula(value, quantity, f"predicted_{metric}(run {run.id})", exact=metric in EXACT)
+    return html.Td(show(number.model_copy(update={"metric": metric})), className="number")

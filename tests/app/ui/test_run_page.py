@@ -59,6 +59,7 @@ def run(**changes: Any) -> RunDetail:
         "artifacts": [],
         "attempts": [],
         "series": [],
+        "last_line": 0,
     }
     return RunDetail(**fields | changes)
 
