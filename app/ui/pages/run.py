@@ -9,7 +9,7 @@ from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
 from app.schemas import ExamplesView, LogLine, Page, RunView
 from app.ui.elements import panel
-from app.ui.run import against, curves, files, log, try_it
+from app.ui.run import against, copying, curves, files, log, try_it
 from app.ui.run.curves import change_curves, curves_kind, curves_panels
 from app.ui.run.reading import RunReading, parts, read_run
 from app.ui.run.spectrum import layer_shown, spectrum_panel
@@ -23,6 +23,7 @@ register_page(
     name="Run",
     title=lambda run_id="", **_: tr("Run {run} · PEFT Atlas", run=run_id),
 )
+copying.register()
 curves.register()
 log.register()
 files.register()
@@ -33,7 +34,7 @@ REFRESH_MILLISECONDS = 1_000
 PLACES = ("run-head", "run-progress", "run-diagnosis", "run-measured", "run-files", "run-merging", "run-conditions")
 
 
-async def layout(run_id: str = "", against: str = "", **_query: str) -> Any:
+async def layout(run_id: str = "", **query: str) -> Any:
     """All that needs no figure at once; curves follow when the browser has said its colours. The address may say which
     run this one is held against."""
     if not (run_id.isascii() and run_id.isdigit() and len(run_id) < 19):
@@ -46,7 +47,7 @@ async def layout(run_id: str = "", against: str = "", **_query: str) -> Any:
         questions = await api.examples(reading.run.id)
     except ApiProblem as problem:
         return _unreadable(problem)
-    return _page(reading, lines, siblings, questions, against)
+    return _page(reading, lines, siblings, questions, query.get("against"))
 
 
 def _unreadable(problem: ApiProblem) -> Any:
@@ -61,7 +62,11 @@ async def _siblings(api: AtlasClient, reading: RunReading) -> list[RunView]:
 
 
 def _page(
-    reading: RunReading, lines: Page[LogLine], siblings: list[RunView], questions: ExamplesView, held_against: str
+    reading: RunReading,
+    lines: Page[LogLine],
+    siblings: list[RunView],
+    questions: ExamplesView,
+    held_against: str | None,
 ) -> html.Div:
     run, shown = reading.run, parts(reading)
     place = {name: html.Div(shown[name].children, id=name) for name in PLACES}
@@ -72,6 +77,7 @@ def _page(
             dcc.Store(id="run-curves-shown"),
             dcc.Store(id="run-log-newest", data=run.last_line),
             dcc.Store(id="run-against-asked"),
+            copying.listening(),
             dcc.Interval(id="run-tick", interval=REFRESH_MILLISECONDS, disabled=not reading.live),
             place["run-head"],
             html.Div(id="run-asked", className="problem"),
@@ -99,7 +105,7 @@ def _page(
                 ],
                 className="run-grid",
             ),
-            against.against_panel(siblings, held_against or None),
+            against.against_panel(siblings, held_against),
             place["run-conditions"],
         ],
         className="run-page",

@@ -7,7 +7,8 @@ from dash import dcc, html
 
 from app.language import mark, tr
 from app.schemas import AttemptView, RunDetail
-from app.ui.elements import facts, panel
+from app.ui.elements import facts, moment, panel
+from app.ui.run.copying import copy_button
 
 OUTCOMES = {
     "succeeded": mark("succeeded"),
@@ -40,13 +41,9 @@ def _attempt(row: AttemptView) -> html.Tr:
     resumed = tr("step {step}", step=row.resumed_from_step) if row.resumed_from_step else tr("the start")
     outcome = tr(OUTCOMES[row.outcome]) if row.outcome in OUTCOMES else tr("still at it")
     ended: list[Any] = [outcome, *([html.Div(row.reason, className="quiet")] if row.reason else [])]
-    until = _time(row.ended_at) if row.ended_at else "–"
-    cells = (str(row.attempt), row.worker, _time(row.started_at), until, resumed, ended)
+    until = moment(row.ended_at) if row.ended_at else "–"
+    cells = (str(row.attempt), row.worker, moment(row.started_at), until, resumed, ended)
     return html.Tr([html.Td(cell) for cell in cells])
-
-
-def _time(when: Any) -> html.Time:
-    return html.Time(f"{when:%Y-%m-%d %H:%M:%S} UTC", dateTime=when.isoformat())
 
 
 def _environment(run: RunDetail) -> list[Any]:
@@ -60,5 +57,5 @@ def _specification(run: RunDetail) -> list[Any]:
     if not run.spec:
         return []
     text = html.Pre(json.dumps(run.spec, indent=2), className="spec mono", tabIndex="0", id="run-spec-text")
-    copy = dcc.Clipboard(target_id="run-spec-text", title=tr("Copy"))
+    copy = copy_button("run-spec-text")
     return [panel(tr("Specification"), html.Details([html.Summary(tr("As the worker was given it")), text]), copy)]

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
 from app.schemas import LogLine, Page
 from app.ui.elements import panel
+from app.ui.run.copying import copy_button
 from app.ui.session import client
 from app.ui.states import error
 
@@ -32,16 +34,15 @@ FOLLOW = """(_lines, id) => {
 
 def log_panel(run_id: int, page: Page[LogLine]) -> html.Section:
     """The panel with the newest lines."""
-    search = dcc.Input(
+    search = dmc.TextInput(
         id="run-log-search",
-        type="search",
-        debounce=0.4,
-        maxLength=200,
+        debounce=400,
+        size="xs",
         placeholder=tr("Search"),
         className="run-log-search",
-        **{"aria-label": tr("Lines that contain")},
+        attributes={"input": {"aria-label": tr("Lines that contain"), "type": "search", "maxLength": "200"}},
     )
-    copy = dcc.Clipboard(target_id="run-log", title=tr("Copy the lines shown"), className="run-log-copy")
+    copy = copy_button("run-log")
     download = html.A(tr("Download"), href=f"/api/v1/runs/{run_id}/log.txt", className="button button-plain")
     older = html.Button(tr("Older lines"), id="run-log-older", className="button button-plain", type="button")
     lines = html.Pre(text_of(page.items), id="run-log", className="log", tabIndex="0", **{"aria-label": tr("Log")})

@@ -55,7 +55,7 @@ def _fields(found: ExamplesView) -> list[Any]:
             id={"type": "run-ask-choice", "index": place},
             label=tr("Choice {name}", name=name),
             size="xs",
-            maxLength=MOST_CHARACTERS,
+            attributes={"input": {"maxLength": MOST_CHARACTERS}},
         )
         for place, name in enumerate(found.choices)
     ]
@@ -63,9 +63,8 @@ def _fields(found: ExamplesView) -> list[Any]:
 
 
 def _textarea(name: str, label: str, rows: int) -> dmc.Textarea:
-    return dmc.Textarea(
-        id=name, label=label, minRows=rows, maxRows=10, autosize=True, maxLength=MOST_CHARACTERS, size="sm"
-    )
+    longest = {"input": {"maxLength": MOST_CHARACTERS}}
+    return dmc.Textarea(id=name, label=label, minRows=rows, maxRows=10, autosize=True, size="sm", attributes=longest)
 
 
 def _examples(found: ExamplesView) -> list[Any]:
