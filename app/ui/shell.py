@@ -13,7 +13,7 @@ from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from app.client import ApiProblem
-from app.ui import figure_files, session
+from app.ui import figure_files, live, session
 from app.ui.session import client
 from app.ui.theme import css_variables
 
@@ -39,6 +39,7 @@ def attach(app: FastAPI) -> Dash:
     Websocket callbacks keep a slow callback from blocking the API's event loop. Pages are the files of `pages/`.
     """
     session.serve_from(app)
+    live.serve(app)
     _choose_colours_first()
     dashboard = Dash(
         "peft-atlas",
