@@ -16,14 +16,11 @@ from app.schemas import (
     BaseModelCard,
     CommentView,
     Comparison,
-<<<<<<< HEAD
+    Curves,
     CustomScenario,
     CustomScenarioRequest,
     DatasetPreview,
     DatasetView,
-=======
-    Curves,
->>>>>>> 83e6ed9 (The API serves a run's curves at once, its log from either end, all its files as an archive, its place in the queue and questions to ask its model)
     DiagnosisView,
     Environments,
     EstimateRequest,
