@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 
 from app.language import mark, tr
 from app.schemas import Curves, FullCurve, Number, NumberQuantity, RunDetail, Series, SeriesPoint, SourceKind
-from app.ui.charts.points import Point, entry, halo, label, text_trace
+from app.ui.charts.names import CHARACTER_PX
+from app.ui.charts.points import Point, entry, label, text_trace
 from app.ui.numbers import format_number
 from app.ui.theme import FamilyMark, Palette
 
@@ -31,6 +32,8 @@ QUANTITIES: dict[str, NumberQuantity] = {
 """How values print; those of other series as bare numbers, their unit being in the title."""
 
 LARGE_PX, SMALL_PX = 260, 170
+MOST_ROOM_PX = 130
+"""Right of the curves, for their names."""
 
 
 def title_of(key: str) -> str:
@@ -59,11 +62,11 @@ def loss_figure(loss: Series, found: Curves, run: RunDetail, palette: Palette) -
     mark_of_run = palette.family(run.family)
     points = [_hover(point, point_number(TRAIN_LOSS, point, run)) for point in loss.points]
     _draw(figure, loss.points, points, mark_of_run)
+    _lay_out(figure, palette, LARGE_PX, TRAIN_LOSS, "series")
     if found.full is not None:
         _name_ends(
-            figure, {run.label: (loss, mark_of_run.colour), tr("full fine-tuning"): _full_end(found.full, palette)}
+            figure, {run.label: (loss, mark_of_run.colour), tr("full fine-tuning"): (found.full.series, palette.ink_2)}
         )
-    _lay_out(figure, palette, LARGE_PX, TRAIN_LOSS, "series")
     return figure
 
 
@@ -140,12 +143,8 @@ def _draw_full(figure: go.Figure, full: FullCurve, palette: Palette) -> None:
     figure.add_scatter(x=[last.step], y=[last.value], mode="markers", marker=marker, hoverinfo="skip")
 
 
-def _full_end(full: FullCurve, palette: Palette) -> tuple[Series, str]:
-    return full.series, palette.ink_2
-
-
 def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]]) -> None:
-    """The name of each curve above or below its end, so that the two do not run into each other."""
+    """The name of each curve beside its end, the higher one's above the other's."""
     lasts = {name: series.points[-1] for name, (series, _) in ends.items()}
     higher = max(lasts, key=lambda name: lasts[name].value or 0.0)
     figure.add_trace(
@@ -154,9 +153,11 @@ def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]]) -> Non
             [point.value or 0.0 for point in lasts.values()],
             [Point(name, [label(name)]) for name in lasts],
             [colour for _, colour in ends.values()],
-            textposition=["top left" if name == higher else "bottom left" for name in lasts],
+            textposition=["top right" if name == higher else "bottom right" for name in lasts],
         )
     )
+    longest = max(map(len, lasts))
+    figure.update_layout(margin_r=min(MOST_ROOM_PX, 12 + CHARACTER_PX * longest))
 
 
 def _lay_out(figure: go.Figure, palette: Palette, height: int, key: str, quantity: NumberQuantity) -> None:
@@ -171,7 +172,6 @@ def _lay_out(figure: go.Figure, palette: Palette, height: int, key: str, quantit
         font={"family": palette.font, "size": 11, "color": palette.ink_2},
         uirevision=key,
     )
-    figure.update_traces(textfont_shadow=halo(palette), selector={"mode": "text"})
     figure.update_xaxes(showgrid=False, zeroline=False, linecolor=palette.strong, rangemode="tozero", fixedrange=True)
     figure.update_yaxes(gridcolor=palette.line, zeroline=False, nticks=5, fixedrange=True, **_ticks(quantity))
 

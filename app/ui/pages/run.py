@@ -8,6 +8,7 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
 from app.schemas import ExamplesView, LogLine, Page, RunView
+from app.ui import live
 from app.ui.elements import panel
 from app.ui.run import against, copying, curves, files, log, try_it
 from app.ui.run.curves import change_curves, curves_kind, curves_panels
@@ -29,8 +30,8 @@ log.register()
 files.register()
 against.register()
 try_it.register()
+live.follow("run", read=lambda api, what: read_run(api, int(what)), ended=lambda reading: not reading.live)
 
-REFRESH_MILLISECONDS = 1_000
 PLACES = ("run-head", "run-progress", "run-diagnosis", "run-measured", "run-files", "run-merging", "run-conditions")
 
 
@@ -78,7 +79,8 @@ def _page(
             dcc.Store(id="run-log-newest", data=run.last_line),
             dcc.Store(id="run-against-asked"),
             copying.listening(),
-            dcc.Interval(id="run-tick", interval=REFRESH_MILLISECONDS, disabled=not reading.live),
+            dcc.Store(id="run-ended", data=not reading.live),
+            live.following("run", str(run.id), reading),
             place["run-head"],
             html.Div(id="run-asked", className="problem"),
             place["run-progress"],
@@ -88,8 +90,6 @@ def _page(
                         [
                             html.Div(_room_for_curves(), id="run-curves", className="run-column"),
                             html.Div(_room_for_spectrum(reading), id="run-spectrum"),
-                            place["run-files"],
-                            place["run-merging"],
                         ],
                         className="run-column",
                     ),
@@ -99,6 +99,8 @@ def _page(
                             place["run-measured"],
                             try_it.try_panel(questions, run.label),
                             log.log_panel(run.id, lines),
+                            place["run-files"],
+                            place["run-merging"],
                         ],
                         className="run-column",
                     ),
@@ -128,20 +130,18 @@ def _room_for_spectrum(reading: RunReading) -> Any:
     *[Output(name, "children") for name in PLACES],
     Output("run-shown", "data"),
     Output("run-log-newest", "data"),
-    Output("run-tick", "disabled"),
-    Input("run-tick", "n_intervals"),
+    Output("run-ended", "data"),
+    Input("run-live", "data"),
     State("run-shown", "data"),
     State("run-id", "data"),
-    # A tick while an answer is under way would make the browser drop that answer: on a busy machine, every one.
-    running=[(Output("run-tick", "max_intervals"), 0, -1)],
     prevent_initial_call=True,
 )
-async def follow(_ticks: int | None, shown: dict[str, str], run_id: int) -> Any:
+async def follow(_version: str, shown: dict[str, str], run_id: int) -> Any:
     """What of the page has changed."""
     try:
-        reading = await read_run(client(), run_id)
+        reading: RunReading = await live.latest("run", str(run_id))
     except ApiProblem as problem:
-        return [_unreadable(problem), *[no_update] * (len(PLACES) + 1), problem.status == 404]
+        return [_unreadable(problem), *[no_update] * (len(PLACES) + 2)]
     now = parts(reading)
     changed = [now[name].children if now[name].key != shown.get(name) else no_update for name in PLACES]
     return [*changed, {name: part.key for name, part in now.items()}, reading.run.last_line, not reading.live]
@@ -151,29 +151,26 @@ async def follow(_ticks: int | None, shown: dict[str, str], run_id: int) -> Any:
     Output("run-curves", "children"),
     Output("run-curves-shown", "data"),
     Input("scheme-now", "data"),
-    Input("run-shown", "data"),
+    Input("run-live", "data"),
     State("run-curves-shown", "data"),
     State("run-id", "data"),
 )
-async def draw_curves(scheme: str | None, _shown: Any, kind: str | None, run_id: int) -> Any:
+async def draw_curves(scheme: str | None, _version: str | None, kind: str | None, run_id: int) -> Any:
     """The curves, once the browser has said its colours; new points change them in place."""
     if scheme is None:
         return no_update, no_update
-    api = client()
     try:
-        run = await api.run(run_id)
-        live = run.status in ("queued", "running")
-        found = await api.curves(run_id, max_points=curves.LIVE_POINTS if live else curves.ENDED_POINTS)
+        reading: RunReading = await live.latest("run", str(run_id))
     except ApiProblem as problem:
         return error(tr("The curves could not be read"), problem.detail), "error"
-    new = curves_kind(found, palette(scheme))
-    if new == kind and found.series:
-        change_curves(run, found, palette(scheme))
+    new = curves_kind(reading.curves, palette(scheme))
+    if new == kind and reading.curves.series:
+        change_curves(reading.run, reading.curves, palette(scheme))
         return no_update, no_update
-    return curves_panels(run, found, palette(scheme)), new
+    return curves_panels(reading.run, reading.curves, palette(scheme)), new
 
 
-@callback(Output("run-spectrum", "children"), Input("run-tick", "disabled"), State("run-id", "data"))
+@callback(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))
 async def show_spectrum(ended: bool | None, run_id: int) -> Any:
     """What the run has changed, once it has ended."""
     if not ended:
@@ -204,7 +201,6 @@ async def show_layer(layer: str | None, scheme: str | None, run_id: int) -> Any:
 
 @callback(
     Output("run-asked", "children"),
-    Output("run-tick", "n_intervals"),
     Input("run-act", "n_clicks"),
     State("run-id", "data"),
     prevent_initial_call=True,
@@ -212,16 +208,16 @@ async def show_layer(layer: str | None, scheme: str | None, run_id: int) -> Any:
 async def act(clicks: int | None, run_id: int) -> Any:
     """Cancel what waits or runs, retry what failed."""
     if not clicks:
-        return no_update, no_update
+        return no_update
     api = client()
     try:
         run = await api.run(run_id)
         if run.status in ("queued", "running"):
             await api.cancel_run(run_id)
             words = tr("Asked to stop; what was measured stays.")
-            return html.Div(words, className="note note-warn", role="status"), clicks
+            return html.Div(words, className="note note-warn", role="status")
         again = await api.retry_run(run_id)
     except ApiProblem as problem:
-        return html.Div(problem.detail, className="note note-bad", role="alert"), no_update
+        return html.Div(problem.detail, className="note note-bad", role="alert")
     link = dcc.Link(tr("run {run}", run=again.id), href=f"/runs/{again.id}")
-    return html.Div(filled("Queued again as {link}.", link=link), className="note note-warn", role="status"), no_update
+    return html.Div(filled("Queued again as {link}.", link=link), className="note note-warn", role="status")

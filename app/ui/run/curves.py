@@ -15,7 +15,7 @@ from app.ui.session import client
 from app.ui.states import empty, error
 from app.ui.theme import Palette
 
-LIVE_POINTS, ENDED_POINTS, TABLE_POINTS = 200, 500, 40
+TABLE_POINTS = 40
 GRAPH = {"displayModeBar": False, "responsive": True}
 
 
@@ -63,20 +63,21 @@ def _panel(place: int, series: Series, figure: go.Figure, run: RunDetail) -> htm
     words = f"run-curve-words-{place}"
     picture = html.Div(graph, role="img", **{"aria-labelledby": words, "data-figure": "evidence"})
     sentence = html.Span(_sentence(series), id=words, className="unseen")
-    last = html.B(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
+    last = html.Span(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
     imported = [html.Span(tr("imported"), className="tag tag-warn")] if run.source == "imported" else []
     head = html.Span([*imported, last], className="row-of")
-    large = series.key == TRAIN_LOSS
-    return panel(title_of(series.key), [picture, sentence], head, "" if large else "curve-small")
+    return panel(title_of(series.key), [picture, sentence], head, "" if series.key == TRAIN_LOSS else "curve-small")
 
 
 def _last(series: Series, run: RunDetail) -> list[Any]:
-    """The newest value, and at which step."""
+    """The newest value; of the large figure also at which step."""
     point = series.points[-1]
     number = point_number(series.key, point, run)
+    value = html.B("–" if number is None else show(number))
+    if series.key != TRAIN_LOSS:
+        return [value]
     step = html.Span(str(point.step), **{"data-id": str(point.step)})
-    at_step = html.Span(filled("step {step}: ", step=step), className="quiet")
-    return [at_step, "–" if number is None else show(number)]
+    return filled("step {step}: {value}", step=step, value=value)
 
 
 def _sentence(series: Series) -> str:

@@ -13,7 +13,7 @@ from app.ui.numbers import by_formula, format_value, show
 from app.ui.session import client
 
 HASH_CHARACTERS = 12
-MERGED = "merged/"
+ADAPTER, MERGED = "adapter/", "merged/"
 
 
 def files_panel(run: RunDetail) -> html.Section:
@@ -38,6 +38,8 @@ def _why_none(run: RunDetail) -> str:
         return tr("This run was imported: its files stayed where it was trained.")
     if run.status in ("queued", "running"):
         return tr("Files come when the run has ended well.")
+    if run.status == "succeeded" and run.purpose == "report":
+        return tr("This run's files are not kept any more.")
     if run.purpose != "report":
         return tr("Only reporting runs keep their files; this one was made to choose or to measure.")
     return tr("This run did not end well and left no files.")
@@ -65,7 +67,7 @@ def _row(run_id: int, file: ArtifactView) -> html.Tr:
 
 def merge_panel(run: RunDetail) -> Any:
     """A button for a run that has a model; the API itself says where it cannot be merged."""
-    if run.source == "imported" or run.status != "succeeded" or run.purpose != "report" or run.learning_rate is None:
+    if not any(file.path.startswith(ADAPTER) for file in run.artifacts):
         return None
     merged = [file for file in run.artifacts if file.path.startswith(MERGED)]
     what = tr(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.client import ApiProblem, AtlasClient
-from app.schemas import DiagnosisView, EstimateView, MetricCard, RunDetail, StudyDocument
+from app.schemas import Curves, DiagnosisView, EstimateView, MetricCard, RunDetail, StudyDocument
 from app.ui.run.conditions import conditions
 from app.ui.run.diagnosis import diagnosis_panel
 from app.ui.run.files import files_panel, merge_panel
@@ -13,6 +13,8 @@ from app.ui.run.head import head, progress
 from app.ui.run.measured import measured_panel
 
 LIVE = ("queued", "running")
+LIVE_POINTS, ENDED_POINTS = 200, 500
+"""Of one curve, drawn again at each step or once."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class RunReading:
     """A run as it is now, with what is found wrong in it. estimate: None where nothing is predicted of it."""
 
     run: RunDetail
+    curves: Curves
     diagnosis: DiagnosisView
     metrics: dict[str, MetricCard]
     estimate: EstimateView | None
@@ -42,10 +45,15 @@ class ShownPart:
 async def read_run(api: AtlasClient, run_id: int) -> RunReading:
     """Raises ApiProblem where there is no such run."""
     run = await api.run(run_id)
-    found, cards, estimate, document = await asyncio.gather(
-        api.diagnosis(run_id), api.metrics(), _estimate(api, run), _document(api, run)
+    points = LIVE_POINTS if run.status in LIVE else ENDED_POINTS
+    curves, found, metrics, estimate, document = await asyncio.gather(
+        api.curves(run_id, points), api.diagnosis(run_id), _metrics(api, run), _estimate(api, run), _document(api, run)
     )
-    return RunReading(run, found, {card.key: card for card in cards}, estimate, document)
+    return RunReading(run, curves, found, metrics, estimate, document)
+
+
+async def _metrics(api: AtlasClient, run: RunDetail) -> dict[str, MetricCard]:
+    return {card.key: card for card in await api.metrics()} if run.measurements else {}
 
 
 async def _estimate(api: AtlasClient, run: RunDetail) -> EstimateView | None:
