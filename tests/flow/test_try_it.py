@@ -59,7 +59,7 @@ def test_a_trained_run_is_asked_and_merged_on_its_page(page: "Page", few_tweets:
         page.wait_for_function("document.querySelector('#run-ask-text').value.length > 0")
         page.click("#run-ask")
         page.wait_for_selector(".run-answer .run-bars", timeout=40_000)
-        assert page.locator(".run-side-adapted .run-bars tr").count() == 3
+        assert page.locator(".run-side-adapted .run-bars tr").count() == 2
         assert "Nothing was computed" in page.inner_text(".run-side-base")
         page.wait_for_selector("#run-layer-shown .js-plotly-plot .scatterlayer")
         assert check_page(page, engine, store=settings.store_folder) == []

@@ -32,6 +32,8 @@ QUANTITIES: dict[str, NumberQuantity] = {
 """How values print; those of other series as bare numbers, their unit being in the title."""
 
 LARGE_PX, SMALL_PX = 260, 170
+FLAT = 0.005
+"""Of its largest value: a series that changes by less is drawn as one that does not."""
 MOST_ROOM_PX = 130
 """Right of the curves, for their names."""
 
@@ -78,7 +80,15 @@ def small_figure(series: Series, run: RunDetail, palette: Palette) -> go.Figure:
     _draw(figure, series.points, points, palette.family(run.family))
     quantity = next((number.quantity for number in numbers if number is not None), "series")
     _lay_out(figure, palette, SMALL_PX, series.key, quantity)
+    _give_room(figure, [point.value for point in series.points if point.value is not None])
     return figure
+
+
+def _give_room(figure: go.Figure, values: Sequence[float]) -> None:
+    """A series that does not change lies in the middle of an axis that says so, and not on one of rounding errors."""
+    if values and max(values) - min(values) <= FLAT * abs(max(values)):
+        reach = 0.1 * abs(max(values)) or 1.0
+        figure.update_yaxes(range=[min(values) - reach, max(values) + reach], nticks=3)
 
 
 def _number(key: str, point: SeriesPoint, run: int, source: SourceKind, quantity: NumberQuantity) -> Number | None:
@@ -151,7 +161,7 @@ def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]]) -> Non
         text_trace(
             [point.step for point in lasts.values()],
             [point.value or 0.0 for point in lasts.values()],
-            [Point(name, [label(name)]) for name in lasts],
+            [Point(f"\u2002{name}", [label(name)]) for name in lasts],
             [colour for _, colour in ends.values()],
             textposition=["top right" if name == higher else "bottom right" for name in lasts],
         )

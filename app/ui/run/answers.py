@@ -39,7 +39,7 @@ def _side(told: PredictionView, answer: AnswerView, of: str, title: str, note: s
     parts: list[Any] = [html.H4(title), html.P(answer.text, className="run-said")]
     parts += [_bars(told.job, answer, of)] if answer.probabilities else []
     parts.append(html.P(_took(told.job, answer, of), className="quiet", **{"data-region": "evidence"}))
-    parts += [html.P(note, className="quiet")] if note else []
+    parts += [html.P(tr("Shown: {what}.", what=note), className="quiet")] if note else []
     return html.Div(parts, className=f"run-side run-side-{of}")
 
 

@@ -8,6 +8,7 @@ from dash import dcc, html
 from app.language import mark, tr
 from app.schemas import AttemptView, RunDetail
 from app.ui.elements import facts, moment, panel
+from app.ui.numbers import format_value
 from app.ui.run.copying import copy_button
 
 OUTCOMES = {
@@ -49,8 +50,20 @@ def _attempt(row: AttemptView) -> html.Tr:
 def _environment(run: RunDetail) -> list[Any]:
     if not run.environment:
         return []
-    known = {name.replace("_", " "): str(value) for name, value in run.environment.items() if value is not None}
+    known = {
+        name.removesuffix("_bytes").replace("_", " "): _told(name, value)
+        for name, value in run.environment.items()
+        if value is not None
+    }
     return [panel(tr("Environment"), facts(known))]
+
+
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    if name.endswith("_bytes") and isinstance(value, int):
+        return format_value(value, "bytes")
+    return str(value)
 
 
 def _specification(run: RunDetail) -> list[Any]:

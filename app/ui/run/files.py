@@ -143,6 +143,7 @@ def register() -> None:
     )(ask)
     callback(
         Output("run-merge-state", "children"),
+        Output("run-files", "children", allow_duplicate=True),
         Input("run-merge-yes", "n_clicks"),
         State("run-id", "data"),
         running=[(Output("run-merge-wait", "hidden"), False, True), (Output("run-merge", "disabled"), True, False)],
@@ -158,10 +159,12 @@ async def ask(asked: int | None, _no: int | None, _yes: int | None) -> Any:
 async def merge(clicks: int | None, run_id: int) -> Any:
     """Merge, and say what it did; a refusal in the API's own words, with the button still there."""
     if not clicks:
-        return no_update
+        return no_update, no_update
+    api = client()
     try:
-        done = await client().merge(run_id)
+        done = await api.merge(run_id)
+        run = await api.run(run_id)
     except ApiProblem as problem:
         again = html.Button(tr("Try again"), id="run-merge", className="button button-plain", type="button")
-        return [html.Div(problem.detail, className="note note-bad", role="alert"), again]
-    return merged_words(run_id, done.artifacts)
+        return [html.Div(problem.detail, className="note note-bad", role="alert"), again], no_update
+    return merged_words(run_id, done.artifacts), files_panel(run)

@@ -5,7 +5,7 @@ from typing import Any
 from dash import html
 
 from app.language import tr
-from app.schemas import EstimateView, MeasurementView, MetricCard, Number, RunDetail
+from app.schemas import EstimateView, MeasurementView, MetricCard, Number, NumberQuantity, RunDetail
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
 from app.ui.numbers import by_formula, show
@@ -29,7 +29,7 @@ def measured_panel(
     rows += _validation_row(run) + _seconds_row(run, estimate)
     if not rows:
         return panel(tr("Measured"), html.P(tr("Nothing yet."), className="quiet"))
-    titles = (tr("Figure"), tr("Measured"), tr("Predicted"), "")
+    titles = (tr("Figure"), tr("Measured"), *([tr("Predicted")] if estimate else []))
     head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
     table = html.Table([head, html.Tbody(rows)], className="plain run-measured", **{"data-region": "evidence"})
     return panel(tr("Measured"), [html.Div(table, className="table-scroll", tabIndex="0"), *_how(estimate)])
@@ -45,23 +45,16 @@ def _how(estimate: EstimateView | None) -> list[Any]:
 def _validation_row(run: RunDetail) -> list[html.Tr]:
     if run.validation_score is None:
         return []
-    score = _measured(run, "validation_score", run.validation_score)
-    return [html.Tr([html.Td(tr("Validation score")), html.Td(show(score), className="number"), html.Td(), html.Td()])]
+    score = _measured(run, "validation_score", run.validation_score, run.score_quantity)
+    return [html.Tr([html.Td(tr("Validation score")), html.Td(show(score), className="number")])]
 
 
 def _seconds_row(run: RunDetail, estimate: EstimateView | None) -> list[html.Tr]:
     if run.train_seconds is None:
         return []
-    number = Number(
-        value=run.train_seconds,
-        quantity="seconds",
-        statistic="value",
-        metric="train_seconds",
-        source=run.source,
-        run_ids=[run.id],
-    )
-    predicted = _predicted(run, "train_seconds", estimate.train_seconds if estimate else None, "seconds")
-    return [html.Tr([html.Td(tr("Training time")), html.Td(show(number), className="number"), predicted, html.Td()])]
+    number = _measured(run, "train_seconds", run.train_seconds, "seconds")
+    predicted = _predicted(run, "train_seconds", estimate.train_seconds, "seconds") if estimate else None
+    return [html.Tr([html.Td(tr("Training time")), html.Td(show(number), className="number"), predicted])]
 
 
 def _measurement_row(
@@ -72,29 +65,22 @@ def _measurement_row(
         card.title if card else found.metric, title=card.how if card else None, **{"data-label": found.metric}
     )
     if found.value is None or card is None:
-        missing = html.Td(str(found.detail.get("missing", "")), className="quiet", colSpan=2)
-        return html.Tr([title, html.Td("–", className="number"), missing])
-    unit = "" if found.metric == QUALITY else card.unit
+        why = html.Span(str(found.detail.get("missing", "")), className="quiet", **{"data-id": found.metric})
+        return html.Tr([title, html.Td(["– ", why], colSpan=2)])
+    quantity = run.score_quantity if found.metric == QUALITY else card.quantity
+    number = _measured(run, found.metric, found.value, quantity)
     figure = PREDICTED.get(found.metric)
     told = getattr(estimate, figure) if figure and estimate else None
-    predicted = _predicted(run, found.metric, told, card.quantity)
-    number = _measured(run, found.metric, found.value, None if found.metric == QUALITY else card)
-    return html.Tr([title, html.Td(show(number), className="number"), predicted, html.Td(unit, className="quiet")])
+    predicted = _predicted(run, found.metric, told, card.quantity) if told is not None else None
+    return html.Tr([title, html.Td(show(number), className="number"), predicted])
 
 
-def _measured(run: RunDetail, metric: str, value: float, card: MetricCard | None = None) -> Number:
-    return Number(
-        value=value,
-        quantity=run.score_quantity if card is None else card.quantity,
-        statistic="value",
-        metric=metric,
-        source=run.source,
-        run_ids=[run.id],
-    )
+def _measured(run: RunDetail, metric: str, value: float, quantity: NumberQuantity) -> Number:
+    return Number(value=value, quantity=quantity, statistic="value", metric=metric, source=run.source, run_ids=[run.id])
 
 
-def _predicted(run: RunDetail, metric: str, value: float | None, quantity: str) -> html.Td:
+def _predicted(run: RunDetail, metric: str, value: float | None, quantity: str) -> html.Td | None:
     if value is None:
-        return html.Td("–", className="number quiet")
+        return None
     number = by_formula(value, quantity, f"predicted_{metric}(run {run.id})", exact=metric in EXACT)
     return html.Td(show(number.model_copy(update={"metric": metric})), className="number")
