@@ -16,6 +16,7 @@ from app.schemas import (
     BaseModelCard,
     CommentView,
     Comparison,
+    Curves,
     CustomScenario,
     CustomScenarioRequest,
     DatasetPreview,
@@ -24,6 +25,7 @@ from app.schemas import (
     Environments,
     EstimateRequest,
     EstimateView,
+    ExamplesView,
     ExtensionView,
     GivenPoints,
     ImportReport,
@@ -323,9 +325,23 @@ class AtlasClient:
         parameters = {"key": key, "after": after, "max_points": max_points}
         return await self._get(f"/runs/{run_id}/series", Series, parameters)
 
-    async def log(self, run_id: int, after: int = 0) -> Page[LogLine]:
-        """Log lines of a run after line `after`."""
-        return await self._get(f"/runs/{run_id}/log", Page[LogLine], {"after": after})
+    async def curves(self, run_id: int, max_points: int = 320) -> Curves:
+        """Every series of a run, thinned on the server, and full fine-tuning's loss beside its own."""
+        return await self._get(f"/runs/{run_id}/curves", Curves, {"max_points": max_points})
+
+    async def log(
+        self, run_id: int, after: int = 0, before: int | None = None, query: str | None = None
+    ) -> Page[LogLine]:
+        """Log lines of a run after line `after`, or the last ones before line `before`; those that contain `query`."""
+        return await self._get(f"/runs/{run_id}/log", Page[LogLine], {"after": after, "before": before, "q": query})
+
+    async def run_estimate(self, run_id: int) -> EstimateView:
+        """What the cost model says of a run that has begun."""
+        return await self._get(f"/runs/{run_id}/estimate", EstimateView)
+
+    async def examples(self, run_id: int) -> ExamplesView:
+        """What a question to a run's model consists of, with some items of the test split."""
+        return await self._get(f"/runs/{run_id}/examples", ExamplesView)
 
     async def predictions(self, run_id: int) -> PredictionsView:
         """The test split item by item."""

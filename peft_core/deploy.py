@@ -7,6 +7,7 @@ peft library is a folder that `peft.PeftModel.from_pretrained` loads; ours are d
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from peft_core.method import Method, build_method
 from peft_core.run_state import load_base
 from peft_core.spec import RunSpec
 from peft_core.task import Task, task_kind
-from peft_core.training import Loop, answer_all
+from peft_core.training import Loop, answer_all, probabilities_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -115,6 +116,17 @@ def answers(model: "nn.Module", spec: RunSpec, method: Method, rows: Sequence[Ro
     kind, items = as_items(spec, rows)
     loop = Loop(method, kind, pick_device(), spec.precision or "fp32", _tokenizer(spec.base_model).pad_token_id or 0)
     return [kind.show(answer, spec.task) for answer in answer_all(model, loop, items)]
+
+
+def probabilities(model: "nn.Module", spec: RunSpec, method: Method, row: Row) -> dict[str, float] | None:
+    """What a model gives to each class or choice of the run's task, the largest first; None where it has none."""
+    kind, items = as_items(spec, [row])
+    loop = Loop(method, kind, pick_device(), spec.precision or "fp32", _tokenizer(spec.base_model).pad_token_id or 0)
+    shares = probabilities_of(model, loop, items[0])
+    if shares is None or not all(map(isfinite, shares)):
+        return None
+    named = dict(zip(kind.options(spec.task), shares, strict=True))
+    return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
 def as_items(spec: RunSpec, rows: Sequence[Row], *, labelled: bool = False) -> tuple[type[Task], list[Item]]:

@@ -16,6 +16,7 @@ from peft_core.checkpoint import (
     trained_tensors,
 )
 from peft_core.data import Item, training_batches
+from peft_core.device import peak_bytes
 from peft_core.errors import RunPaused
 from peft_core.run_state import RunInProgress
 from peft_core.spec import Log, OnEvent, Pause, Point, Progress, Resumed, RunSpec
@@ -96,6 +97,8 @@ def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:
 def _tell(state: RunInProgress, step: Step, total_steps: int, on_event: OnEvent) -> None:
     state.steps.append(step)
     _tell_step(step, on_event)
+    # Behind the step's own clock: reading it takes no time from what is measured.
+    on_event(Point(key="peak_memory_bytes", step=step.step, value=peak_bytes(state.loop.device)))
     on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from peft_core.analysis.cost_model.memory import size
 from peft_core.data import Item, Row, read_splits
-from peft_core.deploy import Served, answers, as_items, read_run
+from peft_core.deploy import Served, answers, as_items, probabilities, read_run
 from peft_core.device import memory_bytes, pick_device, synchronize
 from peft_core.errors import NotOffered
 from peft_core.method import Method, build_method
@@ -31,10 +31,12 @@ NOTHING_LEARNED = (
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, and the seconds it took; None where nothing was computed for it."""
+    """An answer, and the seconds it took; None where nothing was computed for it. probabilities: of each class or
+    choice, where the answer is one of them and was computed."""
 
     text: str
     seconds: float | None
+    probabilities: dict[str, float] | None = None
 
 
 class SideBySide:
@@ -90,7 +92,9 @@ def _timed(model: "nn.Module", spec: RunSpec, method: Method, row: Row) -> Answe
     started = time.perf_counter()
     text = str(storable(answers(model, spec, method, [row])[0]))
     synchronize(pick_device())
-    return Answer(text, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    # Asked again, so that the answer takes the time that an answer takes.
+    return Answer(text, seconds, probabilities(model, spec, method, row))
 
 
 def _load_untuned(spec: RunSpec, untuned: Method) -> "nn.Module":

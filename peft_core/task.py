@@ -197,6 +197,16 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def probabilities(cls, model: "nn.Module", batch: Batch) -> list[list[float]] | None:
+        """What the model gives to each class or choice, for each item; None for kinds that answer otherwise."""
+        return None
+
+    @classmethod
+    def options(cls, spec: TaskSpec) -> tuple[str, ...]:
+        """What `probabilities` are of, in their order."""
+        return spec.labels
+
+    @classmethod
     def read_answers(cls, items: Sequence[Item], answers: Sequence[Any]) -> list[Any]:
         """The model's answers to `items` in the dataset's own terms (tokens as text), as they are scored and shown."""
         return list(answers)

@@ -162,6 +162,18 @@ def answer_all(model: "nn.Module", loop: Loop, items: Sequence[Item]) -> list[An
     return [answered[item.index] for item in items]
 
 
+def probabilities_of(model: "nn.Module", loop: Loop, item: Item) -> list[float] | None:
+    """What the model gives to each class or choice of an item; None for a kind of task that has none."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        batch = to_device(loop.task.collate([item], loop.pad_token_id), loop.device)
+        with autocast(loop.device, loop.precision):
+            found = loop.task.probabilities(model, batch)
+    return None if found is None else found[0]
+
+
 def to_device(batch: "dict[str, torch.Tensor]", device: "torch.device") -> "dict[str, torch.Tensor]":
     """The batch on the run's device."""
     return {name: tensor.to(device) for name, tensor in batch.items()}

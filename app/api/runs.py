@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.context import Here, RowId
 from app.schemas import (
     ArtifactView,
+    Curves,
     DiagnosisView,
+    EstimateView,
+    ExamplesView,
     GivenPoints,
     LogLine,
     MergedView,
@@ -27,7 +30,7 @@ from app.schemas import (
     Series,
     SpectrumView,
 )
-from app.services import diagnoses, jobs, runs, spectra, try_out
+from app.services import diagnoses, jobs, predicted, run_curves, run_files, run_log, runs, spectra, try_out
 from app.services.imports import elsewhere
 from app.services.run_events import News, read_cursor, read_news
 from app.services.runs import RunFilter
@@ -85,7 +88,15 @@ def read_series(
     max_points: Annotated[int, Query(ge=2, le=5_000)] = 320,
 ) -> Series:
     """A series of the run, thinned on the server."""
-    return runs.read_series(here.engine, here.caller, run_id, key, after=after, max_points=max_points)
+    return run_curves.read_series(here.engine, here.caller, run_id, key, after=after, max_points=max_points)
+
+
+@router.get("/{run_id}/curves")
+def read_curves(
+    here: Here, run_id: RowId, max_points: Annotated[int, Query(ge=2, le=run_curves.MOST_POINTS)] = 320
+) -> Curves:
+    """Every series of the run, thinned on the server, and the training loss of full fine-tuning beside its own."""
+    return run_curves.read_curves(here.engine, here.caller, run_id, max_points=max_points)
 
 
 @router.post("/{run_id}/points")
@@ -95,9 +106,23 @@ def add_points(here: Here, run_id: RowId, points: GivenPoints) -> PointsWritten:
 
 
 @router.get("/{run_id}/log")
-def read_log(here: Here, run_id: RowId, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0) -> Page[LogLine]:
-    """The run's log after line `after`."""
-    return runs.read_log(here.engine, here.caller, run_id, after=after)
+def read_log(
+    here: Here,
+    run_id: RowId,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+) -> Page[LogLine]:
+    """500 lines of the run's log, the oldest first: those after line `after`, or the last ones before line `before`;
+    of all that contain `q`. next_cursor is the line to go on from in the same direction."""
+    return run_log.read_log(here.engine, here.caller, run_id, after=after, before=before, query=q)
+
+
+@router.get("/{run_id}/log.txt", response_class=StreamingResponse)
+def download_log(here: Here, run_id: RowId) -> StreamingResponse:
+    """The whole log as a text file, each line with its time in UTC."""
+    lines = run_log.whole_log(here.engine, here.caller, run_id)
+    return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers=_named(f"run-{run_id}.log"))
 
 
 async def first_news(here: Here, run_id: RowId, last_event_id: LastEventId = None) -> News:
@@ -156,12 +181,24 @@ def read_spectrum(
     return spectra.read_spectrum(here.engine, here.caller, here.settings.store_folder, run_id, layer=layer)
 
 
+@router.get("/{run_id}/estimate")
+def read_estimate(here: Here, run_id: RowId) -> EstimateView:
+    """What the cost model says of the run, to be read beside what it measured."""
+    return predicted.read_estimate(here.engine, here.caller, run_id)
+
+
+@router.get("/{run_id}/examples")
+def read_examples(here: Here, run_id: RowId) -> ExamplesView:
+    """What a question to the run's model consists of, and some items of the test split to ask."""
+    return try_out.read_examples(here.engine, here.caller, run_id)
+
+
 @router.post("/{run_id}/predict")
 async def predict(here: Here, run_id: RowId, request: PredictRequest) -> PredictionView:
     """What the run's model answers, beside its base. A worker answers within 30 s, also while it trains; a cost probe
     is waited for, a minute at most."""
     job = await run_in_threadpool(try_out.ask_for_answers, here.engine, here.caller, run_id, request)
-    return try_out.as_answers(run_id, request, await jobs.answer(here.engine, here.caller, job))
+    return try_out.as_answers(run_id, job, request, await jobs.answer(here.engine, here.caller, job))
 
 
 @router.post("/{run_id}/merge")
@@ -177,7 +214,15 @@ async def merge(here: Here, run_id: RowId) -> MergedView:
 @router.get("/{run_id}/artifacts")
 def list_artifacts(here: Here, run_id: RowId) -> Page[ArtifactView]:
     """The files the run left."""
-    return Page(items=runs.run_detail(here.engine, here.caller, run_id).artifacts)
+    return Page(items=runs.run_files(here.engine, here.caller, run_id))
+
+
+@router.get("/{run_id}/artifacts.zip", response_class=StreamingResponse)
+def download_all(here: Here, run_id: RowId) -> StreamingResponse:
+    """All files of the run in one archive, made while it is sent."""
+    files = run_files.files_to_send(here.engine, here.caller, here.settings.store_folder, run_id)
+    archive = run_files.zipped(files)
+    return StreamingResponse(archive, media_type="application/zip", headers=_named(f"run-{run_id}.zip"))
 
 
 @router.get("/{run_id}/artifacts/{artifact_id}")
@@ -186,3 +231,7 @@ def download_artifact(here: Here, run_id: RowId, artifact_id: RowId) -> FileResp
     artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)
     path = stored_file(here.settings.store_folder, artifact)
     return FileResponse(path, filename=artifact.path.rsplit("/", 1)[-1], media_type="application/octet-stream")
+
+
+def _named(file: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{file}"'}

@@ -75,7 +75,17 @@ from app.schemas.imports import (
     RunsElsewhere,
     StudyOrigin,
 )
-from app.schemas.jobs import AnsweredView, AnswerView, Asked, JobKind, MergedView, PredictionView, PredictRequest
+from app.schemas.jobs import (
+    AnsweredView,
+    AnswerView,
+    Asked,
+    ExamplesView,
+    ExampleView,
+    JobKind,
+    MergedView,
+    PredictionView,
+    PredictRequest,
+)
 from app.schemas.lookups import (
     Architecture,
     Device,
@@ -107,7 +117,9 @@ from app.schemas.reviews import (
 from app.schemas.runs import (
     ArtifactView,
     AttemptView,
+    Curves,
     DiagnosisView,
+    FullCurve,
     LayerSpectrum,
     LogLine,
     MeasurementView,
@@ -230,6 +242,7 @@ __all__ = [
     "ConfigurationView",
     "CostFigure",
     "CriticalDifference",
+    "Curves",
     "CustomScenario",
     "CustomScenarioRequest",
     "DatasetColumn",
@@ -245,8 +258,11 @@ __all__ = [
     "Environments",
     "EstimateRequest",
     "EstimateView",
+    "ExampleView",
+    "ExamplesView",
     "ExtensionView",
     "FieldProblem",
+    "FullCurve",
     "GainCell",
     "GivenPoint",
     "GivenPoints",

@@ -26,10 +26,12 @@ class PredictRequest(Document):
 
 
 class AnswerView(Document):
-    """An answer, and the seconds it took; None where nothing was computed for it."""
+    """An answer, and the seconds it took; None where nothing was computed for it. probabilities: of each class or
+    choice, the largest first; None for an answer that is no choice between them, or was not computed."""
 
     text: str
     seconds: float | None
+    probabilities: dict[str, float] | None = None
 
 
 class AnsweredView(Document):
@@ -44,12 +46,33 @@ class PredictionView(Document):
     """POST runs/{id}/predict. Each input is answered by itself, by the adapter beside the base (not merged)."""
 
     run_id: int
+    job: int
+    """The job that the worker did; what it answered is kept under this number for an hour."""
     answers: list[AnsweredView]
     base_is: str
     """What stands for the base: itself, or what answers without having learned."""
     worker: str
     waited_seconds: float
     """From the question to the moment a worker took it up."""
+
+
+class ExampleView(Document):
+    """An item of the test split, as a question, and its right answer."""
+
+    input: Asked
+    right: str
+
+
+class ExamplesView(Document):
+    """GET runs/{id}/examples: items that no run has trained on, one of each class first. missing: why there are none.
+    columns: what a question has beside its text."""
+
+    run_id: int
+    pair: bool
+    choices: list[str]
+    """The names of the choices, none where the task has none."""
+    missing: str | None
+    examples: list[ExampleView]
 
 
 class MergedView(Document):

@@ -87,6 +87,12 @@ class RunDetail(RunView):
     attempts: list[AttemptView]
     series: list[str]
     """The keys for GET runs/{id}/series."""
+    runs_before: int | None = None
+    """While it is queued: the runs that a single worker would claim before it."""
+    full_run: int | None = None
+    """The reporting run of full fine-tuning in its study with the same seed; None where it is that or there is none."""
+    last_line: int = 0
+    """The id of its newest log line, 0 where it has none."""
 
 
 class SeriesPoint(Document):
@@ -107,6 +113,24 @@ class Series(Document):
     points: list[SeriesPoint]
     total: int
     """Points stored; fewer are returned where `max_points` asked for fewer."""
+
+
+class FullCurve(Document):
+    """The training loss of full fine-tuning, to be drawn beside a run's own."""
+
+    run_id: int
+    label: str
+    source: SourceKind
+    series: Series
+
+
+class Curves(Document):
+    """GET runs/{id}/curves: everything that the run draws, each series thinned on the server."""
+
+    run_id: int
+    source: SourceKind
+    series: list[Series]
+    full: FullCurve | None
 
 
 class PredictionsView(Document):

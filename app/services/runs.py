@@ -1,11 +1,9 @@
 """Reading runs, and asking for one to be cancelled or tried again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session, defer, joinedload
 
@@ -24,24 +22,21 @@ from app.errors import Conflict, Invalid, NotFound
 from app.schemas import (
     ArtifactView,
     AttemptView,
-    LogLine,
     MeasurementView,
     Page,
     PredictionsView,
     RunDetail,
     RunView,
-    Series,
-    SeriesPoint,
     SourceKind,
 )
 from app.services.callers import Caller
 from app.services.chosen_rates import choose_learning_rate, in_place_of
+from app.services.queue_place import runs_before
 from app.services.scores import score_of
 from app.services.studies import cancel
 from peft_core.metric import metrics
 
 STALL_SECONDS = 600.0
-LOG_LINES_PER_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -184,7 +179,21 @@ def run_detail(engine: Engine, caller: Caller, run_id: int) -> RunDetail:
                     .order_by(SeriesPointRow.key)
                 )
             ),
+            runs_before=runs_before(session, run),
+            full_run=full_run_beside(session, run),
+            last_line=session.scalar(select(func.max(LogLineRow.id)).where(LogLineRow.run_id == run_id)) or 0,
         )
+
+
+def full_run_beside(session: Session, run: Run) -> int | None:
+    """The newest reporting run of full fine-tuning in a run's study with its seed, if it has begun; None for that run
+    itself, and for a cost probe, which trains otherwise."""
+    if run.purpose == "probe" or run.configuration.method == "full":
+        return None
+    wanted = select(Run.id).join(Configuration, Configuration.id == Run.configuration_id)
+    full = wanted.where(Run.study_id == run.study_id, Run.seed == run.seed, Run.purpose == "report")
+    full = full.where(Configuration.method == "full", Run.status.in_(("running", "succeeded")))
+    return session.scalar(full.order_by(Run.id.desc()).limit(1))
 
 
 def _measurements(session: Session, run_id: int) -> list[MeasurementView]:
@@ -200,13 +209,18 @@ def list_artifacts(session: Session, run_id: int) -> list[ArtifactView]:
     return [ArtifactView(id=row.id, path=row.path, size_bytes=row.size_bytes, sha256=row.sha256) for row in rows]
 
 
-def read_artifact(engine: Engine, caller: Caller, run_id: int, artifact_id: int) -> ArtifactView:
-    """One file of a run, or NotFound."""
+def run_files(engine: Engine, caller: Caller, run_id: int) -> list[ArtifactView]:
+    """The files of the caller's run, or NotFound."""
     with team_session(engine, caller.team_id) as session:
         read_run(session, run_id)
-        for artifact in list_artifacts(session, run_id):
-            if artifact.id == artifact_id:
-                return artifact
+        return list_artifacts(session, run_id)
+
+
+def read_artifact(engine: Engine, caller: Caller, run_id: int, artifact_id: int) -> ArtifactView:
+    """One file of a run, or NotFound."""
+    for artifact in run_files(engine, caller, run_id):
+        if artifact.id == artifact_id:
+            return artifact
     raise NotFound(f"Run {run_id} has no file {artifact_id}.")
 
 
@@ -224,36 +238,6 @@ def _attempts(session: Session, run_id: int) -> list[AttemptView]:
         )
         for row in rows
     ]
-
-
-def read_series(engine: Engine, caller: Caller, run_id: int, key: str, *, after: int, max_points: int) -> Series:
-    """A series from step `after` on, thinned to `max_points` points: every n-th, the first and the last among them."""
-    with team_session(engine, caller.team_id) as session:
-        read_run(session, run_id)
-        rows = session.execute(
-            select(SeriesPointRow.step, SeriesPointRow.value)
-            .where(SeriesPointRow.run_id == run_id, SeriesPointRow.key == key, SeriesPointRow.step > after)
-            .order_by(SeriesPointRow.step)
-        ).all()
-    points = [SeriesPoint(step=step, value=value) for step, value in rows]
-    return Series(key=key, points=_thinned(points, max_points), total=len(points))
-
-
-def _thinned(points: Sequence[SeriesPoint], most: int) -> list[SeriesPoint]:
-    if len(points) <= most:
-        return list(points)
-    chosen = np.unique(np.linspace(0, len(points) - 1, most).round().astype(int))
-    return [points[i] for i in chosen]
-
-
-def read_log(engine: Engine, caller: Caller, run_id: int, *, after: int) -> Page[LogLine]:
-    """The run's log lines after line `after`, the oldest first."""
-    with team_session(engine, caller.team_id) as session:
-        read_run(session, run_id)
-        query = select(LogLineRow).where(LogLineRow.run_id == run_id, LogLineRow.id > after).order_by(LogLineRow.id)
-        rows = list(session.scalars(query.limit(LOG_LINES_PER_PAGE + 1)))
-    lines = [LogLine(id=row.id, at=row.at, message=row.message) for row in rows[:LOG_LINES_PER_PAGE]]
-    return Page[LogLine](items=lines, next_cursor=str(lines[-1].id) if len(rows) > LOG_LINES_PER_PAGE else None)
 
 
 def read_predictions(engine: Engine, caller: Caller, run_id: int) -> PredictionsView:

@@ -1,26 +1,42 @@
 """Trying a run's model out: its answers beside its base's, and the model merged so that others can load it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.db.tables import Run
-from app.errors import Conflict, Invalid
-from app.schemas import AnsweredView, ArtifactView, Asked, MergedView, PredictionView, PredictRequest
+from app.errors import AtlasError, Conflict, Invalid
+from app.schemas import (
+    AnsweredView,
+    ArtifactView,
+    Asked,
+    ExamplesView,
+    ExampleView,
+    MergedView,
+    PredictionView,
+    PredictRequest,
+)
 from app.services import jobs, runs
 from app.services.callers import Caller
 from app.services.disk import check_room_for_model
 from app.services.jobs import Answered
 from app.settings import Settings
+from peft_core.data import Row, read_splits
 from peft_core.deploy import RUN
+from peft_core.errors import InvalidDataset
 from peft_core.method import method_class
 from peft_core.model_shape import read_model_shape
 from peft_core.run_state import ADAPTER
-from peft_core.spec import Columns
+from peft_core.spec import Columns, TaskSpec
+from peft_core.task import task_kind
 
 MERGED = "merged/"
+MOST_EXAMPLES = 6
+LONGEST_EXAMPLE = 1_000
+"""Characters of an item that is offered to ask: longer ones are no examples."""
 
 
 def ask_for_answers(engine: Engine, caller: Caller, run_id: int, request: PredictRequest) -> int:
@@ -35,16 +51,60 @@ def ask_for_answers(engine: Engine, caller: Caller, run_id: int, request: Predic
     return jobs.ask(engine, caller, run_id, "predict", request.model_dump(mode="json"))
 
 
-def as_answers(run_id: int, request: PredictRequest, answered: Answered) -> PredictionView:
+def as_answers(run_id: int, job: int, request: PredictRequest, answered: Answered) -> PredictionView:
     """What the worker told, beside what was asked."""
     told = zip(request.inputs, answered.result["answers"], strict=True)
     return PredictionView(
         run_id=run_id,
+        job=job,
         answers=[AnsweredView(input=asked, **answer) for asked, answer in told],
         base_is=answered.result["base_is"],
         worker=answered.worker,
         waited_seconds=answered.waited_seconds,
     )
+
+
+def read_examples(engine: Engine, caller: Caller, run_id: int) -> ExamplesView:
+    """Items of the test split as questions. Raises NotFound; `missing` says why a run cannot be asked."""
+    with team_session(engine, caller.team_id) as session:
+        run = runs.read_run(session, run_id)
+        columns = Columns.model_validate({name: run.study.task.get(name) for name in Columns.model_fields})
+        try:
+            _refuse_without_model(run, runs.list_artifacts(session, run_id))
+        except AtlasError as refusal:
+            return _examples(run_id, columns, refusal.detail, ())
+        task = TaskSpec.model_validate(run.study.task)
+    return _examples(run_id, columns, None, _test_items(task.model_dump_json()))
+
+
+def _examples(run_id: int, columns: Columns, missing: str | None, examples: Sequence[ExampleView]) -> ExamplesView:
+    pair, choices = columns.pair is not None, list(columns.choices)
+    return ExamplesView(run_id=run_id, pair=pair, choices=choices, missing=missing, examples=list(examples))
+
+
+@lru_cache(maxsize=16)
+def _test_items(task: str) -> tuple[ExampleView, ...]:
+    """Of the task that this JSON describes: one item of each class first. None where its files are gone or changed."""
+    spec = TaskSpec.model_validate_json(task)
+    try:
+        rows = read_splits(spec, task_kind(spec.kind)).test
+    except (InvalidDataset, OSError):
+        return ()
+    return tuple(_as_example(row, spec) for row in _telling(rows))
+
+
+def _telling(rows: Sequence[Row]) -> list[Row]:
+    """A few short rows, the first of each class before the others."""
+    short = [row for row in rows if sum(map(len, (row.text, *row.words, row.pair, *row.choices))) <= LONGEST_EXAMPLE]
+    seen: set[str] = set()
+    firsts = [row for row in short if not (row.label in seen or seen.add(row.label))]  # type: ignore[func-returns-value]
+    others = [row for row in short if row not in firsts]
+    return [*firsts, *others][:MOST_EXAMPLES]
+
+
+def _as_example(row: Row, spec: TaskSpec) -> ExampleView:
+    asked = Asked(text=row.text or " ".join(row.words), pair=row.pair or None, choices=list(row.choices))
+    return ExampleView(input=asked, right=spec.choices[int(row.label)] if spec.choices else row.label)
 
 
 def ask_for_merging(engine: Engine, settings: Settings, caller: Caller, run_id: int) -> int | None:

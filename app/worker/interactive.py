@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -204,7 +204,7 @@ def _predict(warm: _Warm, folder: Path, request: dict[str, Any]) -> dict[str, An
 
 
 def _as_document(answer: "Answer") -> dict[str, Any]:
-    return {"text": answer.text, "seconds": answer.seconds}
+    return asdict(answer)
 
 
 def _merge(_warm: _Warm, folder: Path, _request: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Classification(SequenceTask):
         return predicted
 
     @classmethod
+    def probabilities(cls, model: "nn.Module", batch: Batch) -> list[list[float]] | None:
+        shares: list[list[float]] = cls.logits(model, batch).softmax(dim=-1).tolist()
+        return shares
+
+    @classmethod
     def untuned_answers(cls, train: Sequence[Item], items: Sequence[Item]) -> list[Any] | None:
         """The majority class of the training items; the lowest index wins a tie."""
         counts = Counter(item.target for item in train)

@@ -115,6 +115,15 @@ class MultipleChoice(Task):
         return predicted
 
     @classmethod
+    def probabilities(cls, model: "nn.Module", batch: Batch) -> list[list[float]] | None:
+        shares: list[list[float]] = cls.logits(model, batch).softmax(dim=-1).tolist()
+        return shares
+
+    @classmethod
+    def options(cls, spec: TaskSpec) -> tuple[str, ...]:
+        return spec.choices
+
+    @classmethod
     def untuned_answers(cls, train: Sequence[Item], items: Sequence[Item]) -> list[Any] | None:
         """The place that is most often right in the training split; the first of equal ones."""
         counts = Counter(item.target.right for item in train)

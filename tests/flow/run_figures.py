@@ -10,7 +10,9 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import ArtifactRow, Run, SeriesPointRow
+from app.db.tables import ArtifactRow, Job, Run, SeriesPointRow, Study
+from app.services.callers import LOCAL
+from app.services.predicted import read_estimate
 from peft_core.method import methods
 
 Given = Mapping[str, str]
@@ -90,12 +92,71 @@ def _usual_rates(given: Given) -> list[float]:
     return [card.small, card.encoder, card.llm]
 
 
+def _bytes(session: Session, given: Given, folder: str = "") -> float:
+    wanted = select(func.sum(ArtifactRow.size_bytes)).where(ArtifactRow.run_id == int(given["run"]))
+    return float(session.scalar(wanted.where(ArtifactRow.path.startswith(folder))) or 0)
+
+
+def _runs_before(session: Session, given: Given) -> float:
+    """How many a worker takes first, taken one after the other: the study that waited longest, its next run."""
+    waiting: dict[int, list[int]] = {}
+    for run in session.scalars(select(Run).where(Run.status == "queued").order_by(Run.position, Run.id)):
+        waiting.setdefault(run.study_id, []).append(run.id)
+    studies = {study: session.get_one(Study, study) for study in waiting}
+    turn = {key: (study.claimed_at.timestamp() if study.claimed_at else 0.0, key) for key, study in studies.items()}
+    for before in range(sum(map(len, waiting.values()))):
+        following = min((key for key in waiting if waiting[key]), key=lambda key: (-studies[key].priority, turn[key]))
+        if waiting[following].pop(0) == int(given["run"]):
+            return float(before)
+        turn[following] = (1e12 + before, following)
+    raise KeyError(f"run {given['run']} does not wait")
+
+
+PREDICTED = {
+    "predicted_trainable_parameters": "trainable_parameters",
+    "predicted_storage_bytes": "storage_bytes",
+    "predicted_peak_memory": "peak_memory_bytes",
+    "predicted_load_peak_memory": "load_peak_memory_bytes",
+    "predicted_train_seconds": "train_seconds",
+}
+
+
+def _predicted(session: Session, name: str, given: Given) -> float:
+    engine = session.get_bind()
+    return float(getattr(read_estimate(engine, LOCAL, int(given["run"])), PREDICTED[name]))  # type: ignore[arg-type]
+
+
+def _answer(session: Session, given: Given) -> dict[str, Any]:
+    """The one answer that a job gave, of the run's model or of its base."""
+    job = session.get_one(Job, int(given["job"]))
+    assert job.result is not None
+    found: dict[str, Any] = job.result["answers"][0][given["of"]]
+    return found
+
+
+def _waited(session: Session, given: Given) -> float:
+    job = session.get_one(Job, int(given["job"]))
+    assert job.started_at is not None
+    return (job.started_at - job.created_at).total_seconds()
+
+
+OF_A_JOB: dict[str, Callable[[Session, Given], float]] = {
+    "answer_seconds": lambda session, given: float(_answer(session, given)["seconds"]),
+    "answer_probability": lambda session, given: list(_answer(session, given)["probabilities"].values())[
+        int(given["place"])
+    ],
+    "waited_seconds": _waited,
+}
+
 OF_A_RUN: dict[str, Callable[[Session, Given], set[float]]] = {
     "energy_level": lambda session, given: {0.90, 0.99},
     "batch_size": lambda session, given: {_budget(session, given, "batch_size")},
     "max_length": lambda session, given: {_budget(session, given, "max_length")},
     "steps_taken": lambda session, given: {_steps_taken(session, given)},
     "lowest_usual_rate": lambda session, given: {min(_usual_rates(given))},
+    "bytes_of_files": lambda session, given: {_bytes(session, given)},
+    "merged_bytes": lambda session, given: {_bytes(session, given, "merged/")},
+    "runs_before": lambda session, given: {_runs_before(session, given)},
     "highest_usual_rate": lambda session, given: {max(_usual_rates(given))},
 }
 
@@ -106,4 +167,8 @@ def run_figure(session: Session, name: str, given: Given, store: Path | None) ->
         return {OF_A_LAYER[name](_spectrum(session, given, store)["layers"][given["layer"]], given)}
     if name in OF_ALL_LAYERS:
         return {OF_ALL_LAYERS[name](_spectrum(session, given, store))}
+    if name in PREDICTED:
+        return {_predicted(session, name, given)}
+    if name in OF_A_JOB:
+        return {OF_A_JOB[name](session, given)}
     return OF_A_RUN[name](session, given)

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.language import tr
 from app.schemas import LayerSpectrum, Number, NumberQuantity
 from app.ui.charts.points import Point, entry
 from app.ui.numbers import by_formula, format_number
@@ -55,7 +56,7 @@ def _drawn_ranks(layer: LayerSpectrum) -> list[int]:
 def _direction(layer: LayerSpectrum, rank: int, run_id: int) -> Point:
     """What the hover says of one direction."""
     value = spectrum_number(layer.singular_values[rank - 1], "series", "singular_value", run_id, layer.layer, rank=rank)
-    words = f"direction {rank}<br>singular value <b>{format_number(value)}</b>"
+    words = tr("direction {rank}<br>singular value <b>{value}</b>", rank=rank, value=format_number(value))
     return Point(words, [{"id": str(rank)}, entry(value)])
 
 
@@ -68,7 +69,12 @@ def _kept(layer: LayerSpectrum, rank: int, run_id: int) -> Point:
             (layer.approximation_error, "approximation_error"),
         )
     )
-    words = f"rank {rank}<br><b>{format_number(held)}</b> of the energy<br>{format_number(left)} relative error"
+    words = tr(
+        "rank {rank}<br><b>{held}</b> of the energy<br>{left} relative error",
+        rank=rank,
+        held=format_number(held),
+        left=format_number(left),
+    )
     return Point(words, [{"id": str(rank)}, entry(held), entry(left)])
 
 
@@ -110,7 +116,8 @@ def _free_side(layer: LayerSpectrum) -> str:
 def _mark(layer: LayerSpectrum, level: float, rank: int, run_id: int) -> Point:
     share = energy_level(level)
     held_by = spectrum_number(rank, "count", "rank_for_energy", run_id, layer.layer, level=level)
-    return Point(f"{format_number(share)} at rank {format_number(held_by)}", [entry(share), entry(held_by)])
+    words = tr("{share} at rank {rank}", share=format_number(share), rank=format_number(held_by))
+    return Point(words, [entry(share), entry(held_by)])
 
 
 def _lay_out(figure: go.Figure, last: int, palette: Palette) -> None:
@@ -124,15 +131,15 @@ def _lay_out(figure: go.Figure, last: int, palette: Palette) -> None:
         font={"family": palette.font, "size": 11, "color": palette.ink_2},
     )
     for domain, title in (
-        ("y domain", "Singular value"),
-        ("y2 domain", "Energy held (line), error left (dots)"),
+        ("y domain", tr("Singular value")),
+        ("y2 domain", tr("Cumulative energy held (line), approximation error left (dots)")),
     ):
         figure.add_annotation(
             text=title, xref="paper", yref=domain, x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False
         )
     ticks = [2**power for power in range(last.bit_length())]
     figure.update_xaxes(type="log", tickvals=ticks, showgrid=False, zeroline=False, linecolor=palette.strong)
-    below = {"text": "directions, the strongest first", "standoff": 8, "font": {"size": 11}}
+    below = {"text": tr("directions, the strongest first"), "standoff": 8, "font": {"size": 11}}
     figure.update_xaxes(title=below, row=2)
     figure.update_yaxes(gridcolor=palette.line, zeroline=False, tickfont={"size": 11})
     figure.update_yaxes(type="log", dtick=1, tickformat="~g", row=1)

@@ -1,100 +1,176 @@
-"""Run: how far it is, its curves, what went wrong, what it changed and measured, and its log."""
+"""Run: how far it is, its curves, what went wrong, what it changed and measured, its model to try, and its log."""
 
-import json
+import asyncio
 from typing import Any
 
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
-from app.client import ApiProblem
-from app.schemas import LogLine, RunDetail, Series
-from app.ui.charts.curves import TITLES, curve, point_source
-from app.ui.elements import facts, page_head, panel, progress_bar, progress_words, status_tag
-from app.ui.numbers import format_value
-from app.ui.run.diagnosis import diagnosis_panel
-from app.ui.run.measured import measured_panel
+from app.client import ApiProblem, AtlasClient
+from app.language import filled, tr
+from app.schemas import ExamplesView, LogLine, Page, RunView
+from app.ui import live
+from app.ui.elements import panel
+from app.ui.run import against, copying, curves, files, log, try_it
+from app.ui.run.curves import change_curves, curves_kind, curves_panels
+from app.ui.run.reading import RunReading, parts, read_run
 from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.session import client
 from app.ui.states import empty, error, loading
-from app.ui.theme import Palette, palette
+from app.ui.theme import palette
 
-register_page(__name__, path_template="/runs/<run_id>", name="Run", title="Run · PEFT Atlas")
+register_page(
+    __name__,
+    path_template="/runs/<run_id>",
+    name="Run",
+    title=lambda run_id="", **_: tr("Run {run} · PEFT Atlas", run=run_id),
+)
+copying.register()
+curves.register()
+log.register()
+files.register()
+against.register()
+try_it.register()
+live.follow("run", read=lambda api, what: read_run(api, int(what)), ended=lambda reading: not reading.live)
 
-REFRESH_MILLISECONDS = 1_500
-SERIES_ORDER = list(TITLES)
+PLACES = ("run-head", "run-progress", "run-diagnosis", "run-measured", "run-files", "run-merging", "run-conditions")
 
 
-def layout(run_id: str = "", **_query: str) -> Any:
-    """The frame; everything that changes comes with the ticks, which stop when the run has ended."""
-    if not run_id.isdigit():
-        return empty("No such run", "The address does not name a run.", [("Queue", "/runs")])
+async def layout(run_id: str = "", **query: str) -> Any:
+    """All that needs no figure at once; curves follow when the browser has said its colours. The address may say which
+    run this one is held against."""
+    if not (run_id.isascii() and run_id.isdigit() and len(run_id) < 19):
+        why = tr("The address does not name a run.")
+        return empty(tr("No such run"), why, [(tr("Queue"), "/runs"), (tr("Studies"), "/studies")])
+    api = client()
+    try:
+        reading = await read_run(api, int(run_id))
+        lines, siblings = await asyncio.gather(api.log(reading.run.id, before=log.NEWEST), _siblings(api, reading))
+        questions = await api.examples(reading.run.id)
+    except ApiProblem as problem:
+        return _unreadable(problem)
+    return _page(reading, lines, siblings, questions, query.get("against"))
+
+
+def _unreadable(problem: ApiProblem) -> Any:
+    if problem.status == 404:
+        return empty(tr("No such run"), problem.detail, [(tr("Queue"), "/runs"), (tr("Studies"), "/studies")])
+    return error(tr("The run could not be read"), problem.detail)
+
+
+async def _siblings(api: AtlasClient, reading: RunReading) -> list[RunView]:
+    runs = (await api.runs(study_id=reading.run.study_id, limit=against.MOST_CHOICES)).items
+    return [run for run in runs if run.id != reading.run.id]
+
+
+def _page(
+    reading: RunReading,
+    lines: Page[LogLine],
+    siblings: list[RunView],
+    questions: ExamplesView,
+    held_against: str | None,
+) -> html.Div:
+    run, shown = reading.run, parts(reading)
+    place = {name: html.Div(shown[name].children, id=name) for name in PLACES}
     return html.Div(
         [
-            dcc.Store(id="run-id", data=int(run_id)),
-            dcc.Interval(id="run-tick", interval=REFRESH_MILLISECONDS),
-            html.Div(loading(3), id="run-head"),
+            dcc.Store(id="run-id", data=run.id),
+            dcc.Store(id="run-shown", data={name: part.key for name, part in shown.items()}),
+            dcc.Store(id="run-curves-shown"),
+            dcc.Store(id="run-log-newest", data=run.last_line),
+            dcc.Store(id="run-against-asked"),
+            copying.listening(),
+            dcc.Store(id="run-ended", data=not reading.live),
+            live.following("run", str(run.id), reading),
+            place["run-head"],
             html.Div(id="run-asked", className="problem"),
+            place["run-progress"],
             html.Div(
                 [
                     html.Div(
-                        [html.Div(id="run-curves", className="run-column"), html.Div(id="run-spectrum")],
+                        [
+                            html.Div(_room_for_curves(), id="run-curves", className="run-column"),
+                            html.Div(_room_for_spectrum(reading), id="run-spectrum"),
+                        ],
                         className="run-column",
                     ),
                     html.Div(
                         [
-                            html.Div(id="run-diagnosis"),
-                            html.Div(id="run-measured"),
-                            panel("Log", html.Pre(id="run-log", className="log")),
-                            html.Div(id="run-spec"),
+                            place["run-diagnosis"],
+                            place["run-measured"],
+                            try_it.try_panel(questions, run.label),
+                            log.log_panel(run.id, lines),
+                            place["run-files"],
+                            place["run-merging"],
                         ],
                         className="run-column",
                     ),
                 ],
                 className="run-grid",
             ),
-        ]
+            against.against_panel(siblings, held_against),
+            place["run-conditions"],
+        ],
+        className="run-page",
     )
+
+
+def _room_for_curves() -> list[Any]:
+    """As high as the curves will be, so that nothing moves when they come."""
+    return [html.Section(loading(8), className="panel run-room")]
+
+
+def _room_for_spectrum(reading: RunReading) -> Any:
+    if reading.live:
+        words = tr("Comes when the run has ended: what of the model it changed, and in how many directions.")
+        return panel(tr("Update spectrum"), html.P(words, className="quiet"))
+    return html.Section(loading(8), className="panel")
 
 
 @callback(
-    Output("run-head", "children"),
-    Output("run-curves", "children"),
-    Output("run-diagnosis", "children"),
-    Output("run-measured", "children"),
-    Output("run-log", "children"),
-    Output("run-spec", "children"),
-    Output("run-tick", "disabled"),
-    Input("run-tick", "n_intervals"),
-    Input("scheme-now", "data"),
-    Input("run-asked", "children"),
+    *[Output(name, "children") for name in PLACES],
+    Output("run-shown", "data"),
+    Output("run-log-newest", "data"),
+    Output("run-ended", "data"),
+    Input("run-live", "data"),
+    State("run-shown", "data"),
     State("run-id", "data"),
-    # A tick while an answer is under way would make the browser drop that answer: on a busy machine, every one.
-    running=[(Output("run-tick", "max_intervals"), 0, -1)],
+    prevent_initial_call=True,
 )
-async def refresh(_ticks: int | None, scheme: str | None, _asked: Any, run_id: int) -> Any:
-    """The run as it is now."""
-    api = client()
+async def follow(_version: str, shown: dict[str, str], run_id: int) -> Any:
+    """What of the page has changed."""
     try:
-        run = await api.run(run_id)
-        series = [await api.series(run_id, key) for key in run.series]
-        found = await api.diagnosis(run_id)
-        lines = (await api.log(run_id)).items
-        metrics = {card.key: card for card in await api.metrics()}
+        reading: RunReading = await live.latest("run", str(run_id))
     except ApiProblem as problem:
-        shown = error("The run could not be read", problem.detail)
-        return shown, *[no_update] * 5, problem.status == 404
-    ended = run.status not in ("queued", "running")
-    return (
-        _head(run),
-        _curves(run, series, palette(scheme)),
-        diagnosis_panel(run, found),
-        measured_panel(run, metrics),
-        _log(lines),
-        _spec(run),
-        ended,
-    )
+        return [_unreadable(problem), *[no_update] * (len(PLACES) + 2)]
+    now = parts(reading)
+    changed = [now[name].children if now[name].key != shown.get(name) else no_update for name in PLACES]
+    return [*changed, {name: part.key for name, part in now.items()}, reading.run.last_line, not reading.live]
 
 
-@callback(Output("run-spectrum", "children"), Input("run-tick", "disabled"), State("run-id", "data"))
+@callback(
+    Output("run-curves", "children"),
+    Output("run-curves-shown", "data"),
+    Input("scheme-now", "data"),
+    Input("run-live", "data"),
+    State("run-curves-shown", "data"),
+    State("run-id", "data"),
+)
+async def draw_curves(scheme: str | None, _version: str | None, kind: str | None, run_id: int) -> Any:
+    """The curves, once the browser has said its colours; new points change them in place."""
+    if scheme is None:
+        return no_update, no_update
+    try:
+        reading: RunReading = await live.latest("run", str(run_id))
+    except ApiProblem as problem:
+        return error(tr("The curves could not be read"), problem.detail), "error"
+    new = curves_kind(reading.curves, palette(scheme))
+    if new == kind and reading.curves.series:
+        change_curves(reading.run, reading.curves, palette(scheme))
+        return no_update, no_update
+    return curves_panels(reading.run, reading.curves, palette(scheme)), new
+
+
+@callback(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))
 async def show_spectrum(ended: bool | None, run_id: int) -> Any:
     """What the run has changed, once it has ended."""
     if not ended:
@@ -102,7 +178,8 @@ async def show_spectrum(ended: bool | None, run_id: int) -> Any:
     try:
         return spectrum_panel(await client().spectrum(run_id))
     except ApiProblem as problem:
-        return panel("Update spectrum", html.P(problem.detail, className="quiet"))
+        words = html.P(problem.detail, className="quiet", **{"data-id": str(run_id)})
+        return panel(tr("Update spectrum"), words)
 
 
 @callback(
@@ -118,128 +195,12 @@ async def show_layer(layer: str | None, scheme: str | None, run_id: int) -> Any:
     try:
         found = await client().spectrum(run_id, layer)
     except ApiProblem as problem:
-        return error("The layer could not be read", problem.detail)
+        return error(tr("The layer could not be read"), problem.detail)
     return layer_shown(found.shown, palette(scheme), run_id) if found.shown else []
-
-
-def _head(run: RunDetail) -> list[Any]:
-    above = html.Div(
-        [
-            dcc.Link("Studies", href="/studies"),
-            " / ",
-            dcc.Link(run.study_name, href=f"/studies/{run.study_id}"),
-            f" / Run {run.id}",
-        ],
-        className="breadcrumb",
-    )
-    title = f"{run.label}, seed {run.seed}"
-    kind = {"tune": "tuning: validation only", "report": "reporting: test split", "probe": "cost probe, alone"}[
-        run.purpose
-    ]
-    answer = html.Span([status_tag(run.status), " ", html.Span(kind, className="tag tag-plain")], className="row-of")
-    parts: list[Any] = [page_head(title, answer, [_button(run)], above)]
-    if run.reason:
-        parts.append(
-            html.Div(
-                [html.B("Why: "), run.reason], className="note note-bad" if run.status == "failed" else "note note-warn"
-            )
-        )
-    return [*parts, _progress(run)]
-
-
-def _button(run: RunDetail) -> Any:
-    if run.status in ("queued", "running"):
-        words = "Stopping" if run.cancel_requested else "Cancel run"
-        return html.Button(words, id="run-act", className="button button-plain", disabled=run.cancel_requested)
-    if run.status in ("failed", "cancelled") and run.source == "measured":
-        return html.Button("Retry", id="run-act", className="button")
-    return html.Span(id="run-act")
-
-
-def _progress(run: RunDetail) -> html.Section:
-    if run.status == "queued":
-        waits = "for its learning rate, which its tuning runs choose" if run.learning_rate is None else "for a worker"
-        return html.Section(html.P(f"Waiting {waits}."), className="panel run-progress")
-    left = f"{format_value(run.eta_seconds, 'seconds')} left" if run.eta_seconds is not None else ""
-    shown = {
-        "Downloaded" if run.phase == "downloading" else "Step": progress_words(run),
-        "Phase": run.phase or run.status,
-        "Learning rate": format_value(run.learning_rate, "learning_rate") if run.learning_rate else "none",
-        "Attempt": str(run.attempt),
-        "Worker": run.worker or "–",
-        "Left": left or "–",
-    }
-    return html.Section([facts(shown), progress_bar(run)], className="panel run-progress")
-
-
-def _curves(run: RunDetail, series: list[Series], colours: Palette) -> Any:
-    drawn = [found for found in series if len(found.points) > 1]
-    if not drawn:
-        why = (
-            "Curves appear when training starts."
-            if run.status in ("queued", "running")
-            else "This run trains nothing, or never started."
-        )
-        return panel("Curves", empty("No curve yet", why))
-    ordered = sorted(
-        drawn, key=lambda found: SERIES_ORDER.index(found.key) if found.key in SERIES_ORDER else len(SERIES_ORDER)
-    )
-    first, *others = [_curve_panel(found, colours, run.id) for found in ordered]
-    return [first, html.Div(others, className="curve-grid")]
-
-
-def _curve_panel(series: Series, colours: Palette, run_id: int) -> html.Section:
-    last = series.points[-1]
-    title = TITLES.get(series.key, series.key)
-    shown = "–" if last.value is None else format_value(last.value, "series")
-    source = point_source(series.key, last, run_id)
-    attributes = {f"data-{name}": value for name, value in source.items()}
-    figure = dcc.Graph(
-        figure=curve(series, colours, run_id=run_id), config={"displayModeBar": False}, style={"height": 190}
-    )
-    words = f"{title} over {len(series.points)} points, last {shown}"
-    return panel(
-        title,
-        html.Div(figure, role="img", **{"aria-label": words, "data-figure": "evidence"}),
-        html.B(html.Span(shown, **attributes), **{"data-region": "evidence"}),
-    )
-
-
-def _log(lines: list[LogLine]) -> str:
-    return "\n".join(f"{line.at:%H:%M:%S}  {line.message}" for line in lines) or "No line yet."
-
-
-def _spec(run: RunDetail) -> Any:
-    files = [
-        html.Tr(
-            [
-                html.Td(html.A(file.path, href=f"/api/v1/runs/{run.id}/artifacts/{file.id}")),
-                html.Td(format_value(file.size_bytes, "bytes"), className="number"),
-            ]
-        )
-        for file in run.artifacts
-    ]
-    parts: list[Any] = []
-    if files:
-        parts.append(
-            panel(
-                "Files",
-                html.Table(html.Tbody(files), className="plain"),
-                html.Span("click to download", className="quiet"),
-            )
-        )
-    if run.environment:
-        parts.append(
-            panel("Environment", facts({name.replace("_", " "): str(value) for name, value in run.environment.items()}))
-        )
-    if run.spec:
-        parts.append(panel("Specification", html.Pre(json.dumps(run.spec, indent=2), className="spec mono")))
-    return html.Div(parts, className="run-column")
 
 
 @callback(
     Output("run-asked", "children"),
-    Output("run-tick", "n_intervals"),
     Input("run-act", "n_clicks"),
     State("run-id", "data"),
     prevent_initial_call=True,
@@ -247,15 +208,16 @@ def _spec(run: RunDetail) -> Any:
 async def act(clicks: int | None, run_id: int) -> Any:
     """Cancel what waits or runs, retry what failed."""
     if not clicks:
-        return no_update, no_update
+        return no_update
     api = client()
     try:
         run = await api.run(run_id)
         if run.status in ("queued", "running"):
             await api.cancel_run(run_id)
-            return html.Div("Asked to stop; what was measured stays.", className="note note-warn", role="status"), 0
+            words = tr("Asked to stop; what was measured stays.")
+            return html.Div(words, className="note note-warn", role="status")
         again = await api.retry_run(run_id)
     except ApiProblem as problem:
-        return html.Div(problem.detail, className="note note-bad", role="alert"), no_update
-    link = dcc.Link(f"run {again.id}", href=f"/runs/{again.id}")
-    return html.Div(["Queued again as ", link, "."], className="note note-warn", role="status"), no_update
+        return html.Div(problem.detail, className="note note-bad", role="alert")
+    link = dcc.Link(tr("run {run}", run=again.id), href=f"/runs/{again.id}")
+    return html.Div(filled("Queued again as {link}.", link=link), className="note note-warn", role="status")

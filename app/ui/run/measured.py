@@ -1,48 +1,86 @@
-"""The run page's table of what was measured."""
+"""What a run measured, beside what the cost model says of it."""
+
+from typing import Any
 
 from dash import html
 
-from app.schemas import MeasurementView, MetricCard, Number, RunDetail
+from app.language import tr
+from app.schemas import EstimateView, MeasurementView, MetricCard, Number, NumberQuantity, RunDetail
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
-from app.ui.numbers import show
+from app.ui.numbers import by_formula, show
+
+PREDICTED = {
+    "trainable_parameters": "trainable_parameters",
+    "storage_bytes": "storage_bytes",
+    "peak_memory": "peak_memory_bytes",
+    "load_peak_memory": "load_peak_memory_bytes",
+}
+"""Metric -> the figure of the cost model that is about the same thing."""
+
+EXACT = frozenset({"trainable_parameters", "storage_bytes"})
 
 
-def measured_panel(run: RunDetail, metrics: dict[str, MetricCard]) -> html.Section:
+def measured_panel(
+    run: RunDetail, metrics: dict[str, MetricCard], estimate: EstimateView | None = None
+) -> html.Section:
     """Every measurement with its source; the task's scores in its own quantity."""
-    rows = [_measurement_row(run, found, metrics) for found in run.measurements]
-    if run.validation_score is not None:
-        score = Number(
-            value=run.validation_score,
-            quantity=run.score_quantity,
-            statistic="value",
-            metric="validation_score",
-            source=run.source,
-            run_ids=[run.id],
-        )
-        rows.append(html.Tr([html.Td("Validation score"), html.Td(show(score), className="number"), html.Td("")]))
+    rows = [_measurement_row(run, found, metrics, estimate) for found in run.measurements]
+    rows += _validation_row(run) + _seconds_row(run, estimate)
     if not rows:
-        return panel("Measured", html.P("Nothing yet.", className="quiet"))
-    table = html.Table(html.Tbody(rows), className="plain", **{"data-region": "evidence"})
-    return panel("Measured", html.Div(table, className="table-scroll"))
+        return panel(tr("Measured"), html.P(tr("Nothing yet."), className="quiet"))
+    titles = (tr("Figure"), tr("Measured"), *([tr("Predicted")] if estimate else []))
+    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
+    table = html.Table([head, html.Tbody(rows)], className="plain run-measured", **{"data-region": "evidence"})
+    return panel(tr("Measured"), [html.Div(table, className="table-scroll", tabIndex="0"), *_how(estimate)])
 
 
-def _measurement_row(run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard]) -> html.Tr:
+def _how(estimate: EstimateView | None) -> list[Any]:
+    if estimate is None:
+        return []
+    said = tr("Predicted from the base model's shape, every text counted as long as the budget lets it be.")
+    return [html.P(said, className="quiet run-how")]
+
+
+def _validation_row(run: RunDetail) -> list[html.Tr]:
+    if run.validation_score is None:
+        return []
+    score = _measured(run, "validation_score", run.validation_score, run.score_quantity)
+    return [html.Tr([html.Td(tr("Validation score")), html.Td(show(score), className="number")])]
+
+
+def _seconds_row(run: RunDetail, estimate: EstimateView | None) -> list[html.Tr]:
+    if run.train_seconds is None:
+        return []
+    number = _measured(run, "train_seconds", run.train_seconds, "seconds")
+    predicted = _predicted(run, "train_seconds", estimate.train_seconds, "seconds") if estimate else None
+    return [html.Tr([html.Td(tr("Training time")), html.Td(show(number), className="number"), predicted])]
+
+
+def _measurement_row(
+    run: RunDetail, found: MeasurementView, metrics: dict[str, MetricCard], estimate: EstimateView | None
+) -> html.Tr:
     card = metrics.get(found.metric)
     title = html.Td(
         card.title if card else found.metric, title=card.how if card else None, **{"data-label": found.metric}
     )
     if found.value is None or card is None:
-        return html.Tr(
-            [title, html.Td("–", className="number"), html.Td(str(found.detail.get("missing", "")), className="quiet")]
-        )
-    quantity, unit = (run.score_quantity, "") if found.metric == QUALITY else (card.quantity, card.unit)
-    number = Number(
-        value=found.value,
-        quantity=quantity,
-        statistic="value",
-        metric=found.metric,
-        source=run.source,
-        run_ids=[run.id],
-    )
-    return html.Tr([title, html.Td(show(number), className="number"), html.Td(unit, className="quiet")])
+        why = html.Span(str(found.detail.get("missing", "")), className="quiet", **{"data-id": found.metric})
+        return html.Tr([title, html.Td(["– ", why], colSpan=2)])
+    quantity = run.score_quantity if found.metric == QUALITY else card.quantity
+    number = _measured(run, found.metric, found.value, quantity)
+    figure = PREDICTED.get(found.metric)
+    told = getattr(estimate, figure) if figure and estimate else None
+    predicted = _predicted(run, found.metric, told, card.quantity) if told is not None else None
+    return html.Tr([title, html.Td(show(number), className="number"), predicted])
+
+
+def _measured(run: RunDetail, metric: str, value: float, quantity: NumberQuantity) -> Number:
+    return Number(value=value, quantity=quantity, statistic="value", metric=metric, source=run.source, run_ids=[run.id])
+
+
+def _predicted(run: RunDetail, metric: str, value: float | None, quantity: str) -> html.Td | None:
+    if value is None:
+        return None
+    number = by_formula(value, quantity, f"predicted_{metric}(run {run.id})", exact=metric in EXACT)
+    return html.Td(show(number.model_copy(update={"metric": metric})), className="number")

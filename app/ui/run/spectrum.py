@@ -5,6 +5,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from app.language import filled, tr
 from app.schemas import LayerSpectrum, NumberQuantity, SpectrumView
 from app.ui.charts.spectrum import HEIGHT, energy_level, spectrum_figure, spectrum_number
 from app.ui.elements import panel
@@ -18,7 +19,7 @@ USUAL_RANK = 16
 def spectrum_panel(found: SpectrumView) -> html.Section:
     """What all layers show, a choice of layer, and room for the chosen one."""
     if found.shown is None:
-        return panel("Update spectrum", html.P(found.missing, className="quiet"))
+        return panel(tr("Update spectrum"), html.P(tr(found.missing or ""), className="quiet"))
     choice = dmc.Select(
         id="run-layer",
         data=_choices([layer.layer for layer in found.layers]),
@@ -27,10 +28,10 @@ def spectrum_panel(found: SpectrumView) -> html.Section:
         allowDeselect=False,
         size="xs",
         className="spectrum-layer",
-        **{"aria-label": "Layer"},
+        attributes={"input": {"aria-label": tr("Layer")}},
     )
     words = html.P(_all_layers(found), **{"data-region": "evidence"})
-    return panel("Update spectrum", [words, html.Div(id="run-layer-shown")], choice)
+    return panel(tr("Update spectrum"), [words, html.Div(id="run-layer-shown")], choice)
 
 
 def _choices(layers: list[str]) -> list[dict[str, str]]:
@@ -46,10 +47,16 @@ def _all_layers(found: SpectrumView) -> list[Any]:
     looked_at = _count(found, len(found.layers) + found.unchanged, "layers_looked_at")
     ranks = [layer.rank_90 for layer in found.layers]
     least, most = _count(found, min(ranks), "least_rank_90"), _count(found, max(ranks), "most_rank_90")
-    span = [least] if min(ranks) == max(ranks) else [least, " to ", most]
-    where = f" linear layers in {found.looked_at} changed. "
-    energy = " of a change's energy (its squared singular values) lies in "
-    return [changed, " of ", looked_at, where, _level(0.90), energy, *span, " directions."]
+    span = [least] if min(ranks) == max(ranks) else filled("{least} to {most}", least=least, most=most)
+    return filled(
+        "{changed} of {count} linear layers in {where} changed. {level} of a change's energy (its squared singular"
+        " values) lies in {span} directions.",
+        changed=changed,
+        count=looked_at,
+        where=tr(found.looked_at),
+        level=_level(0.90),
+        span=html.Span(span),
+    )
 
 
 def _count(found: SpectrumView, value: int, what: str) -> html.Span:
@@ -67,7 +74,9 @@ def layer_shown(layer: LayerSpectrum, palette: Palette, run_id: int) -> list[Any
         config={"displayModeBar": False},
         style={"height": HEIGHT},
     )
-    said = f"Singular values of the change of {layer.layer}, and the energy that its strongest directions hold"
+    said = tr(
+        "Singular values of the change of {layer}, and the energy that its strongest directions hold", layer=layer.layer
+    )
     figure = html.Div(graph, role="img", **{"aria-label": said, "data-figure": "evidence"})
     return [figure, html.P(_in_words(layer, run_id), className="quiet", **{"data-region": "evidence"})]
 
@@ -79,18 +88,22 @@ def _in_words(layer: LayerSpectrum, run_id: int) -> list[Any]:
         return show(spectrum_number(value, quantity, what, run_id, layer.layer, **place))
 
     kept, most = len(layer.singular_values), min(layer.d_in, layer.d_out)
-    words = [
-        *("This layer changed by ", number(layer.relative_change, "fraction", "relative_change")),
-        *(" of its weights' norm, in ", number(kept, "count", "directions"), " of "),
-        *(number(most, "count", "most_directions"), " directions. "),
-        *(_level(0.90), " of its energy lies in ", number(layer.rank_90, "count", "rank_for_energy", level=0.90)),
-        *(" of them, ", _level(0.99), " in ", number(layer.rank_99, "count", "rank_for_energy", level=0.99), "."),
-    ]
+    words = filled(
+        "This layer changed by {change} of its weights' norm, in {kept} of {most} directions. {level_90} of its energy"
+        " lies in {rank_90} of them, {level_99} in {rank_99}.",
+        change=number(layer.relative_change, "fraction", "relative_change"),
+        kept=number(kept, "count", "directions"),
+        most=number(most, "count", "most_directions"),
+        level_90=_level(0.90),
+        rank_90=number(layer.rank_90, "count", "rank_for_energy", level=0.90),
+        level_99=_level(0.99),
+        rank_99=number(layer.rank_99, "count", "rank_for_energy", level=0.99),
+    )
     if kept > USUAL_RANK:
-        error = number(layer.approximation_error[USUAL_RANK - 1], "fraction", "approximation_error", rank=USUAL_RANK)
-        rank = html.Span(f"rank {USUAL_RANK}", **{"data-id": str(USUAL_RANK)})
-        words += [" The best update of ", rank, " would miss it by ", error, "."]
+        missed = number(layer.approximation_error[USUAL_RANK - 1], "fraction", "approximation_error", rank=USUAL_RANK)
+        rank = html.Span(tr("rank {rank}", rank=USUAL_RANK), **{"data-id": str(USUAL_RANK)})
+        words += [" ", *filled("The best update of {rank} would miss it by {error}.", rank=rank, error=missed)]
     if kept < most:
         floor = number(layer.rounding_floor, "series", "rounding_floor")
-        words += [" Singular values below ", floor, " are rounding and are left out."]
+        words += [" ", *filled("Singular values below {floor} are rounding and are left out.", floor=floor)]
     return words

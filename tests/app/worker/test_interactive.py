@@ -104,6 +104,11 @@ async def test_run_and_base_answer_side_by_side_and_the_second_time_at_once(
         assert [one["input"]["text"] for one in told["answers"]] == TEXTS
         assert {one["adapted"]["text"] for one in told["answers"]} <= {"positive", "negative", "neutral"}
         assert all(0 < one["adapted"]["seconds"] < 5 for one in told["answers"])
+        for one in told["answers"]:
+            shares = one["adapted"]["probabilities"]
+            assert sum(shares.values()) == pytest.approx(1)
+            assert next(iter(shares)) == one["adapted"]["text"]
+        assert {one["base"]["probabilities"] for one in told["answers"]} == {None}
         assert len({one["base"]["text"] for one in told["answers"]}) == 1
         assert {one["base"]["seconds"] for one in told["answers"]} == {None}
         assert "no head for the task" in told["base_is"]

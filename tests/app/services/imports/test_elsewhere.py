@@ -21,7 +21,7 @@ from app.schemas import (
     StudyDocument,
     StudyExtension,
 )
-from app.services import extend, results, runs, studies, try_out
+from app.services import extend, results, run_curves, runs, studies, try_out
 from app.services.callers import LOCAL
 from app.services.chosen_rates import choose_learning_rate
 from app.services.imports import elsewhere
@@ -274,7 +274,7 @@ def test_points_of_an_imported_run_are_written_and_replaced(engine: Engine, stud
     (run,) = add(engine, study, lora(0))
     assert points(engine, run.id, ("train_loss", 1, 2.0), ("train_loss", 2, float("nan")), ("train_loss", 1, 1.5)) == 2
     points(engine, run.id, ("train_loss", 2, 1.25), ("mine.curve", 0, 3.0))
-    read = runs.read_series(engine, LOCAL, run.id, "train_loss", after=-1, max_points=10)
+    read = run_curves.read_series(engine, LOCAL, run.id, "train_loss", after=-1, max_points=10)
     assert [(point.step, point.value) for point in read.points] == [(1, 1.5), (2, 1.25)]
     assert runs.run_detail(engine, LOCAL, run.id).series == ["mine.curve", "train_loss"]
 
@@ -299,4 +299,4 @@ def test_two_batches_of_points_at_once_both_arrive(engine: Engine, study: int) -
         thread.start()
     for thread in threads:
         thread.join()
-    assert runs.read_series(engine, LOCAL, run.id, "train_loss", after=-1, max_points=2).total == 500
+    assert run_curves.read_series(engine, LOCAL, run.id, "train_loss", after=-1, max_points=2).total == 500

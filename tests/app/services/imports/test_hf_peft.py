@@ -21,6 +21,7 @@ from app.services import (
     pareto,
     recommendations,
     results,
+    run_curves,
     runs,
     selection_guide,
     spectra,
@@ -349,7 +350,7 @@ def test_every_view_of_an_imported_study_and_run_answers(engine: Engine, setting
                 spectra.read_spectrum(engine, LOCAL, settings.store_folder, run.id, layer=None)
             with pytest.raises(NotFound, match="was imported"):
                 runs.read_predictions(engine, LOCAL, run.id)
-            assert runs.read_series(engine, LOCAL, run.id, "validation_score", after=-1, max_points=10).points
+            assert run_curves.read_series(engine, LOCAL, run.id, "validation_score", after=-1, max_points=10).points
     assert ",imported," in exports.export_study(engine, LOCAL, report.study_ids[0], "csv")
 
 
@@ -402,7 +403,7 @@ def test_validations_are_kept(engine: Engine) -> None:
     report = imported(engine, {"MetaMathQA/results/a.json": result("lora/a")})
     with system_session(engine) as session:
         (run,) = session.scalars(select(Run).where(Run.study_id == report.study_ids[0]))
-    series = runs.read_series(engine, LOCAL, run.id, "validation_score", after=-1, max_points=10)
+    series = run_curves.read_series(engine, LOCAL, run.id, "validation_score", after=-1, max_points=10)
     assert [(point.step, point.value) for point in series.points] == [
         (entry["step"], entry["valid accuracy"]) for entry in (validation(2500, 0.4, 1), validation(5000, 0.5, 1))
     ]
