@@ -12,7 +12,10 @@ from pydantic import BaseModel
 from app.language import language
 from app.schemas import (
     BaseModelCard,
+    Claims,
     Comparison,
+    CostsRequest,
+    CostsView,
     DiagnosisView,
     EstimateRequest,
     EstimateView,
@@ -32,6 +35,7 @@ from app.schemas import (
     PredictionView,
     PredictRequest,
     PresetCard,
+    PublishedModelCard,
     Recommendation,
     RecommendationRequest,
     RunDetail,
@@ -40,6 +44,7 @@ from app.schemas import (
     ScenarioCard,
     SelectionGuide,
     Series,
+    Sightings,
     SignificanceView,
     SpectrumView,
     StudyDocument,
@@ -291,6 +296,22 @@ class AtlasClient:
     async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
         """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
         return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
+
+    async def published_models(self) -> list[PublishedModelCard]:
+        """Models whose configuration a paper prints."""
+        return (await self._get("/guide/models", Page[PublishedModelCard])).items
+
+    async def costs(self, request: CostsRequest) -> CostsView:
+        """What the chapter's methods cost on a base model, by formula."""
+        return await self._send("POST", "/guide/costs", CostsView, request.model_dump(mode="json", by_alias=True))
+
+    async def claims(self) -> Claims:
+        """The chapter's claims with their verdicts."""
+        return await self._get("/guide/claims", Claims)
+
+    async def sightings(self) -> Sightings:
+        """Runs at hand by the symptom that was found in them."""
+        return await self._get("/guide/sightings", Sightings)
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

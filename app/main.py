@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     catalogue,
+    chapter,
     estimates,
     evidence,
     health,
@@ -43,6 +44,7 @@ ROUTERS = (
     selection_guide.router,
     lookups.router,
     estimates.router,
+    chapter.router,
 )
 
 
