@@ -78,7 +78,7 @@ class CostsView(Document):
 
 
 class PublishedModelCard(Document):
-    """A model by a configuration that a paper prints. training_state: 16 bytes for each parameter, what full fine-tuning
+    """A model by a configuration that a paper prints. training_state: 16 bytes a parameter, what full fine-tuning
     holds in weights, gradients and Adam's two averages; activations come on top."""
 
     key: str

@@ -99,3 +99,8 @@ def _parts(piece: Any) -> Sentence:
     if isinstance(piece, list):
         return piece
     return [Part(number=piece) if isinstance(piece, Number) else Part(text=str(piece))]
+
+
+def named(words: str) -> Sentence:
+    """Signs that are a name and no number: a formula, a method."""
+    return [Part(label=words)]

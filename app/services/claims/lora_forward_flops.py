@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from app.language import filled, mark
 from app.schemas import Number, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, said
+from app.services.claim import Claim, Judged, MeasuredStudy, named, said
 from app.services.claims._rows import listed, plain_row, ratios, rows_of
 
 LATENCY = "inference_latency_unmerged"
@@ -28,12 +28,13 @@ class LoraForwardFlops(Claim):
         """Of one d x d matrix."""
         return said(
             filled(
-                "With d = {width} and r = {rank} the claim promises {claimed} fewer operations. Unmerged, LoRA does all"
-                " of them and 2dr/d² = {added} more; merged, exactly as many as the base model. What becomes {claimed}"
-                " smaller is the number of trained parameters.",
+                "With d = {width} and r = {rank} the claim promises {claimed} fewer operations. Unmerged, LoRA does"
+                " all of them and {formula} = {added} more; merged, exactly as many as the base model. What becomes"
+                " {claimed} smaller is the number of trained parameters.",
                 width=figures["width"],
                 rank=figures["rank"],
                 claimed=figures["lora_reduction"],
+                formula=named("2dr/d²"),
                 added=figures["lora_added"],
             )
         )

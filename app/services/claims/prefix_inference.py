@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from app.language import filled, mark
 from app.schemas import Number, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, said
+from app.services.claim import Claim, Judged, MeasuredStudy, named, said
 from app.services.claims._rows import MARGIN, PREFIXES, listed, plain_row, ratios, rows_of
 
 LATENCY = "inference_latency"
@@ -28,11 +28,12 @@ class PrefixInference(Claim):
         """Over all layers."""
         return said(
             filled(
-                "A prefix of n = {length} over L = {layers} layers of width d = {width} adds 4Lnd = {flops} operations"
-                " to every token, and {held} numbers (keys and values) that each text in the batch holds.",
+                "A prefix of n = {length} over L = {layers} layers of width d = {width} adds {formula} = {flops}"
+                " operations to every token, and {held} numbers (keys and values) that each text in the batch holds.",
                 length=figures["prefix_length"],
                 layers=figures["layers"],
                 width=figures["width"],
+                formula=named("4Lnd"),
                 flops=figures["prefix_flops"],
                 held=figures["prefix"],
             )

@@ -6,7 +6,7 @@ from typing import ClassVar
 from app.db.tables import Configuration
 from app.language import filled, mark
 from app.schemas import Number, Part, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, said
+from app.services.claim import Claim, Judged, MeasuredStudy, named, said
 from app.services.claims._rows import listed, ratio, rows_of
 from app.services.evidence import StudyEvidence
 
@@ -30,10 +30,12 @@ class RankOneSpeed(Claim):
         """What counting allows at the most."""
         return said(
             filled(
-                "Counted in operations, no rank can be more than {fastest} as fast as full fine-tuning (6P over 4P for"
-                " each token): the gradient still goes back through the whole frozen model. A smaller rank saves only"
-                " the r-dependent part, which is {added} of one matrix at r = {rank}.",
+                "Counted in operations, no rank can be more than {fastest} as fast as full fine-tuning ({full} over"
+                " {frozen} for each token): the gradient still goes back through the whole frozen model. A smaller"
+                " rank saves only the r-dependent part, which is {added} of one matrix at r = {rank}.",
                 fastest=figures["lora_fastest"],
+                full=named("6P"),
+                frozen=named("4P"),
                 added=figures["lora_added"],
                 rank=figures["rank"],
             )

@@ -7,7 +7,7 @@ from app.schemas import Part, Sentence
 from app.services.claim import Claim, Judged, MeasuredStudy, said
 from app.services.evidence import StudyEvidence
 from peft_core.compare.recommend import CRITERIA, Question, recommend
-from peft_core.method import method_class
+from peft_core.method import methods
 from peft_core.scenario import Scenario, scenarios
 
 DRAWS = 500
@@ -19,8 +19,9 @@ class ScenarioPicks(Claim):
     statement: ClassVar[str] = mark("The method that the selection guide names is the one to take in its scenario.")
     origin: ClassVar[str] = mark("Recommendation in five scenarios; selection guide")
     tested: ClassVar[str] = mark(
-        "Each scenario's weights are applied to what the study measured. It holds where every clear or likely pick"
-        " is of the method that the chapter names; a scenario without a clear winner does not speak against it."
+        "Each scenario's weights are applied to what the study measured. It holds where every clear or likely pick is"
+        " of the method that the chapter names; a scenario without a clear winner, or in a study without the method,"
+        " does not speak against it."
     )
     position: ClassVar[int] = 12
     preset: ClassVar[str] = "chapter_five"
@@ -38,14 +39,16 @@ class ScenarioPicks(Claim):
 
 
 def _pick(evidence: StudyEvidence, kind: type[Scenario]) -> tuple[str, bool | None] | None:
-    """The picked row, and whether it is of the textbook's method; None for a winner that is not clear."""
+    """The picked row, and whether it is of the textbook's method; None for a winner that is not clear, and where the
+    study does not have that method."""
     limits = {} if kind.constraint_default is None else {kind.constraint: kind.constraint_default}
     question = Question(weights=kind.weights, constraints=limits, criteria=CRITERIA | kind.criteria, draws=DRAWS)
     found = recommend(evidence.as_evidence, question)
     if not found.ranked:
         return None
     row = next(row for row in evidence.configurations if row.id == found.ranked[0].key)
-    if found.verdict == "no clear winner":
+    there = {_title(candidate.method) for candidate in evidence.configurations}
+    if found.verdict == "no clear winner" or not there & _named(kind):
         return row.label, None
     return row.label, _title(row.method) in _named(kind)
 
@@ -56,11 +59,12 @@ def _named(kind: type[Scenario]) -> set[str]:
 
 
 def _title(method: str) -> str:
-    return method_class(method).title
+    known = methods().get(method)
+    return known.title if known else method
 
 
 def _told(kind: type[Scenario], label: str, same: bool | None) -> Sentence:
-    verdict = {True: tr("as the chapter"), False: tr("not as the chapter"), None: tr("no clear winner")}[same]
+    verdict = {True: tr("as the chapter"), False: tr("not as the chapter"), None: tr("undecided")}[same]
     return said(
         filled(
             "{scenario}: {pick}, {verdict} ({chapter}). ",
