@@ -21,6 +21,10 @@ from app.schemas import (
     CustomScenarioRequest,
     DatasetPreview,
     DatasetView,
+    Claims,
+    Comparison,
+    CostsRequest,
+    CostsView,
     DiagnosisView,
     Environments,
     EstimateRequest,
@@ -43,6 +47,7 @@ from app.schemas import (
     PredictionView,
     PredictRequest,
     PresetCard,
+    PublishedModelCard,
     Recommendation,
     RecommendationRequest,
     RunDetail,
@@ -51,6 +56,7 @@ from app.schemas import (
     ScenarioCard,
     SelectionGuide,
     Series,
+    Sightings,
     SignificanceView,
     SpectrumView,
     StudiesCompared,
@@ -423,6 +429,21 @@ class AtlasClient:
     async def compare_studies(self, **question: str | None) -> StudiesCompared:
         """Methods over several studies; question: kind, studies and methods (with commas between), a, b."""
         return await self._get("/comparisons", StudiesCompared, question)
+    async def published_models(self) -> list[PublishedModelCard]:
+        """Models whose configuration a paper prints."""
+        return (await self._get("/guide/models", Page[PublishedModelCard])).items
+
+    async def costs(self, request: CostsRequest) -> CostsView:
+        """What the chapter's methods cost on a base model, by formula."""
+        return await self._send("POST", "/guide/costs", CostsView, request.model_dump(mode="json", by_alias=True))
+
+    async def claims(self) -> Claims:
+        """The chapter's claims with their verdicts."""
+        return await self._get("/guide/claims", Claims)
+
+    async def sightings(self) -> Sightings:
+        """Runs at hand by the symptom that was found in them."""
+        return await self._get("/guide/sightings", Sightings)
 
     async def _get(self, path: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}

@@ -15,6 +15,7 @@ from app.api import (
     comparisons,
     custom_scenarios,
     datasets,
+    chapter,
     estimates,
     evidence,
     health,
@@ -52,6 +53,7 @@ ROUTERS = (
     lookups.router,
     estimates.router,
     templates.router,
+    chapter.router,
 )
 
 

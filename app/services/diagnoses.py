@@ -38,6 +38,12 @@ def read_diagnosis(engine: Engine, caller: Caller, run_id: int) -> DiagnosisView
         return _view(run, record, untuned, task)
 
 
+def diagnose_run(session: Session, run: Run) -> str | None:
+    """The symptom of a run that has been read, None where none was found."""
+    finding = diagnose(_record(session, run, _untuned_level(session, run), score_of(run.study)))
+    return finding.symptom if finding else None
+
+
 def _record(session: Session, run: Run, untuned: UntunedLevel | None, task: Score) -> RunRecord:
     budget = Budget.model_validate(run.study.document["budget"])
     return RunRecord(

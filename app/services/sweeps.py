@@ -65,8 +65,7 @@ def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
     """Every sweep of a study, or which preset would make one. Raises NotFound."""
     with team_session(engine, caller.team_id) as session:
         evidence = read_evidence(session, read_study(session, study_id))
-        listed = [Listed(row.id, row.method, _in_form_order(row)) for row in evidence.configurations]
-        found = [_Swept(evidence, sweep).document() for sweep in find_sweeps(listed)]
+        found = study_sweeps(evidence)
         offered = [] if found else _presets([row.method for row in evidence.configurations])
         return Sweeps(
             study=study_id,
@@ -76,6 +75,12 @@ def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
             sentence=[] if found else _none(offered),
             presets=offered,
         )
+
+
+def study_sweeps(evidence: StudyEvidence) -> list[SweepView]:
+    """Every sweep of a study that has been read."""
+    listed = [Listed(row.id, row.method, _in_form_order(row)) for row in evidence.configurations]
+    return [_Swept(evidence, sweep).document() for sweep in find_sweeps(listed)]
 
 
 def _in_form_order(row: Configuration) -> dict[str, JsonValue]:

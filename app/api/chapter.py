@@ -1,0 +1,33 @@
+"""GET guide/models, claims, sightings and POST guide/costs: what the Guide page shows beside its own words."""
+
+from fastapi import APIRouter
+
+from app.api.context import Here
+from app.schemas import Claims, CostsRequest, CostsView, Page, PublishedModelCard, Sightings
+from app.services import chapter_costs, claim_verdicts, sightings
+
+router = APIRouter(prefix="/guide", tags=["guide"])
+
+
+@router.get("/models")
+def list_models() -> Page[PublishedModelCard]:
+    """Models whose configuration a paper prints, each with its number of parameters and its source."""
+    return Page(items=chapter_costs.published_models())
+
+
+@router.post("/costs")
+def read_costs(here: Here, request: CostsRequest) -> CostsView:
+    """What the chapter's methods train, store, hold and compute on a base model, by named formulas alone."""
+    return chapter_costs.costs(here.engine, here.settings, here.caller, request)
+
+
+@router.get("/claims")
+def read_claims(here: Here) -> Claims:
+    """Every claim of the chapter, how it is tested, and what the newest studies say of it."""
+    return claim_verdicts.judge_claims(here.engine, here.settings, here.caller)
+
+
+@router.get("/sightings")
+def read_sightings(here: Here) -> Sightings:
+    """The newest runs in which each symptom of the troubleshooting guide was found."""
+    return sightings.sightings(here.engine, here.caller)

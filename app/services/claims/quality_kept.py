@@ -1,0 +1,32 @@
+"""The quality of PEFT: close to full fine-tuning's."""
+
+from typing import ClassVar
+
+from app.language import filled, mark
+from app.services.claim import Claim, Judged, MeasuredStudy, said
+from app.services.claims._rows import CHAPTER, listed, quality_kept, ratios, rows_of
+from peft_core.compare.recommend import QUALITY
+
+
+class QualityKept(Claim):
+    title: ClassVar[str] = mark("PEFT and quality")
+    statement: ClassVar[str] = mark("PEFT comes close to the quality of full fine-tuning.")
+    origin: ClassVar[str] = mark(
+        "Efficiency and performance of full fine-tuning, LoRA, adapter, prefix tuning, P-Tuning v2"
+    )
+    tested: ClassVar[str] = mark(
+        "The score of each of the four methods over full fine-tuning's: it holds where all keep at least 95 % of"
+        " it. What is shown to differ stands on the study's own page."
+    )
+    position: ClassVar[int] = 7
+    preset: ClassVar[str] = "chapter_five"
+
+    @staticmethod
+    def judge(study: MeasuredStudy) -> Judged | None:
+        """Scores over full fine-tuning's."""
+        evidence = study.evidence
+        found = ratios(evidence, rows_of(evidence, CHAPTER), evidence.full, QUALITY)
+        if not found:
+            return None
+        agrees = all(quality_kept(evidence, number) for _, number in found)
+        return Judged(agrees, said(filled("Score over full fine-tuning's: {ratios}.", ratios=listed(found))))
