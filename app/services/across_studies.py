@@ -36,6 +36,8 @@ from peft_core.method import methods as catalogue
 
 FIRST_PAIR = ("lora", "full")
 """Set against each other until a person chooses, where the studies have both."""
+ENDS = {"full": -1, "head_only": 1}
+"""Where references stand among the methods."""
 DRAWS_SHOWN = 800
 """Of the posterior; a figure needs no more."""
 
@@ -92,12 +94,13 @@ class _Across:
         self._pair = self._two(asked)
 
     def _methods(self) -> dict[str, int]:
-        """Method -> in how many of the chosen studies it has a result; those that most have first."""
+        """Method -> in how many of the chosen studies it has a result; full fine-tuning first, then those that most
+        have, a linear probe last."""
         counts: dict[str, int] = {}
         for study in self._studies:
             for method in study.methods:
                 counts[method] = counts.get(method, 0) + 1
-        return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
+        return dict(sorted(counts.items(), key=lambda entry: (ENDS.get(entry[0], 0), -entry[1])))
 
     def _in_most(self) -> list[str]:
         """The methods that every study has; where these are fewer than two, those of the most studies."""
