@@ -52,6 +52,7 @@ class Asked:
     methods: Sequence[str] = ()
     a: str | None = None
     b: str | None = None
+    approved_only: bool = False
 
 
 def compare_studies(engine: Engine, caller: Caller, asked: Asked) -> StudiesCompared:
@@ -59,8 +60,14 @@ def compare_studies(engine: Engine, caller: Caller, asked: Asked) -> StudiesComp
     with team_session(engine, caller.team_id) as session:
         kinds = kinds_of_studies(session)
         kind = _kind(session, asked, kinds)
-        usable, unused = read_comparable(session, kind) if kind is not None else ([], [])
+        usable, unused = _read(session, kind, asked)
         return _Across(asked, kind, kinds, usable, unused).document()
+
+
+def _read(session: Session, kind: str | None, asked: Asked) -> tuple[list[Comparable], list[tuple[Study, str]]]:
+    if kind is None:
+        return [], []
+    return read_comparable(session, kind, approved_only=asked.approved_only)
 
 
 def _kind(session: Session, asked: Asked, kinds: Mapping[str, int]) -> str | None:

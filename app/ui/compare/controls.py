@@ -9,11 +9,14 @@ from app.language import tr
 from app.schemas import StudiesCompared
 
 
-def controls(found: StudiesCompared) -> html.Section:
+def controls(found: StudiesCompared, *, approved_only: bool) -> html.Section:
     """The kind of task (where there are several), the studies of it and their methods."""
     fields = [kind_field(found), studies_field(found), methods_field(found)]
+    only = dmc.Switch(id="compare-approved", label=tr("Approved studies only"), checked=approved_only, mt=10)
     return html.Section(
-        html.Div(fields, className="compare-fields"), className="panel", **{"aria-label": tr("What is compared")}
+        [html.Div(fields, className="compare-fields"), only],
+        className="panel",
+        **{"aria-label": tr("What is compared")},
     )
 
 

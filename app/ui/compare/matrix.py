@@ -78,8 +78,9 @@ def _row(study: ComparedStudy, cells: list[GainCell]) -> html.Tr:
 
 
 def _tags(study: ComparedStudy) -> list[Any]:
-    """What sets its results apart from those of one's own: imported, a single seed, a floor nobody measured."""
+    """What a reader should know of its results: approved, imported, a single seed, a floor nobody measured."""
     words = [
+        *([tr("approved")] if study.approved else []),
         *([study.label or tr("imported")] if study.source == "imported" else []),
         *([tr("single seed")] if study.single_seed and "single seed" not in (study.label or "") else []),
         *([tr("assumed floor")] if study.assumed_floor else []),

@@ -13,10 +13,11 @@ from app.ui.compare.question import csv_address
 from app.ui.compare.words import pair_note, pair_sentence, pair_table, ranking_note, ranking_sentence, ranking_table
 
 
-def panels(found: StudiesCompared) -> list[Any]:
+def panels(found: StudiesCompared, *, approved_only: bool) -> list[Any]:
     """The whole page but for its figures."""
     words = texts(found)
-    return [controls(found), _matrix(found, words), _pair(found, words), _ranking(found, words), _left_out(words)]
+    choice = controls(found, approved_only=approved_only)
+    return [choice, _matrix(found, words), _pair(found, words), _ranking(found, words), _left_out(words)]
 
 
 def texts(found: StudiesCompared) -> dict[str, Any]:

@@ -19,7 +19,7 @@ WRITE = """function(own) {
     }
     return window.dash_clientside.no_update;
 }"""
-PARTS = ("kind", "studies", "methods", "a", "b")
+PARTS = ("kind", "studies", "methods", "a", "b", "approved")
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,20 @@ class ComparedQuestion:
     methods: str | None = None
     a: str | None = None
     b: str | None = None
+    approved: str | None = None
+    """"true" or None."""
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> Self:
         """The question of an address; what is no list of ids there is left out, for anyone types an address."""
         found = {name: str(value)[:200] for name in PARTS if (value := query.get(name))}
         ids = [part for part in str(query.get("studies") or "").split(",") if part.isascii() and part.isdigit()]
+        found["approved"] = "true" if query.get("approved") == "true" else ""
         return cls(**(found | {"studies": ",".join(ids) or None, "methods": str(query.get("methods") or "") or None}))
 
     def asked(self) -> dict[str, str | None]:
         """As the API takes it."""
-        return {name: getattr(self, name) for name in PARTS}
+        return {name: getattr(self, name) or None for name in PARTS}
 
 
 def address_of(found: StudiesCompared, question: ComparedQuestion) -> dict[str, str | None]:
@@ -54,6 +57,7 @@ def address_of(found: StudiesCompared, question: ComparedQuestion) -> dict[str, 
         "methods": ",".join(found.chosen_methods) if question.methods else None,
         "a": found.pair.a if found.pair and question.a else None,
         "b": found.pair.b if found.pair and question.b else None,
+        "approved": question.approved or None,
     }
 
 

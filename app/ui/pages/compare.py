@@ -29,14 +29,16 @@ register_page(__name__, path="/compare", name="Compare", title=page_title)
 
 async def layout(**query: str) -> Any:
     """The page as its address asks for it; figures follow when the browser has said its colours and width."""
+    question = ComparedQuestion.from_query(query)
     try:
-        found = await client().compare_studies(**ComparedQuestion.from_query(query).asked())
+        found = await client().compare_studies(**question.asked())
     except ApiProblem as problem:
         return error(tr("The studies could not be compared"), problem.detail)
-    if len(found.studies) < LEAST_STUDIES:
+    if len(found.studies) < LEAST_STUDIES and not question.approved:
         return _too_few(found)
+    shown = panels(found, approved_only=bool(question.approved))
     answer = html.Span(texts(found)["compare-answer"], id="compare-answer")
-    return html.Div([*stores(found), page_head(tr("Compare"), answer), *panels(found)], className="compare")
+    return html.Div([*stores(found), page_head(tr("Compare"), answer), *shown], className="compare")
 
 
 def _too_few(found: StudiesCompared) -> html.Div:
@@ -84,13 +86,17 @@ TEXTS = (
     Input("compare-methods", "value"),
     Input("compare-a", "value"),
     Input("compare-b", "value"),
+    Input("compare-approved", "checked"),
     prevent_initial_call=True,
 )
-async def choose(kind: str, studies: list[str], methods: list[str], a: str | None, b: str | None) -> Any:
+async def choose(
+    kind: str, studies: list[str], methods: list[str], a: str | None, b: str | None, approved: bool
+) -> Any:
     """The page as the fields ask for it. Another kind of task has other studies."""
-    asked = ComparedQuestion(kind, ",".join(studies), ",".join(methods), a, b)
-    if ctx.triggered_id == "compare-kind":
-        asked = ComparedQuestion(kind)
+    only = "true" if approved else None
+    asked = ComparedQuestion(kind, ",".join(studies), ",".join(methods), a, b, only)
+    if ctx.triggered_id in ("compare-kind", "compare-approved"):
+        asked = ComparedQuestion(kind, approved=only)
     try:
         found = await client().compare_studies(**asked.asked())
     except ApiProblem as problem:
