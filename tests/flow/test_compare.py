@@ -61,9 +61,10 @@ def problems(page: "Page", app: FastAPI) -> list[str]:
 
 def serious(page: "Page") -> list[str]:
     found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {rule['nodes'][0]['target']}" for rule in found if rule["impact"] in ("serious", "critical")
+    grave = [
+        (rule["id"], node) for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]
     ]
+    return [f"{name}: {node['target']} {node['failureSummary'][:300]}" for name, node in grave]
 
 
 def test_nine_studies_are_tested_and_every_number_has_its_source(page: "Page", served: tuple[FastAPI, str]) -> None:
