@@ -59,6 +59,7 @@ from app.schemas import (
     Sightings,
     SignificanceView,
     SpectrumView,
+    StorageView,
     StudiesCompared,
     StudyDocument,
     StudyEstimate,
@@ -67,6 +68,7 @@ from app.schemas import (
     StudyText,
     StudyView,
     Sweeps,
+    SystemView,
     TaskCard,
     TaskKindCard,
     TemplateEntry,
@@ -425,6 +427,22 @@ class AtlasClient:
     async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
         """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
         return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
+
+    async def storage(self) -> StorageView:
+        """How much room the installation takes, and what is left."""
+        return await self._get("/storage", StorageView)
+
+    async def sweep_storage(self) -> StorageView:
+        """Delete what lost workers and interrupted deletions have left."""
+        return await self._send("POST", "/storage/sweep", StorageView)
+
+    async def system(self) -> SystemView:
+        """Versions, database, settings that are set, and what is not installed."""
+        return await self._get("/system", SystemView)
+
+    async def check_ready(self) -> None:
+        """Nothing where the server can do its work; raises ApiProblem with what is wrong where it cannot."""
+        self._checked(await self._http.get(f"{PREFIX}/readyz"))
 
     async def compare_studies(self, **question: str | None) -> StudiesCompared:
         """Methods over several studies; question: kind, studies and methods (with commas between), a, b."""

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.api import (
+    administration,
     catalogue,
     comparisons,
     custom_scenarios,
@@ -49,6 +50,7 @@ ROUTERS = (
     recommendations.router,
     selection_guide.router,
     comparisons.router,
+    administration.router,
     custom_scenarios.router,
     lookups.router,
     estimates.router,

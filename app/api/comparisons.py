@@ -21,10 +21,12 @@ def asked(
     methods: Annotated[str, Query(max_length=LONGEST_LIST)] = "",
     a: Name = None,
     b: Name = None,
+    approved: bool = False,
 ) -> Asked:
-    """What is to be compared. `studies`, `methods`: lists with commas between; what means nothing is passed over."""
+    """What is to be compared. `studies`, `methods`: lists with commas between; what means nothing is passed over.
+    `approved`: of the studies only those whose results somebody signed off."""
     ids = [int(part) for part in studies.split(",") if 0 < len(part) < 19]
-    return Asked(kind, ids, [part for part in methods.split(",") if part], a, b)
+    return Asked(kind, ids, [part for part in methods.split(",") if part], a, b, approved)
 
 
 Question = Annotated[Asked, Depends(asked)]

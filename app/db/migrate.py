@@ -26,6 +26,12 @@ def migrate(url: str, revision: str = "head") -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the database is at the newest revision."""
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    present, newest = present_revision(engine)
+    return present == newest
+
+
+def present_revision(engine: Engine) -> tuple[str | None, str | None]:
+    """The database's revision, None before its first migration, and the newest one."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+        return MigrationContext.configure(connection).get_current_revision(), newest

@@ -29,6 +29,8 @@ class ComparedStudy(Document):
     quantity: Quantity
     source: SourceKind
     single_seed: bool
+    approved: bool
+    """Somebody signed its results off, and they are still the same."""
     label: str | None
     """What its import is called, e.g. "imported, single seed"; None where it was launched here."""
     floor: Number

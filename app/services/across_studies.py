@@ -36,6 +36,8 @@ from peft_core.method import methods as catalogue
 
 FIRST_PAIR = ("lora", "full")
 """Set against each other until a person chooses, where the studies have both."""
+ENDS = {"full": -1, "head_only": 1}
+"""Where references stand among the methods."""
 DRAWS_SHOWN = 800
 """Of the posterior; a figure needs no more."""
 
@@ -50,6 +52,7 @@ class Asked:
     methods: Sequence[str] = ()
     a: str | None = None
     b: str | None = None
+    approved_only: bool = False
 
 
 def compare_studies(engine: Engine, caller: Caller, asked: Asked) -> StudiesCompared:
@@ -57,8 +60,14 @@ def compare_studies(engine: Engine, caller: Caller, asked: Asked) -> StudiesComp
     with team_session(engine, caller.team_id) as session:
         kinds = kinds_of_studies(session)
         kind = _kind(session, asked, kinds)
-        usable, unused = read_comparable(session, kind) if kind is not None else ([], [])
+        usable, unused = _read(session, kind, asked)
         return _Across(asked, kind, kinds, usable, unused).document()
+
+
+def _read(session: Session, kind: str | None, asked: Asked) -> tuple[list[Comparable], list[tuple[Study, str]]]:
+    if kind is None:
+        return [], []
+    return read_comparable(session, kind, approved_only=asked.approved_only)
 
 
 def _kind(session: Session, asked: Asked, kinds: Mapping[str, int]) -> str | None:
@@ -92,12 +101,13 @@ class _Across:
         self._pair = self._two(asked)
 
     def _methods(self) -> dict[str, int]:
-        """Method -> in how many of the chosen studies it has a result; those that most have first."""
+        """Method -> in how many of the chosen studies it has a result; full fine-tuning first, then those that most
+        have, a linear probe last."""
         counts: dict[str, int] = {}
         for study in self._studies:
             for method in study.methods:
                 counts[method] = counts.get(method, 0) + 1
-        return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
+        return dict(sorted(counts.items(), key=lambda entry: (ENDS.get(entry[0], 0), -entry[1])))
 
     def _in_most(self) -> list[str]:
         """The methods that every study has; where these are fewer than two, those of the most studies."""

@@ -92,14 +92,29 @@ def _hash_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
+def unusable_models(settings: Settings) -> list[tuple[Path, str]]:
+    """The folders among the home's models that no study can name, and why."""
+    found = []
+    for folder in _own_models(settings):
+        try:
+            read_model_shape(folder)
+        except InvalidBaseModel as error:
+            found.append((folder, str(error)))
+    return found
+
+
+def _own_models(settings: Settings) -> list[Path]:
+    own = settings.home_folder / "models"
+    return sorted(own.iterdir()) if own.is_dir() else []
+
+
 def list_base_models(settings: Settings) -> list[BaseModelCard]:
     """The registered base models, then the usable folders of the home's models."""
     cards = [
         _card(asset.name, asset.folder, asset.title, asset.source, asset.licence)
         for asset in assets.base_models().values()
     ]
-    own = settings.home_folder / "models"
-    for folder in sorted(own.iterdir()) if own.is_dir() else []:
+    for folder in _own_models(settings):
         try:
             cards.append(_card(folder.name, folder, folder.name, f"models/{folder.name} in the home folder"))
         except InvalidBaseModel:

@@ -14,6 +14,7 @@ from app.language import tr
 from app.services.cells import quality_cell
 from app.services.comparability import trained_unlike
 from app.services.evidence import StudyEvidence, read_evidence
+from app.services.reviews import approval_of
 from peft_core.compare.draws import Array
 from peft_core.compare.normalise import QUALITY, QualityScale
 from peft_core.compare.recommend import Question
@@ -42,6 +43,7 @@ class Comparable:
     evidence: StudyEvidence
     scale: QualityScale
     full: Configuration
+    approved: bool = False
     _chosen: dict[str, Chosen] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -128,8 +130,10 @@ def kinds_of_studies(session: Session) -> Counter[str]:
     return Counter(kinds[study] for study, count in methods.items() if count >= LEAST_METHODS)
 
 
-def read_comparable(session: Session, kind: str) -> tuple[list[Comparable], list[tuple[Study, str]]]:
-    """The team's newest studies of a kind of task, and those that cannot be compared with the reason."""
+def read_comparable(
+    session: Session, kind: str, *, approved_only: bool = False
+) -> tuple[list[Comparable], list[tuple[Study, str]]]:
+    """The team's newest studies of a kind of task, and those that are not compared with the reason."""
     usable: list[Comparable] = []
     unused: list[tuple[Study, str]] = []
     for study in session.scalars(select(Study).order_by(Study.id.desc())):
@@ -138,12 +142,26 @@ def read_comparable(session: Session, kind: str) -> tuple[list[Comparable], list
         if len(usable) == MOST_STUDIES:
             unused.append((study, tr("older than the newest {count} that are read", count=MOST_STUDIES)))
             continue
-        read = _read(read_evidence(session, study))
+        unapproved = _why_unapproved(session, study)
+        if approved_only and unapproved is not None:
+            unused.append((study, unapproved))
+            continue
+        read = _read(read_evidence(session, study), approved=unapproved is None)
         usable.append(read) if isinstance(read, Comparable) else unused.append((study, read))
     return usable, unused
 
 
-def _read(evidence: StudyEvidence) -> Comparable | str:
+def _why_unapproved(session: Session, study: Study) -> str | None:
+    """None where somebody signed the study's results off and they are still the same."""
+    approval = approval_of(session, study.id)
+    if approval is None:
+        return tr("nobody has approved it")
+    if approval.state != "approved":
+        return tr("its approval was withdrawn")
+    return tr("its results have changed since it was approved") if approval.changed_since else None
+
+
+def _read(evidence: StudyEvidence, *, approved: bool) -> Comparable | str:
     """The study with its scale, or why it has none."""
     full, scale = evidence.full, evidence.full_scale
     if full is None or evidence.why_not_full is not None:
@@ -154,7 +172,7 @@ def _read(evidence: StudyEvidence) -> Comparable | str:
         return tr("its floor is not known: no untuned row was run, and the task has no chance level")
     if not scale.defined:
         return tr("full fine-tuning's gain over the floor is not clear of noise")
-    read = Comparable(evidence, scale, full)
+    read = Comparable(evidence, scale, full, approved)
     if len(read.methods) < LEAST_METHODS:
         return tr("fewer than two of its methods have a result")
     return read

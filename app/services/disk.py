@@ -27,7 +27,7 @@ def check_room_for_model(store: Path, shape: ModelShape) -> None:
 
 def check_room_for(store: Path, what: str, needed: int, otherwise: str) -> None:
     """Raises DiskFull where so many bytes would leave less than a tenth of the store's disk free."""
-    disk = shutil.disk_usage(_existing(store))
+    disk = shutil.disk_usage(nearest_existing(store))
     kept_free = SHARE_LEFT_FREE * disk.total
     if disk.free - needed < kept_free:
         raise DiskFull(
@@ -47,9 +47,9 @@ def bytes_kept(methods: Sequence[Method], shape: ModelShape, seeds: int) -> int:
     return sum(adapters) + max(checkpoints, default=0)
 
 
-def _existing(folder: Path) -> Path:
+def nearest_existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there already."""
-    return folder if folder.exists() else _existing(folder.parent)
+    return folder if folder.exists() else nearest_existing(folder.parent)
 
 
 def _gigabytes(count: float) -> str:

@@ -31,6 +31,7 @@ def compared_study(study: Comparable) -> ComparedStudy:
         quantity=evidence.task.quantity,
         source=evidence.source([run.id for run in reports]),
         single_seed=len({run.seed for run in reports}) < 2,
+        approved=study.approved,
         label=origin["label"] if origin else None,
         floor=_floor(study),
         assumed_floor=evidence.assumed_floor is not None,

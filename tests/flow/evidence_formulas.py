@@ -11,6 +11,7 @@ from app.schemas import Number
 from app.services import differences, environments, predicted_costs
 from app.services.callers import LOCAL
 from app.services.selection_guide import selection_guide
+from tests.flow.compared import asked_again
 
 Given = Mapping[str, str]
 
@@ -60,6 +61,7 @@ EVIDENCE_FORMULAS: dict[str, Callable[[Session, str, Given, Engine], set[float]]
     "predicted_costs": lambda _, statistic, given, engine: set(
         _told(predicted_costs.predicted_costs(engine, LOCAL, int(given["study"])), statistic)
     ),
+    "across_studies": lambda _, statistic, given, engine: set(_told(asked_again(engine, given), statistic)),
     "selection_guide": lambda _, statistic, given, engine: set(_told(_guide(engine, given), statistic)),
 }
 """The named formulas, each computed again."""

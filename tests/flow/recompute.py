@@ -32,7 +32,7 @@ from peft_core.method import build_method
 from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
-from tests.flow import traded
+from tests.flow import compared, traded
 from tests.flow.derived import DERIVED
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
 from tests.flow.recommend_figures import case_figure, guide_figure, guide_leaf, guide_values, lookup_figure
@@ -93,6 +93,8 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
         return FORMULAS[formula](session, sourced["statistic"], arguments, page)
     reference = run_ids(sourced["reference"]) if sourced.get("reference") else ()
     asked = Question(sourced["statistic"], sourced.get("metric", ""), run_ids(sourced["source"]), reference)
+    if asked.statistic in compared.OF_SHARES:
+        return {compared.OF_SHARES[asked.statistic](session, asked.runs, asked.reference)}
     if asked.statistic in traded.OF_NEIGHBOURS:
         return {traded.OF_NEIGHBOURS[asked.statistic](session, page.engine, asked.runs, asked.reference)}
     return {_of_runs(session, asked)}

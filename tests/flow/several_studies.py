@@ -8,7 +8,12 @@ from sqlalchemy.orm import Session
 from app.db.tables import Study
 from tests.flow.finished_study import QUICKSTART, Row, insert
 
-GAINS = {"lora": (0.020, 0.012, -0.004, 0.016, 0.008, 0.022, -0.010, 0.014, 0.006, 0.018)}
+GAINS = {
+    "lora": (0.020, 0.012, -0.004, 0.016, 0.008, 0.022, -0.010, 0.014, 0.006, 0.018),
+    "adapter": (0.004, -0.012, 0.009, -0.020, 0.003, -0.006, 0.012, -0.015, 0.001, -0.008),
+    "prefix_tuning": (-0.030, 0.021, 0.012, -0.008, 0.030, -0.040, 0.005, 0.018, -0.012, 0.009),
+    "p_tuning_v2": (0.010, -0.024, 0.031, 0.002, -0.018, 0.022, -0.009, -0.030, 0.015, 0.004),
+}
 """Method -> what it scores more than in the quickstart, study by study."""
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from app.db.session import system_session
 from app.db.tables import Run, Study
-from app.schemas import GainCell, StudiesCompared
+from app.schemas import ApprovalChange, GainCell, StudiesCompared
+from app.services import reviews
 from app.services.across_studies import Asked, compare_studies
 from app.services.across_studies_csv import as_csv
 from app.services.callers import LOCAL
@@ -207,3 +208,16 @@ def test_the_matrix_as_csv_holds_every_cell_and_no_formula(engine: Engine) -> No
     (full,) = [row for row in rows if row["method"] == "full" and row["study"] == str(first)]
     assert float(full["share_of_full_gain"]) == 1
     assert len(full["run_ids"].split()) == 3
+
+
+def test_only_approved_studies_are_compared_where_that_is_asked(engine: Engine) -> None:
+    one, two, three = several(engine, 3)
+    for study in (one, two):
+        reviews.change_approval(engine, LOCAL, study, ApprovalChange(state="approved", note=""))
+    reviews.change_approval(engine, LOCAL, two, ApprovalChange(state="withdrawn", note="a mistake"))
+    found = compared(engine, Asked(approved_only=True))
+    assert [study.id for study in found.studies] == [one]
+    assert reasons(found) == {"Study C": "nobody has approved it", "Study B": "its approval was withdrawn"}
+    assert [study.id for study in compared(engine).studies if study.approved] == [one]
+    assert len(compared(engine).studies) == 3
+    assert three in compared(engine).chosen
