@@ -54,7 +54,7 @@ def controls(card: ScenarioCard, case: Case) -> html.Section:
         [
             html.Div(
                 [
-                    html.H3(tr("Your case")),
+                    html.H2(tr("Your case")),
                     dmc.Button(tr("Reset"), id="recommend-reset", variant="subtle", size="compact-sm"),
                 ],
                 className="panel-head",
@@ -66,6 +66,7 @@ def controls(card: ScenarioCard, case: Case) -> html.Section:
             _floor(case),
             keep_field(),
         ],
+        id="recommend-case",
         className="panel recommend-case",
         **{"aria-label": tr("Your case")},
     )
@@ -99,7 +100,7 @@ def _weight(name: Criterion, value: float) -> html.Div:
                 label=None,
                 thumbLabel=tr("Weight of {criterion}", criterion=title.lower()),
                 size="sm",
-                thumbSize=24,
+                thumbSize=18,
                 updatemode="mouseup",
             ),
         ],

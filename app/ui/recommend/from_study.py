@@ -71,7 +71,8 @@ def _evidence(studies: list[StudyView], chosen: int | None) -> html.Section:
         searchable=len(studies) > 8,
         size="xs",
     )
-    return html.Section(select, className="panel recommend-evidence")
+    to_case = html.A(tr("Change your case"), href="#recommend-case", className="to-case")
+    return html.Section([select, to_case], className="panel recommend-evidence")
 
 
 def declare_callbacks() -> None:

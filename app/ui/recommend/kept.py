@@ -47,9 +47,9 @@ def keep_field() -> html.Div:
         [
             dmc.TextInput(
                 id="recommend-keep-name",
-                label=tr("Keep this case for the team as"),
+                label=tr("Keep for the team as"),
                 placeholder=tr("a name"),
-                maxLength=80,
+                inputProps={"maxLength": 80},
                 size="xs",
             ),
             html.Button(tr("Keep"), id="recommend-keep", type="button", className="button button-plain"),

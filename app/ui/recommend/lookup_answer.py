@@ -221,7 +221,9 @@ def _cell(row: LookupRow, key: str, title: str, estimated: bool) -> html.Td:
         lines.append(_with_interval(figure.absolute, figure.absolute_interval, "lookup-figure"))
     if not lines or figure.value != figure.absolute:
         of_gain = figure.scale == "share of gain" and bool(lines)
-        lines.append(_with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", of_gain))
+        lines.append(
+            _with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", of_gain=of_gain)
+        )
     return html.Td(html.Div(lines, className=_look(estimated)), **told)
 
 
@@ -233,6 +235,7 @@ def _with_interval(
     value: Number,
     interval: tuple[Number, Number] | None,
     look: str,
+    *,
     of_gain: bool = False,
 ) -> html.Div:
     told = filled("{share} of full's gain", share=show(value)) if of_gain else [show(value)]
