@@ -3,6 +3,11 @@
 (function () {
   const LARGEST_BATCH_BYTES = 8e6, MOST_A_BATCH = 50;
 
+  // A sentence of the page's own language, its {places} filled.
+  function said(name, places) {
+    return zone().dataset[name].replace(/\{(\w+)\}/g, function (_, place) { return places[place]; });
+  }
+
   function zone() { return document.getElementById('import-drop'); }
 
   function tell(text) {
@@ -57,7 +62,7 @@
     for (const one of batch) form.append('files', cut(one.file), one.path);
     const answer = await fetch('/api/v1/imports/hf-peft', { method: 'POST', body: form });
     const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail || 'The server answered ' + answer.status + '.');
+    if (!answer.ok) throw new Error(told.detail || said('answered', { status: answer.status }));
     return told;
   }
 
@@ -70,7 +75,7 @@
     zone().classList.add('drop-busy');
     try {
       for (const batch of batchesOf(files)) {
-        tell('Sending ' + sent + ' of ' + files.length + ' files');
+        tell(said('sending', { sent: sent, files: files.length }));
         const told = await sendBatch(batch);
         sent += batch.length;
         total.imported += told.imported;

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from app.db.tables import Configuration
+from app.language import tr
 from app.schemas import Cell, Number, NumberQuantity
 from app.services.cells import build_cells
 from app.services.evidence import StudyEvidence
@@ -37,7 +38,7 @@ class CellNumbers:
 
     def missing(self, row: Configuration, metric: str) -> str:
         """Why the cell is empty."""
-        return self.cell(row, metric).missing or "the run gave no value"
+        return self.cell(row, metric).missing or tr("the run gave no value")
 
     def _number(self, cell: Cell, value: float, statistic: str) -> Number:
         return Number(

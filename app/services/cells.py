@@ -1,6 +1,7 @@
 """One metric of one configuration over seeds."""
 
 from app.db.tables import Configuration
+from app.language import mark, tr
 from app.schemas import Cell, IntervalCovers
 from app.services.derived import TIME_TO_TARGET, unreached, why_no_time
 from app.services.evidence import StudyEvidence
@@ -9,6 +10,8 @@ from peft_core.compare.recommend import QUALITY
 from peft_core.compare.statistics import t_interval, wilson
 from peft_core.metric import LinearAnchors, Metric
 from peft_core.task import sign
+
+NO_VALUE = mark("the run gave no value")
 
 
 def build_cells(evidence: StudyEvidence) -> list[Cell]:
@@ -71,15 +74,15 @@ def _why_missing(evidence: StudyEvidence, row: Configuration, metric: str) -> st
     for run in runs:
         measured = evidence.measured.get(run.id, {}).get(metric)
         if run.status == "succeeded" and measured is not None:
-            return str(measured.detail.get("missing", "the run gave no value"))
+            return tr(str(measured.detail.get("missing", NO_VALUE)))
     failed = [run for run in runs if run.status == "failed"]
     if failed:
-        return f"failed: {failed[0].reason}"
+        return tr("failed: {reason}", reason=failed[0].reason)
     if any(run.status == "running" for run in runs):
-        return "being measured"
+        return tr("being measured")
     if any(run.status == "queued" for run in runs):
-        return "not measured yet"
-    return "cancelled" if runs else "no run measures it"
+        return tr("not measured yet")
+    return tr("cancelled") if runs else tr("no run measures it")
 
 
 def _normalised(evidence: StudyEvidence, metric: type[Metric], mean: float | None) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from app.db.tables import Run
+from app.language import mark, tr, trn
 from peft_core.spec import Budget
 
 Conditions = Mapping[str, str]
@@ -29,31 +30,32 @@ class Condition:
 
 
 CONDITIONS = {
-    "source": Condition("source", "sources"),
-    "device_name": Condition("device", "devices", trains=True),
-    "driver": Condition("driver", "drivers"),
-    "precision": Condition("precision", "precisions", trains=True),
-    "steps": Condition("training steps", "numbers of training steps", trains=True),
-    "tokens": Condition("tokens a step", "numbers of tokens a step", trains=True),
-    "decoding": Condition("decoding", "ways of decoding", trains=True),
-    "dataset_revision": Condition("dataset revision", "dataset revisions", trains=True),
-    "base_model_revision": Condition("base model revision", "base model revisions", trains=True),
-    "torch": Condition("torch", "versions of torch"),
-    "transformers": Condition("transformers", "versions of transformers"),
-    "peft": Condition("peft", "versions of peft"),
-    "datasets": Condition("datasets", "versions of datasets"),
-    "diffusers": Condition("diffusers", "versions of diffusers"),
-    "bitsandbytes": Condition("bitsandbytes", "versions of bitsandbytes"),
-    "torch_threads": Condition("number of threads", "numbers of threads", costs=True),
+    "source": Condition(mark("source"), mark("sources")),
+    "device_name": Condition(mark("device"), mark("devices"), trains=True),
+    "driver": Condition(mark("driver"), mark("drivers")),
+    "precision": Condition(mark("precision"), mark("precisions"), trains=True),
+    "steps": Condition(mark("training steps"), mark("numbers of training steps"), trains=True),
+    "tokens": Condition(mark("tokens a step"), mark("numbers of tokens a step"), trains=True),
+    "decoding": Condition(mark("decoding"), mark("ways of decoding"), trains=True),
+    "dataset_revision": Condition(mark("dataset revision"), mark("dataset revisions"), trains=True),
+    "base_model_revision": Condition(mark("base model revision"), mark("base model revisions"), trains=True),
+    "torch": Condition(mark("torch"), mark("versions of torch")),
+    "transformers": Condition(mark("transformers"), mark("versions of transformers")),
+    "peft": Condition(mark("peft"), mark("versions of peft")),
+    "datasets": Condition(mark("datasets"), mark("versions of datasets")),
+    "diffusers": Condition(mark("diffusers"), mark("versions of diffusers")),
+    "bitsandbytes": Condition(mark("bitsandbytes"), mark("versions of bitsandbytes")),
+    "torch_threads": Condition(mark("number of threads"), mark("numbers of threads"), costs=True),
 }
 SHOWN_OF_A_HASH = 12
+SOURCES = (mark("imported"), mark("measured here"))
 
 
 def conditions_of(run: Run, decoding: JsonValue = None) -> Conditions:
     """What is known of how a run was made. `decoding`: how its test answers were, where its measurements say."""
     found: dict[str, Any] = {key: value for key, value in (run.environment or {}).items() if key in CONDITIONS}
     found |= _of_spec(run.spec) if run.spec else {}
-    found["source"] = "imported" if run.source == "imported" else "measured here"
+    found["source"] = SOURCES[0] if run.source == "imported" else SOURCES[1]
     if decoding is not None:
         found["decoding"] = decoding
     return {key: _said(value) for key, value in found.items() if value is not None}
@@ -122,8 +124,23 @@ def _differ(first: Conditions, second: Conditions) -> list[str]:
 
 
 def _split_sentence(shared: Conditions, seen: Conditions, runs: int) -> str:
-    what = ", ".join(f"{CONDITIONS[key].name} {seen[key]} instead of {shared[key]}" for key in _differ(shared, seen))
-    return f"{runs} {'run is' if runs == 1 else 'runs are'} left out, made unlike the others: {what}."
+    what = tr(", ").join(_instead(key, seen[key], shared[key]) for key in _differ(shared, seen))
+    return trn(
+        "{count} run is left out, made unlike the others: {what}.",
+        "{count} runs are left out, made unlike the others: {what}.",
+        runs,
+        what=what,
+    )
+
+
+def _instead(key: str, value: str, usual: str) -> str:
+    name = tr(CONDITIONS[key].name)
+    return tr("{condition} {value} instead of {usual}", condition=name, value=_worded(value), usual=_worded(usual))
+
+
+def _worded(value: str) -> str:
+    """A value as it is read: what a program wrote down, but for the words of our own."""
+    return tr(value) if value in SOURCES else value
 
 
 def usual_conditions(quality: Sequence[Conditions], costs: Sequence[Conditions]) -> Conditions:
@@ -142,14 +159,22 @@ def differences_from(usual: Conditions, runs: Sequence[Conditions], *, costs: bo
     unlike: dict[str, str] = {}
     for found in runs:
         unlike |= {key: found[key] for key in _differ(usual, _judged(found, costs=costs))}
-    return [f"{_capital(CONDITIONS[key].name)} {value}, others {usual[key]}." for key, value in unlike.items()]
+    return [
+        tr(
+            "{condition} {value}, others {usual}.",
+            condition=_capital(tr(CONDITIONS[key].name)),
+            value=_worded(value),
+            usual=_worded(usual[key]),
+        )
+        for key, value in unlike.items()
+    ]
 
 
 def trained_unlike(usual: Conditions, runs: Sequence[Conditions]) -> list[str]:
     """The conditions under which a row's results do not compare with the others of its study at all, in words."""
     keys = {key for found in runs for key in _differ(usual, found) if CONDITIONS[key].trains}
     values = {key: next(found[key] for found in runs if found.get(key, usual[key]) != usual[key]) for key in keys}
-    return [f"{CONDITIONS[key].name} {values[key]} instead of {usual[key]}" for key in CONDITIONS if key in keys]
+    return [_instead(key, values[key], usual[key]) for key in CONDITIONS if key in keys]
 
 
 def study_flags(quality: Sequence[Conditions], costs: Sequence[Conditions]) -> list[str]:
@@ -159,8 +184,11 @@ def study_flags(quality: Sequence[Conditions], costs: Sequence[Conditions]) -> l
         seen = sorted({found[key] for found in (costs if condition.costs else quality) if key in found})
         if len(seen) < 2:
             continue
-        start, end = ("Costs were measured with", " They do not compare.") if condition.costs else ("The runs used", "")
-        flags.append(f"{start} different {condition.names}: {', '.join(seen)}.{end}")
+        told = {"conditions": tr(condition.names), "values": tr(", ").join(_worded(value) for value in seen)}
+        if condition.costs:
+            flags.append(tr("Costs were measured with different {conditions}: {values}. They do not compare.", **told))
+        else:
+            flags.append(tr("The runs used different {conditions}: {values}.", **told))
     return flags
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from app.db.tables import Configuration
+from app.language import tr
 from peft_core.compare.time_to_target import TrainedFor, target_score, time_to_target
 from peft_core.compare.tuning_ease import tuning_ease, with_tuning_ease
 from peft_core.task import sign
@@ -67,12 +68,12 @@ def why_no_time(evidence: "StudyEvidence", row: Configuration) -> str | None:
     if any(run.status in ("queued", "running") for run in runs) or all(run.status != "succeeded" for run in runs):
         return None
     if not row.learning_rates:
-        return "this method trains nothing"
+        return tr("this method trains nothing")
     if evidence.target is None:
-        return "no target: full fine-tuning's gain over the untuned row is not measured, or not clear of noise"
+        return tr("no target: full fine-tuning's gain over the untuned row is not measured, or not clear of noise")
     if unreached(evidence, row.id):
-        return "not reached: a run ended below the target"
-    return "these runs did not record when they were validated"
+        return tr("not reached: a run ended below the target")
+    return tr("these runs did not record when they were validated")
 
 
 def _times(evidence: "StudyEvidence", configuration_id: int) -> dict[int, float]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Configuration, Run, Study
+from app.language import tr
 from app.schemas import (
     AcrossStudies,
     Difference,
@@ -17,7 +18,7 @@ from app.schemas import (
 )
 from app.services.callers import Caller
 from app.services.evidence import StudyEvidence, read_evidence
-from app.services.numbers import count, text
+from app.services.numbers import count, sentence
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.significance import COVERS, LEAST_STUDIES, RULE, Compared
@@ -46,7 +47,7 @@ def significance(engine: Engine, caller: Caller, study_id: int) -> SignificanceV
     tied = found.tied_with(found.best), found.tied_with(found.reference)
     return SignificanceView(
         study=study.id,
-        rule=RULE,
+        rule=tr(RULE),
         alpha=ALPHA,
         comparisons=len(found.comparisons),
         best=found.best,
@@ -120,11 +121,11 @@ def _runs(evidence: StudyEvidence, configuration_id: int, seeds: tuple[int, ...]
 def _untested(evidence: StudyEvidence, row: Configuration, other: Configuration) -> UntestedPair:
     sides = [evidence.item_scores(side.id) for side in (row, other)]
     if all(sides) and not sides[0].keys() & sides[1].keys():
-        reason = "They share no seed: run one for both."
+        reason = tr("They share no seed: run one for both.")
     elif all(sides):
-        reason = "They were not scored on the same test items."
+        reason = tr("They were not scored on the same test items.")
     else:
-        reason = "A single run without item scores or a count of items: nothing says how noisy it is."
+        reason = tr("A single run without item scores or a count of items: nothing says how noisy it is.")
     return UntestedPair(configuration=row.id, reference=other.id, reason=reason)
 
 
@@ -132,13 +133,12 @@ def _across_studies(evidence: StudyEvidence, comparable: int) -> AcrossStudies:
     return AcrossStudies(
         needed=LEAST_STUDIES,
         found=comparable,
-        sentence=[
-            text("A Bayesian signed-rank test over studies and a critical-difference diagram wait for "),
-            count(evidence, LEAST_STUDIES, "studies_needed"),
-            text(" comparable studies; there are "),
-            count(evidence, comparable, "comparable_studies"),
-            text("."),
-        ],
+        sentence=sentence(
+            "A Bayesian signed-rank test over studies and a critical-difference diagram wait for {needed} comparable"
+            " studies; there are {found}.",
+            needed=count(evidence, LEAST_STUDIES, "studies_needed"),
+            found=count(evidence, comparable, "comparable_studies"),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
+from app.language import tr
 from app.schemas import MetricCard, SourceKind, TuningPoint
 from app.services.catalogue import metric_card
 from app.services.comparability import (
@@ -84,21 +85,26 @@ class StudyEvidence:
         """What stands in for full fine-tuning, and why; None where nothing does."""
         if self.reference is None or self.reference is self.full or self.why_not_full is None:
             return None
-        return f"{self.reference.label} stands in for full fine-tuning as the reference: {self.why_not_full}."
+        return tr(
+            "{method} stands in for full fine-tuning as the reference: {why}.",
+            method=self.reference.label,
+            why=self.why_not_full,
+        )
 
     @cached_property
     def why_not_full(self) -> str | None:
         """Why full fine-tuning cannot be what others refer to; None where it can, or may yet come to."""
         if self.full is None:
-            return "the study has no full fine-tuning"
+            return tr("the study has no full fine-tuning")
         runs = self.runs(self.full.id, "report")
         if any(run.status in ("queued", "running") for run in runs):
             return None
         compared = self.alike(self.full.id, QUALITY).kept
         if not compared:
-            return "full fine-tuning gave no result"
+            return tr("full fine-tuning gave no result")
         unlike = trained_unlike(self.usual, [self.conditions[run.id] for run in compared])
-        return f"full fine-tuning does not compare ({', '.join(unlike)})" if unlike else None
+        how = tr(", ").join(unlike)
+        return tr("full fine-tuning does not compare ({how})", how=how) if unlike else None
 
     @cached_property
     def _stand_in(self) -> Configuration | None:
@@ -173,7 +179,7 @@ class StudyEvidence:
         """What a reader of a cell must know: runs that were left out of it, and what sets it apart from others."""
         alike = self.alike(configuration_id, metric)
         kept = [self.conditions[run.id] for run in alike.kept]
-        notes = [str(row.detail["note"]) for row in self._measured_of(alike.kept, metric) if "note" in row.detail]
+        notes = [tr(str(row.detail["note"])) for row in self._measured_of(alike.kept, metric) if "note" in row.detail]
         costs = self.purpose_of(metric) == "probe"
         return [*alike.reasons, *differences_from(self.usual, kept, costs=costs), *dict.fromkeys(notes)]
 

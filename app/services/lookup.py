@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from app.db.session import team_session
 from app.db.tables import Study
 from app.errors import Invalid
+from app.language import mark, tr
 from app.schemas import (
     Lookup,
     LookupCase,
@@ -27,7 +28,7 @@ from app.services.callers import Caller
 from app.services.lookup_absolutes import Absolutes, full_absolutes
 from app.services.lookup_cases import CaseStudy, read_case_studies
 from app.services.lookup_rows import CarriedRows, MeasuredRows, cannot_check, lookup_number, ruled_out
-from app.services.numbers import number, text
+from app.services.numbers import listed, number, sentence
 from app.services.recommendations import recommend
 from app.settings import Settings
 from peft_core.compare.carried_ranking import CarriedRanking, rank_carried
@@ -47,9 +48,14 @@ FIRST_METHODS = "chapter_five"
 """The preset whose methods answer a case that nothing is known of."""
 
 SIZES = {
-    "parameters": "parameters of the base model",
-    "train_items": "training items",
-    "length": "tokens of an item",
+    "parameters": mark("parameters of the base model"),
+    "train_items": mark("training items"),
+    "length": mark("tokens of an item"),
+}
+ARCHITECTURES = {
+    "encoder": mark("encoder"),
+    "decoder": mark("decoder"),
+    "encoder-decoder": mark("encoder-decoder"),
 }
 
 
@@ -104,7 +110,7 @@ def _weights(request: LookupRequest) -> Mapping[Criterion, float] | None:
     """The request's own, its scenario's, or None: then nothing is ranked."""
     if request.weights is not None:
         if sum(request.weights.values()) <= 0:
-            raise Invalid("At least one criterion needs a weight above 0.", field="weights")
+            raise Invalid(tr("At least one criterion needs a weight above 0."), field="weights")
         return request.weights
     if request.scenario is None:
         return None
@@ -145,7 +151,7 @@ class _Answer:
         assert self.found.exact is not None
         study = self._studies[self.found.exact]
         rows = list(MeasuredRows(study).rows().values())
-        label: Sentence = [text("Measured in "), Part(label=study.evidence.study.name), text(".")]
+        label = sentence("Measured in {study}.", study=Part(label=study.evidence.study.name))
         if asked is None:
             return self._document("measured", label, rows)
         return self._document(
@@ -179,7 +185,7 @@ class _Answer:
             picks=[rows[row.name].label for row in ranking.ranked[: 1 if _verdict(ranking) == "lean" else 2]],
             weights=dict(ranking.weights),
             dropped_criteria={
-                name: f"{metrics()[metric].title} could not be carried over for every method"
+                name: tr("{metric} could not be carried over for every method", metric=tr(metrics()[metric].title))
                 for name, metric in ranking.dropped.items()
                 if weights is not None and weights.get(name, 0) > 0
             },
@@ -218,28 +224,27 @@ class _Answer:
         )
 
     def _estimated_from(self) -> Sentence:
-        words: Sentence = [text("Not measured – estimated from ")]
-        for place, near in enumerate(self.found.nearest):
-            view = self._near(near)
-            words += [text(", " if place else ""), Part(label=view.name), text(" (distance "), number(view.distance)]
-            words += [text(")")]
+        studies = listed([_at_distance(self._near(near)) for near in self.found.nearest])
         if len(self.found.nearest) < 2:
-            words += [text(", one study alone: how far its ratios carry over is not known")]
-        return [*words, text(".")]
+            return sentence(
+                "Not measured – estimated from {study}, one study alone: how far its ratios carry over is not known.",
+                study=studies,
+            )
+        return sentence("Not measured – estimated from {studies}.", studies=studies)
 
     def _why_refused(self) -> Sentence:
         if not self.found.matching:
-            kind = task_kind(self._case.task_kind).title.lower()
-            return [
-                text(
-                    f"Not measured, and no study speaks for it: none that has full fine-tuning is about {kind} on a"
-                    f" base model of the {self._case.architecture} family. Run one, and cases near it can be looked up."
-                )
-            ]
-        words: Sentence = [text("Not measured, and too far from what was: ")]
-        for place, outside in enumerate(self.found.outside):
-            words += [text("; " if place else ""), *_beyond(outside)]
-        return [*words, text(". Ratios are not carried over further than three times. Run this case.")]
+            return sentence(
+                "Not measured, and no study speaks for it: none that has full fine-tuning is about {kind} on a base"
+                " model of the {architecture} family. Run one, and cases near it can be looked up.",
+                kind=tr(task_kind(self._case.task_kind).title).lower(),
+                architecture=tr(ARCHITECTURES.get(self._case.architecture, self._case.architecture)),
+            )
+        return sentence(
+            "Not measured, and too far from what was: {sizes}. Ratios are not carried over further than three times."
+            " Run this case.",
+            sizes=listed([_beyond(outside) for outside in self.found.outside], tr("; ")),
+        )
 
     def _run_next(self, methods: Sequence[str]) -> RunNext:
         request = self._request
@@ -269,14 +274,20 @@ def _case_view(case: Case) -> LookupCase:
     )
 
 
+def _at_distance(near: NearStudy) -> Sentence:
+    return sentence("{study} (distance {distance})", study=Part(label=near.name), distance=number(near.distance))
+
+
 def _beyond(outside: Outside) -> Sentence:
     """ "3.2 B parameters of the base model, where 22.7 M to 135 M were measured" """
     asked, lo, hi = (
         number(lookup_number(value, "count", statistic, f"size {outside.dimension}", estimated=False))
         for value, statistic in ((outside.asked, "asked"), (outside.lo, "smallest"), (outside.hi, "largest"))
     )
-    words: Sentence = [asked, text(f" {SIZES[outside.dimension]}, where "), lo]
-    return words + ([text(" to "), hi] if outside.hi > outside.lo else []) + [text(" were measured")]
+    told = {"asked": asked, "size": tr(SIZES[outside.dimension]), "lo": lo}
+    if outside.hi > outside.lo:
+        return sentence("{asked} {size}, where {lo} to {hi} were measured", hi=hi, **told)
+    return sentence("{asked} {size}, where {lo} were measured", **told)
 
 
 def _verdict(ranking: CarriedRanking) -> Verdict:

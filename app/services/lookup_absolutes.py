@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import EstimateRequest, LookupRequest
 from app.services.callers import Caller
 from app.services.estimates import estimate_run
@@ -58,12 +59,12 @@ def full_absolutes(engine: Engine, settings: Settings, caller: Caller, request: 
 
 
 def _of_a_number(parameters: int) -> Absolutes:
-    unknown = "Not known of a number of parameters alone: name the base model or give its config."
+    unknown = tr("Not known of a number of parameters alone: name the base model or give its config.")
     return Absolutes(
         {"trainable_parameters": float(parameters), "storage_bytes": float(BYTES_A_PARAMETER * parameters)},
         {
-            "trainable_parameters": "Every parameter of the base.",
-            "storage_bytes": f"{BYTES_A_PARAMETER} bytes for each parameter of the base.",
+            "trainable_parameters": tr("Every parameter of the base."),
+            "storage_bytes": tr("{bytes} bytes for each parameter of the base.", bytes=BYTES_A_PARAMETER),
             "peak_memory": unknown,
             TRAIN_SECONDS: unknown,
         },

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Configuration, Study
+from app.language import tr
 from app.services.evidence import StudyEvidence, read_evidence
 from peft_core import assets
 from peft_core.compare.lookup import REFERENCE, Case, Known, figures_of
@@ -73,16 +74,17 @@ def _read(evidence: StudyEvidence) -> CaseStudy | str:
     """The study with its case, or why it has none."""
     splits = evidence.study.task["splits"]
     if splits is None:
-        return "its results were imported, and on how many items they were trained is not known"
+        return tr("its results were imported, and on how many items they were trained is not known")
     full = evidence.full
     if full is None or evidence.reference is not full or not evidence.values(full.id, QUALITY):
-        return f"there is nothing to take ratios to: {evidence.why_not_full or 'full fine-tuning is not measured yet'}"
+        why = evidence.why_not_full or tr("full fine-tuning is not measured yet")
+        return tr("there is nothing to take ratios to: {why}", why=why)
     shape = study_shape(evidence.study)
     if shape is None:
-        return "the configuration of its base model is not at hand, so that its size is not known"
+        return tr("the configuration of its base model is not at hand, so that its size is not known")
     device = _device(evidence)
     if device is None:
-        return "none of its runs says what device it ran on"
+        return tr("none of its runs says what device it ran on")
     case = Case(
         architecture=shape.architecture,
         task_kind=evidence.study.task["kind"],

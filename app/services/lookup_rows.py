@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from app.db.tables import Configuration
+from app.language import tr
 from app.schemas import LookupFigure, LookupRow, Number, NumberQuantity, Sentence
 from app.services.cell_numbers import CellNumbers
 from app.services.lookup_absolutes import TRAIN_SECONDS, Absolutes
 from app.services.lookup_cases import CaseStudy
-from app.services.numbers import number, text
+from app.services.numbers import number, sentence
 from peft_core.compare.carried_ranking import natural
 from peft_core.compare.lookup import Estimate
 from peft_core.compare.recommend import LIMITS, QUALITY
@@ -199,28 +200,37 @@ def ruled_out(
     """Why an estimated row is no choice; None where it is one."""
     quality = row.figures.get(QUALITY)
     if quality is None:
-        return [text("no share of full fine-tuning's gain could be carried over")]
+        return sentence("no share of full fine-tuning's gain could be carried over")
     for name, limit in constraints.items():
         if name in unchecked:
             continue
-        sentence = _over(row, name, limit)
-        if sentence is not None:
-            return sentence
+        over = _over(row, name, limit)
+        if over is not None:
+            return over
     if quality.value.value < quality_floor:
         floor = lookup_number(quality_floor, "fraction", "quality_floor", "quality_floor", estimated=False)
-        return [number(quality.value), text(" of full fine-tuning's gain is below the floor "), number(floor)]
+        return sentence(
+            "{share} of full fine-tuning's gain is below the floor {floor}",
+            share=number(quality.value),
+            floor=number(floor),
+        )
     return None
 
 
 def _over(row: LookupRow, name: ConstraintName, limit: float) -> Sentence | None:
     figure = row.figures.get(LIMITS[name])
-    words = metrics()[LIMITS[name]].title.lower() if LIMITS[name] in metrics() else "training time"
+    words = tr(metrics()[LIMITS[name]].title).lower() if LIMITS[name] in metrics() else tr("training time")
     if figure is None or figure.absolute is None:
-        return [text(f"no {words} is known to hold against the limit")]
+        return sentence("no {metric} is known to hold against the limit", metric=words)
     if figure.absolute.value <= limit:
         return None
     given = lookup_number(limit, figure.absolute.quantity, "limit", f"constraint {name}", estimated=False)
-    return [number(figure.absolute), text(f" of {words} is above the limit "), number(given)]
+    return sentence(
+        "{value} of {metric} is above the limit {limit}",
+        value=number(figure.absolute),
+        metric=words,
+        limit=number(given),
+    )
 
 
 def cannot_check(rows: Sequence[LookupRow], constraints: Mapping[ConstraintName, float]) -> list[ConstraintName]:

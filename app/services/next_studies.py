@@ -1,5 +1,6 @@
 """What to run next where a study cannot answer: its own document, with what was wanting."""
 
+from app.language import tr
 from app.schemas import MethodEntry, StudyDocument
 from app.services.evidence import StudyEvidence
 from peft_core.compare.recommend import Answer
@@ -26,14 +27,14 @@ def next_study(evidence: StudyEvidence, found: Answer) -> StudyDocument | None:
     document = StudyDocument.model_validate(evidence.study.document)
     if found.cause == "references":
         wanted = list(dict.fromkeys([*document.references, *REFERENCES]))
-        return _changed(document, "with reference rows", references=wanted)
+        return _changed(document, tr("with reference rows"), references=wanted)
     if found.cause == "gain":
-        return _changed(document, "with a larger budget", budget=_doubled(document.budget))
+        return _changed(document, tr("with a larger budget"), budget=_doubled(document.budget))
     if found.cause == "candidates":
         return _with_more_methods(document)
     if found.cause == "weights":
-        return _changed(document, "with every metric", metrics=None)
-    return _changed(document, "with more seeds", seeds=SEEDS) if found.single_seed else None
+        return _changed(document, tr("with every metric"), metrics=None)
+    return _changed(document, tr("with more seeds"), seeds=SEEDS) if found.single_seed else None
 
 
 def _changed(document: StudyDocument, how: str, **fields: object) -> StudyDocument:
@@ -51,4 +52,4 @@ def _with_more_methods(document: StudyDocument) -> StudyDocument | None:
     offered = next(iter(presets().values())).rows()
     more = [MethodEntry(method=row.method, hyperparameters=row.hyperparameters) for row in offered]
     wanting = [entry for entry in more if entry.method not in have]
-    return _changed(document, "with more methods", methods=[*document.methods, *wanting]) if wanting else None
+    return _changed(document, tr("with more methods"), methods=[*document.methods, *wanting]) if wanting else None

@@ -9,11 +9,13 @@ from sqlalchemy import Engine
 from app.db.session import team_session
 from app.db.tables import Configuration
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import Axis, Number, OffTheFront, Pareto, ParetoAxis, ParetoPoint, Part, Sentence
 from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
 from app.services.evidence import StudyEvidence, read_evidence
-from app.services.numbers import label, number, text
+from app.services.numbers import label, listed, number, sentence
+from app.services.reasons import stands_in
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY, Candidate
 from peft_core.compare.trade_off import DRAWS, Traded, TradeOff, trade_off
@@ -92,14 +94,18 @@ class _Front:
         scale = self._evidence.quality_scale
         if scale is None:
             raise Invalid(
-                "A quality floor is a share of the gain of full fine-tuning (or of a LoRA row that stands in for it)"
-                " over the untuned row, and one of the two is not measured. Run it, or ask without a floor.",
+                tr(
+                    "A quality floor is a share of the gain of full fine-tuning (or of a LoRA row that stands in for"
+                    " it) over the untuned row, and one of the two is not measured. Run it, or ask without a floor."
+                ),
                 field="floor",
             )
         if not scale.defined:
             raise Invalid(
-                "Full fine-tuning does not clearly beat the untuned row here, so there is no gain to keep a share of."
-                " Ask without a floor, or train longer.",
+                tr(
+                    "Full fine-tuning does not clearly beat the untuned row here, so there is no gain to keep a share"
+                    " of. Ask without a floor, or train longer."
+                ),
                 field="floor",
             )
         return scale.floor + self._floor * (scale.full - scale.floor)
@@ -108,10 +114,11 @@ class _Front:
         """What stands in for full fine-tuning and for the untuned row, where something does."""
         evidence, notes = self._evidence, []
         if evidence.reference is not None and evidence.reference is not evidence.full:
-            why = f" stands in for full fine-tuning as the reference: {evidence.why_not_full}."
-            notes.append([label(evidence.reference), text(why)])
+            notes.append(stands_in(label(evidence.reference), evidence.why_not_full))
         if evidence.assumed_floor is not None:
-            notes.append([text("Assumed floor: there is no untuned row, so gains are counted from the chance level.")])
+            notes.append(
+                sentence("Assumed floor: there is no untuned row, so gains are counted from the chance level.")
+            )
         return notes
 
     def _axis(self, name: str) -> ParetoAxis:
@@ -194,14 +201,18 @@ class _Front:
 
     def _why_lacking(self, key: int, names: Sequence[str]) -> Sentence:
         row, card = self._rows[key], self._evidence.card
-        return [text("; ".join(f"no {card(name).title.lower()}: {self._cells.missing(row, name)}" for name in names))]
+        told = [
+            sentence("no {metric}: {why}", metric=card(name).title.lower(), why=self._cells.missing(row, name))
+            for name in names
+        ]
+        return listed(told, tr("; "))
 
     def _why_below(self, key: int, limit: Part) -> Sentence:
         quality = self._cells.mean(self._rows[key], QUALITY)
         assert quality is not None, "what has no quality is listed as lacking it"
-        return [number(quality), text(" does not reach the floor "), limit]
+        return sentence("{figure} does not reach the floor {limit}", figure=number(quality), limit=limit)
 
     def _why_no_choice(self, key: int) -> Sentence:
         if self._rows[key] is self._evidence.untuned:
-            return [text("trains nothing: gains are measured from it, and it is never a choice")]
-        return [text("did not learn: every learning rate of its grid stayed at the untuned floor")]
+            return sentence("trains nothing: gains are measured from it, and it is never a choice")
+        return sentence("did not learn: every learning rate of its grid stayed at the untuned floor")

@@ -7,11 +7,12 @@ from sqlalchemy import Engine
 from app.db.session import team_session
 from app.db.tables import Configuration
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import Change, Part, RankedCandidate, Recommendation, RecommendationRequest, Sentence
 from app.services.callers import Caller
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.next_studies import next_study
-from app.services.numbers import mean_number, text
+from app.services.numbers import mean_number, sentence
 from app.services.reasons import CRITERION_NAMES, LIMIT_NAMES, Reasons, dropped
 from app.services.studies import read_study
 from peft_core.compare import changes
@@ -52,9 +53,9 @@ def _question(request: RecommendationRequest, chosen: type[Scenario] | None) -> 
 def _weights(request: RecommendationRequest, chosen: type[Scenario] | None) -> Mapping[Criterion, float]:
     weights = request.weights if request.weights is not None else chosen.weights if chosen else None
     if weights is None:
-        raise Invalid("Name a scenario or give weights of your own.", field="weights")
+        raise Invalid(tr("Name a scenario or give weights of your own."), field="weights")
     if sum(weights.values()) <= 0:
-        raise Invalid("At least one criterion needs a weight above 0.", field="weights")
+        raise Invalid(tr("At least one criterion needs a weight above 0."), field="weights")
     return weights
 
 
@@ -79,7 +80,7 @@ def _told(
         verdict=found.verdict,
         pick=picks[0] if picks else None,
         picks=picks,
-        headline=" or ".join(rows[key].label for key in picks) or "Not enough evidence",
+        headline=_headline([rows[key].label for key in picks]),
         reason=reasons.reason(),
         ranked=[_candidate(evidence, reasons, found, rows[row.key], row) for row in found.ranked],
         vetoed=reasons.vetoed(),
@@ -98,6 +99,12 @@ def _told(
         draws=question.draws,
         seed=question.seed,
     )
+
+
+def _headline(picks: list[str]) -> str:
+    if not picks:
+        return tr("Not enough evidence")
+    return tr("{first} or {second}", first=picks[0], second=picks[1]) if len(picks) == 2 else picks[0]
 
 
 def _candidate(
@@ -141,11 +148,15 @@ def _edit(reasons: Reasons, question: Question, change: changes.Change) -> Sente
     if change.criterion is not None and change.value is not None:
         before, after = question.weights[change.criterion], change.value
         numbers = [Part(number=reasons.number(weight, "weight", "score")) for weight in (before, after)]
-        words = f"The weight of {CRITERION_NAMES[change.criterion]} from "
-        return [text(words), numbers[0], text(" to "), numbers[1]]
+        return sentence(
+            "The weight of {criterion} from {before} to {after}",
+            criterion=tr(CRITERION_NAMES[change.criterion]),
+            before=numbers[0],
+            after=numbers[1],
+        )
     if change.kind == "floor" and change.value is not None:
         floor = Part(number=reasons.number(change.value, "quality_floor", "fraction"))
-        return [text("Keep "), floor, text(" of the reference's gain")]
+        return sentence("Keep {share} of the reference's gain", share=floor)
     if change.constraint is not None:
-        return [text(f"Drop the limit on {LIMIT_NAMES[change.constraint]}")]
-    return [text("One more seed of every method, with the same means and spreads")]
+        return sentence("Drop the limit on {what}", what=tr(LIMIT_NAMES[change.constraint]))
+    return sentence("One more seed of every method, with the same means and spreads")

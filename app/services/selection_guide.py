@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Configuration, Study
+from app.language import mark, spaced, tr
 from app.schemas import (
     GuideQuestionView,
     GuideRegret,
@@ -24,10 +25,10 @@ from app.schemas import (
 )
 from app.services.callers import Caller
 from app.services.evidence import StudyEvidence, read_evidence
-from app.services.numbers import number, text
+from app.services.numbers import counted_sentence, number, paragraph, sentence, text
 from app.services.reasons import CAUSES
 from app.services.studies import read_study
-from peft_core.compare.recommend import Question, recommend
+from peft_core.compare.recommend import Question, Verdict, recommend
 from peft_core.compare.selection_guide import (
     ALWAYS,
     LEAST_STUDIES,
@@ -35,6 +36,7 @@ from peft_core.compare.selection_guide import (
     QUESTIONS,
     ROOT,
     Combined,
+    GuideQuestion,
     Leaf,
     Regret,
     StudyAnswer,
@@ -50,6 +52,14 @@ from peft_core.scenario import ConstraintName
 
 MOST_STUDIES = 40
 """The newest; each is asked five questions."""
+
+NO_ANSWER = mark("There is no answer from this study yet.")
+VERDICT_WORDS: dict[Verdict, str] = {
+    "clear": mark("clear"),
+    "lean": mark("lean"),
+    "no clear winner": mark("no clear winner"),
+    "not enough evidence": mark("not enough evidence"),
+}
 
 DRAWS, SEED = Question.draws, Question.seed
 
@@ -95,7 +105,9 @@ class _Guide:
             studies=len(self._evidence),
             root=ROOT,
             questions=[
-                GuideQuestionView(key=key, text=question.text, yes=question.yes, no=question.no, limit=question.limit)
+                GuideQuestionView(
+                    key=key, text=tr(question.text), yes=question.yes, no=question.no, limit=question.limit
+                )
                 for key, question in QUESTIONS.items()
             ],
             leaves=[self._leaf(key, leaf) for key, leaf in LEAVES.items()],
@@ -144,7 +156,7 @@ class _Guide:
     def _pick(self, leaf: str, found: StudyAnswer) -> StudyPick:
         name = self._evidence[found.study].study.name
         if not found.answered:
-            why = CAUSES.get(found.answer.cause or "", "There is no answer from this study yet.")
+            why = tr(CAUSES.get(found.answer.cause or "", NO_ANSWER))
             return StudyPick(study=found.study, name=name, verdict="not enough evidence", reason=why)
         first = found.answer.ranked[0]
         row = self._rows[first.key]
@@ -164,7 +176,7 @@ class _Guide:
         measured = frozenset(name for answer in answers if answer.answered for name in answer.methods.values())
         values = self._values(book.parameter, book.method, answers) if found.method == book.method else []
         return TextbookLeaf(
-            title=book.title,
+            title=tr(book.title),
             method=book.method,
             parameter=book.parameter,
             lo=book.lo if book.parameter else None,
@@ -190,17 +202,24 @@ class _Guide:
         assert found.method is not None, "there is an answer"
         order = list(found.shares)
         told = self._count(found.studies, "studies_that_answer", key)
-        words: Sentence = [Part(label=_title(found.method))]
+        names: Sentence = [Part(label=_title(found.method))]
         if found.verdict == "no clear winner" and len(order) > 1 and found.shares[order[1]] > 0:
-            words += [text(" or "), Part(label=_title(order[1]))]
-        words += [text(f" ({found.verdict}): first in "), number(self._share(key, found.shares[found.method], answers))]
-        return [*words, text(" of the draws, from "), told, text(" study." if found.studies == 1 else " studies.")]
+            names = sentence("{first} or {second}", first=names, second=Part(label=_title(order[1])))
+        return counted_sentence(
+            "{methods} ({verdict}): first in {share} of the draws, from {studies} study.",
+            "{methods} ({verdict}): first in {share} of the draws, from {studies} studies.",
+            found.studies,
+            methods=names,
+            verdict=tr(VERDICT_WORDS[found.verdict]),
+            share=number(self._share(key, found.shares[found.method], answers)),
+            studies=told,
+        )
 
     def _no_words(self, answers: Sequence[StudyAnswer]) -> Sentence:
         if not answers:
-            return [text("There is no study yet. Launch one, and the guide answers from what it measures.")]
+            return sentence("There is no study yet. Launch one, and the guide answers from what it measures.")
         causes = dict.fromkeys(CAUSES.get(found.answer.cause or "", "") for found in answers)
-        return [text("Not enough evidence. " + " ".join(cause for cause in causes if cause))]
+        return [text(spaced([tr("Not enough evidence."), *(tr(cause) for cause in causes if cause)]))]
 
     def _regret(self, cost: Regret) -> GuideRegret:
         return GuideRegret(
@@ -212,26 +231,32 @@ class _Guide:
         )
 
     def _regret_words(self, cost: Regret | None) -> Sentence:
-        always = Part(label=f"always {_title(ALWAYS)}")
+        always = Part(label=tr("always {method}", method=_title(ALWAYS)))
         if cost is None:
             least = self._by_formula(LEAST_STUDIES, "least_studies", "count")
-            return [
-                text("Whether these questions beat "),
-                always,
-                text(" is not known: it takes "),
-                number(least),
-                text(" studies that answer and have it among their methods."),
-            ]
+            return sentence(
+                "Whether these questions beat {always} is not known: it takes {least} studies that answer and have it"
+                " among their methods.",
+                always=always,
+                least=number(least),
+            )
         told = self._regret(cost)
-        words: Sentence = [text("In a study left out, following the guide loses "), number(told.guide)]
-        words += [text(" of the score against the best there; "), always, text(" loses "), number(told.always)]
-        verdict = "the guide is better" if cost.wins else "the guide does not win: one method for all is as good"
-        return [
-            *words,
-            text(f". So {verdict}, over "),
-            self._count(cost.studies, "studies_left_out"),
-            text(" studies."),
-        ]
+        lost = sentence(
+            "In a study left out, following the guide loses {guide} of the score against the best there; {always} loses"
+            " {other}.",
+            guide=number(told.guide),
+            always=always,
+            other=number(told.always),
+        )
+        studies = self._count(cost.studies, "studies_left_out")
+        if cost.wins:
+            return paragraph(lost, sentence("So the guide is better, over {studies} studies.", studies=studies))
+        return paragraph(
+            lost,
+            sentence(
+                "So the guide does not win: one method for all is as good, over {studies} studies.", studies=studies
+            ),
+        )
 
     def _share(self, leaf: str, value: float, answers: Sequence[StudyAnswer], of: str | None = None) -> Number:
         """A P(best), with the runs of the studies that it was drawn from."""
@@ -256,9 +281,13 @@ class _Guide:
 def _title(method: str) -> str:
     """The catalogue's name; an imported method that it does not have keeps its own."""
     known = methods().get(method)
-    return known.title if known else method
+    return tr(known.title) if known else method
 
 
 def _number(row: Configuration, parameter: str) -> float | None:
     value = row.hyperparameters.get(parameter)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _question(key: str, asked: GuideQuestion) -> GuideQuestionView:
+    return GuideQuestionView(key=key, text=tr(asked.text), yes=asked.yes, no=asked.no, limit=asked.limit)

@@ -8,10 +8,12 @@ from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.db.tables import Configuration
+from app.language import tr
 from app.schemas import (
     NeighbourView,
     Number,
     NumberQuantity,
+    Part,
     QualityDifference,
     Sentence,
     SweepPoint,
@@ -23,7 +25,7 @@ from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
 from app.services.differences import difference_view
 from app.services.evidence import StudyEvidence, read_evidence
-from app.services.numbers import label, number, text
+from app.services.numbers import label, number, paragraph, sentence, text
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.significance import Compared, Pair, compare_pair
@@ -103,18 +105,19 @@ def _presets(methods: Sequence[str]) -> list[SweepPreset]:
             [Listed(k, row.method, values) for k, (row, values) in enumerate(zip(rows, built, strict=True))]
         )
         if len(made) == 1 and len(made[0].keys) == len(rows):
-            found.append(SweepPreset(key=key, title=preset.title, summary=preset.summary, method=made[0].method))
+            found.append(
+                SweepPreset(key=key, title=tr(preset.title), summary=tr(preset.summary), method=made[0].method)
+            )
     return [preset for preset in found if preset.method in methods] or found
 
 
 def _none(offered: Sequence[SweepPreset]) -> Sentence:
-    titles = " or ".join(f"“{preset.title}”" for preset in offered)
-    return [
-        text(
-            "No method of this study is listed with several values of one hyper-parameter, all else equal. Start a new"
-            f" study with the preset {titles}."
-        )
-    ]
+    titles = tr(" or ").join(tr("“{title}”", title=preset.title) for preset in offered)
+    return sentence(
+        "No method of this study is listed with several values of one hyper-parameter, all else equal. Start a new"
+        " study with the preset {presets}.",
+        presets=titles,
+    )
 
 
 class _Swept:
@@ -196,7 +199,7 @@ class _Swept:
             found = self._number(row, figure)
             if found is None:
                 known = name in self._evidence.metric_keys
-                missing[figure] = self._cells.missing(row, name) if known else "the study does not measure it"
+                missing[figure] = self._cells.missing(row, name) if known else tr("the study does not measure it")
                 continue
             numbers[figure] = found
             interval = self._cells.interval(row, name)
@@ -287,50 +290,57 @@ class _Swept:
         if best is None:
             return [text(self._why_no_best())]
         composite = self._score_numbers(self._rows[best], self._scores[best])["composite"]
-        words: Sentence = [label(self._rows[best]), text(" has the largest composite of quality and size, ")]
-        words += [number(composite), text(". "), *self._against(best, beside)]
-        return words + self._enough(enough)
+        largest = sentence(
+            "{method} has the largest composite of quality and size, {composite}.",
+            method=label(self._rows[best]),
+            composite=number(composite),
+        )
+        return paragraph(largest, *self._against(best, beside), self._enough(enough))
 
     def _why_no_best(self) -> str:
         if self._scale is None:
-            return (
+            return tr(
                 "There is no best value: quality has no scale without an untuned row and full fine-tuning that clearly"
                 " beats it. Run both."
             )
-        return "There is no best value yet: no row has both its quality and its trainable parameters measured."
+        return tr("There is no best value yet: no row has both its quality and its trainable parameters measured.")
 
-    def _against(self, best: int, beside: Sequence[NeighbourView]) -> Sentence:
+    def _against(self, best: int, beside: Sequence[NeighbourView]) -> list[Sentence]:
         labels = {row.id: label(row) for row in self._rows}
-        words: Sentence = []
-        for view in beside:
-            name = labels[view.configuration]
-            if view.verdict == "tie":
-                words += [text("No difference in quality to "), name, text(" is shown. ")]
-            else:
-                words += [text(f"Its quality is {view.verdict} than that of "), name, text(" by ")]
-                points = " points" if view.difference.quantity == "points" else ""
-                words += [number(view.difference), text(f"{points} (shown). ")]
+        told = [_beside(view, labels[view.configuration]) for view in beside]
         if self._separable(best, beside) is None:
-            words += [text("Its quality cannot be tested against every neighbour: the test items are not at hand. ")]
-        return words
+            told.append(
+                sentence("Its quality cannot be tested against every neighbour: the test items are not at hand.")
+            )
+        return told
 
     def _enough(self, enough: int | None) -> Sentence:
         if enough is None:
-            return [text("None keeps "), number(GAIN_SHARE), text(" of full fine-tuning's gain.")]
+            return sentence("None keeps {share} of full fine-tuning's gain.", share=number(GAIN_SHARE))
         row = next(row for row in self._rows if row.id == enough)
-        return [
-            text("The smallest that keeps "),
-            number(GAIN_SHARE),
-            text(" of full fine-tuning's gain is "),
-            label(row),
-            text("."),
-        ]
+        return sentence(
+            "The smallest that keeps {share} of full fine-tuning's gain is {method}.",
+            share=number(GAIN_SHARE),
+            method=label(row),
+        )
+
+
+def _beside(view: NeighbourView, name: Part) -> Sentence:
+    """The best against one of its neighbours."""
+    if view.verdict == "tie":
+        return sentence("No difference in quality to {neighbour} is shown.", neighbour=name)
+    gap = [number(view.difference)]
+    if view.difference.quantity == "points":
+        gap = sentence("{difference} points", difference=number(view.difference))
+    if view.verdict == "better":
+        return sentence("Its quality is better than that of {neighbour} by {gap} (shown).", neighbour=name, gap=gap)
+    return sentence("Its quality is worse than that of {neighbour} by {gap} (shown).", neighbour=name, gap=gap)
 
 
 def _title(method: str) -> str:
     """The catalogue's name of a method; an imported one that it does not have keeps its own."""
     try:
-        return method_class(method).title
+        return tr(method_class(method).title)
     except UnknownName:
         return method
 
@@ -340,4 +350,4 @@ def _parameter_title(method: str, parameter: str) -> str:
         found = method_class(method).model_fields.get(parameter)
     except UnknownName:
         found = None
-    return (found.title if found else None) or parameter.replace("_", " ")
+    return tr((found.title if found else None) or "") or parameter.replace("_", " ")

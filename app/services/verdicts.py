@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from app.db.tables import Configuration
+from app.language import tr
 from app.schemas import Difference, Part, RunCounts, Sentence, StudyStatus
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence
-from app.services.numbers import count, label, mean, ratio, text
+from app.services.numbers import count, counted_sentence, label, listed, mean, paragraph, ratio, sentence, text
 from peft_core.compare.recommend import QUALITY
 
 
 def finding(evidence: StudyEvidence, status: StudyStatus, counts: RunCounts) -> Sentence:
     """What a study shows so far, short enough for a list."""
     if status == "queued":
-        return [text("Nothing measured yet: waiting for a worker.")]
+        return sentence("Nothing measured yet: waiting for a worker.")
     differences = build_differences(evidence)
     if status == "running" or not differences:
         return _partial(evidence, counts)
@@ -24,28 +25,34 @@ def verdict(evidence: StudyEvidence, counts: RunCounts, differences: Sequence[Di
     """The sentence a study's page opens with: ties, the smallest and the fastest of them, and whether any is better."""
     if not differences:
         return _partial(evidence, counts)
-    words = _ties(evidence, differences)
     tied = [row for row in evidence.configurations if _verdict_of(row, differences) in ("tie", "better")]
-    words += _smallest(evidence, tied) + _fastest(evidence, tied)
     better = [row for row in tied if _verdict_of(row, differences) == "better"]
-    if better:
-        words += [text(" Better than "), _reference(evidence), text(": "), *_listed(better), text(".")]
-    else:
-        words += [text(" No method is shown to be better.")]
-    return words + _of_models(differences)
+    return paragraph(
+        _ties(evidence, differences),
+        _smallest(evidence, tied),
+        _fastest(evidence, tied),
+        sentence(
+            "Better than {reference}: {methods}.",
+            reference=_reference(evidence),
+            methods=listed([label(row) for row in better]),
+        )
+        if better
+        else sentence("No method is shown to be better."),
+        _of_models(differences),
+    )
 
 
 def _of_models(differences: Sequence[Difference]) -> Sentence:
     """What single seeds can say."""
     if not all("trained models" in found.covers for found in differences):
         return []
-    return [text(" One seed each: this holds for these trained models, not for the methods.")]
+    return sentence("One seed each: this holds for these trained models, not for the methods.")
 
 
 def _reference(evidence: StudyEvidence) -> Part:
     """What the others are compared with, as it is spoken of in a sentence."""
     assert evidence.reference is not None, "differences refer to a row"
-    return text("full fine-tuning") if evidence.reference is evidence.full else label(evidence.reference)
+    return text(tr("full fine-tuning")) if evidence.reference is evidence.full else label(evidence.reference)
 
 
 def _verdict_of(row: Configuration, differences: Sequence[Difference]) -> str | None:
@@ -55,30 +62,35 @@ def _verdict_of(row: Configuration, differences: Sequence[Difference]) -> str | 
 def _partial(evidence: StudyEvidence, counts: RunCounts) -> Sentence:
     total = counts.queued + counts.running + counts.succeeded + counts.failed + counts.cancelled
     ended = total - counts.queued - counts.running
-    words = [count(evidence, ended, "runs_ended"), text(" of "), count(evidence, total, "runs")]
+    told = {"ended": count(evidence, ended, "runs_ended"), "total": count(evidence, total, "runs")}
     if counts.queued or counts.running:
-        return [text("No answer yet: "), *words, text(" runs are in.")]
+        return sentence("No answer yet: {ended} of {total} runs are in.", **told)
     if evidence.reference is None:
-        return [*words, text(" runs are in. Without a full fine-tuning row there is nothing to compare with.")]
+        return sentence(
+            "{ended} of {total} runs are in. Without a full fine-tuning row there is nothing to compare with.", **told
+        )
     if evidence.as_evidence.significance.untested:
-        return [*words, text(" runs are in: single ones without item scores, so no difference can be tested.")]
-    return [*words, text(" runs ended; full fine-tuning and another method were not both measured.")]
+        return sentence(
+            "{ended} of {total} runs are in: single ones without item scores, so no difference can be tested.", **told
+        )
+    return sentence(
+        "{ended} of {total} runs ended; full fine-tuning and another method were not both measured.", **told
+    )
 
 
 def _ties(evidence: StudyEvidence, differences: Sequence[Difference]) -> Sentence:
     """ "3 of 5 methods tie full fine-tuning (94.1 %)" """
     assert evidence.reference is not None, "differences refer to a row"
     tied = sum(found.verdict == "tie" for found in differences)
-    return [
-        count(evidence, tied, "tied"),
-        text(" of "),
-        count(evidence, len(differences), "compared"),
-        text(" methods tie " if len(differences) > 1 else " method ties "),
-        _reference(evidence),
-        text(" ("),
-        mean(evidence, evidence.reference, QUALITY),
-        text("): no difference is shown."),
-    ]
+    return counted_sentence(
+        "{tied} of {compared} method ties {reference} ({quality}): no difference is shown.",
+        "{tied} of {compared} methods tie {reference} ({quality}): no difference is shown.",
+        len(differences),
+        tied=count(evidence, tied, "tied"),
+        compared=count(evidence, len(differences), "compared"),
+        reference=_reference(evidence),
+        quality=mean(evidence, evidence.reference, QUALITY),
+    )
 
 
 def _smallest(evidence: StudyEvidence, tied: Sequence[Configuration]) -> Sentence:
@@ -86,17 +98,13 @@ def _smallest(evidence: StudyEvidence, tied: Sequence[Configuration]) -> Sentenc
     if not stored or evidence.reference is None or not evidence.values(evidence.reference.id, "storage_bytes"):
         return []
     row = min(stored, key=lambda row: _mean(evidence, row, "storage_bytes"))
-    return [
-        text(" The smallest of them, "),
-        label(row),
-        text(", stores "),
-        mean(evidence, row, "storage_bytes"),
-        text(", "),
-        ratio(evidence, row, evidence.reference, "storage_bytes"),
-        text(" less than "),
-        _reference(evidence),
-        text("."),
-    ]
+    return sentence(
+        "The smallest of them, {method}, stores {size}, {times} less than {reference}.",
+        method=label(row),
+        size=mean(evidence, row, "storage_bytes"),
+        times=ratio(evidence, row, evidence.reference, "storage_bytes"),
+        reference=_reference(evidence),
+    )
 
 
 def _fastest(evidence: StudyEvidence, tied: Sequence[Configuration]) -> Sentence:
@@ -104,23 +112,10 @@ def _fastest(evidence: StudyEvidence, tied: Sequence[Configuration]) -> Sentence
     if not timed or evidence.reference is None or not evidence.values(evidence.reference.id, "training_speed"):
         return []
     row = max(timed, key=lambda row: _mean(evidence, row, "training_speed"))
-    return [
-        text(" The fastest, "),
-        label(row),
-        text(", trains at "),
-        ratio(evidence, row, evidence.reference, "training_speed"),
-        text(" its speed."),
-    ]
+    times = ratio(evidence, row, evidence.reference, "training_speed")
+    return sentence("The fastest, {method}, trains at {times} its speed.", method=label(row), times=times)
 
 
 def _mean(evidence: StudyEvidence, row: Configuration, metric: str) -> float:
     values = evidence.values(row.id, metric)
     return sum(values.values()) / len(values)
-
-
-def _listed(rows: Sequence[Configuration]) -> Sentence:
-    words: Sentence = []
-    for index, row in enumerate(rows):
-        words += [text(", ")] if index else []
-        words.append(label(row))
-    return words

@@ -1,7 +1,10 @@
 """The sentences of peft_core's catalogues: it knows no language, whoever shows them says them with `tr`."""
 
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import peft_core.metrics
 from peft_core import assets
 from peft_core.compare.selection_guide import LEAVES, QUESTIONS
 from peft_core.compare.significance import COVERS, RULE
@@ -10,6 +13,9 @@ from peft_core.metric import metrics
 from peft_core.preset import presets
 from peft_core.scenario import scenarios
 from peft_core.task import tasks
+
+WHY_MISSING = re.compile(r'(?:self\.missing\(|return )"([^"]+ [^"]+)"')
+"""Why a run has no value of a metric, as the metric's file says it and the run writes it down."""
 
 
 def card_sentences() -> set[str]:
@@ -34,6 +40,8 @@ def _metrics() -> Iterator[str]:
     for kind in metrics().values():
         yield from (kind.title, kind.unit, kind.meaning, kind.how)
     yield from (RULE, *COVERS, *COVERS.values())
+    for file in sorted(Path(peft_core.metrics.__file__ or "").parent.glob("*.py")):
+        yield from WHY_MISSING.findall(file.read_text(encoding="utf-8"))
 
 
 def _tasks() -> Iterator[str]:

@@ -6,9 +6,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from sqlalchemy import Engine
 
 from app.db.migrate import migrate
@@ -81,6 +82,33 @@ def ask(url: str) -> dict[str, object]:
 
 def statistics(page: "Page") -> set[str]:
     return {number.sourced["statistic"] for number in read_page(page).numbers}
+
+
+# -- from a study ------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_is_kept_for_the_team_and_chosen_again(page: "Page", served: tuple[str, Engine]) -> None:
+    url, engine = served
+    page.goto(f"{url}/recommend?study=1")
+    page.locator(".recommend-ranking").wait_for()
+    page.get_by_role("slider", name="Weight of simplicity").press("ArrowRight")
+    page.wait_for_function("location.search.includes('simplicity:0.1')")
+    page.get_by_label("Keep for the team as").fill("A phone")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    kept = page.get_by_role("list", name="Kept by the team").get_by_role("button", name="A phone", exact=True)
+    kept.wait_for()
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function("!location.search.includes('weights')")
+    kept.click()
+    page.wait_for_function("location.search.includes('simplicity:0.1')")
+    page.reload()
+    page.locator(".recommend-ranking").wait_for()
+    assert page.get_by_role("slider", name="Weight of simplicity").get_attribute("aria-valuenow") == "0.1"
+    assert check_page(page, engine) == []
+    page.once("dialog", lambda asked: asked.accept())
+    page.get_by_role("button", name="Remove A phone").click()
+    kept.wait_for(state="detached")
+    assert ask(f"{url}/api/v1/scenarios/custom")["items"] == []
 
 
 # -- the selection guide -----------------------------------------------------------------------------------------------
@@ -227,6 +255,19 @@ def test_a_looked_up_case_is_launched_from_its_answer(start: Start, browser: "Br
         assert document["references"] == ["untuned", "head_only", "full"]
         page.close()
         assert told == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_part_shuts_anybody_out(browser: "Browser", served: tuple[str, Engine], scheme: Any) -> None:
+    """axe finds nothing serious, in either theme and in Chinese too."""
+    url, _ = served
+    with browser.new_context(color_scheme=scheme, locale="zh-CN") as context:
+        opened = context.new_page()
+        for part in ("study=1", "view=guide", f"view=lookup&{ESTIMATED}"):
+            opened.goto(f"{url}/recommend?{part}")
+            opened.locator(".recommend-lead").wait_for()
+            found = Axe().run(opened).response["violations"]
+            assert [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")] == []
 
 
 def test_what_a_link_asks_for_and_is_not_there_is_said(page: "Page", served: tuple[str, Engine]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.language import mark
 from app.services.comparability import tokens_a_step
 from app.services.imports.hf_result import Entry, HfResult
 from peft_core.compare.recommend import QUALITY
@@ -34,10 +35,10 @@ METAMATHQA = Suite(
     valid="valid_accuracy",
     test="test_accuracy",
     score=PublishedScore(
-        headline="exact match",
+        headline=mark("exact match"),
         better="higher",
         quantity="fraction",
-        score_meaning=(
+        score_meaning=mark(
             "Share of GSM8K's 1,319 test problems whose written answer ends in the right number. How answers were"
             " decoded is not recorded beyond their greatest length."
         ),
@@ -53,10 +54,12 @@ ACCURACY = Suite(
     valid="valid_accuracy",
     test="test_accuracy",
     score=PublishedScore(
-        headline="accuracy",
+        headline=mark("accuracy"),
         better="higher",
         quantity="fraction",
-        score_meaning="Share of test items that were right; of how many, and what chance scores, is not recorded.",
+        score_meaning=mark(
+            "Share of test items that were right; of how many, and what chance scores, is not recorded."
+        ),
     ),
     metrics=(QUALITY, *COSTS, "forgetting"),
 )
@@ -65,10 +68,10 @@ IMAGES = Suite(
     valid="valid_similarity",
     test="test_similarity",
     score=PublishedScore(
-        headline="DINOv2 similarity",
+        headline=mark("DINOv2 similarity"),
         better="higher",
         quantity="coefficient",
-        score_meaning=(
+        score_meaning=mark(
             "Mean cosine similarity, -1 to 1, of generated images and the test images in the features of DINOv2."
         ),
     ),
@@ -111,13 +114,13 @@ def _measured(metric: str, result: HfResult, suite: Suite) -> Measurement:
     return Measurement(metric=metric, value=value, detail=detail | suite.details.get(metric, {}))
 
 
-NOT_SAID = "the imported file has no value of it"
+NOT_SAID = mark("the imported file has no value of it")
 Found = tuple[float | None, dict[str, Any]]
 
 
 def _quality(result: HfResult, suite: Suite) -> Found:
     if result.test is None:
-        return None, {"missing": "the imported file has no entry of the test"}
+        return None, {"missing": mark("the imported file has no entry of the test")}
     detail: dict[str, Any] = {"score": suite.score.headline}
     if suite.test_items is not None:
         detail |= {"items": suite.test_items, "counted_items": suite.test_items}
@@ -130,16 +133,18 @@ def _trainable(result: HfResult, _suite: Suite) -> Found:
 
 def _storage(result: HfResult, _suite: Suite) -> Found:
     if result.training.file_size is None:
-        return None, {"missing": "the size of the saved adapter could not be determined where it was run"}
+        return None, {"missing": mark("the size of the saved adapter could not be determined where it was run")}
     if result.run.peft_config is None:
-        return result.training.file_size, {"note": "Estimated where it was published: parameters x bytes per number."}
+        return result.training.file_size, {
+            "note": mark("Estimated where it was published: parameters x bytes per number.")
+        }
     return result.training.file_size, {"how": "size of the saved adapter"}
 
 
 def _speed(result: HfResult, _suite: Suite) -> Found:
     told = [entry.tokens_per_second for entry in result.validations if entry.tokens_per_second is not None]
     if not told:
-        return None, {"missing": "tokens a second are not in the imported file"}
+        return None, {"missing": mark("tokens a second are not in the imported file")}
     how = "median of the tokens a second of training told at every validation"
     return statistics.median(told), {"how": how, "validations": len(told)}
 

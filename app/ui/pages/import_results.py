@@ -5,22 +5,23 @@ from typing import Any
 from dash import Input, Output, callback, dcc, html, no_update, register_page
 
 from app.client import ApiProblem
+from app.language import mark, tr
 from app.schemas import LARGEST_RESULT_BYTES, ImportReport, RefusedFile, StudyView
 from app.ui.elements import page_head, panel
 from app.ui.session import client
 from app.ui.study.tabs import table
 
-register_page(__name__, path="/import", name="Import", title="Import · PEFT Atlas")
+register_page(__name__, path="/import", name="Import", title=lambda **_: tr("Import · PEFT Atlas"))
 
-WHAT = (
+WHAT = mark(
     "Hugging Face publishes the results of its PEFT method comparison as one JSON file for each experiment. Give the"
     " folder that holds MetaMathQA and image-gen, one of them, or files of it."
 )
-HOW_SHOWN = (
+HOW_SHOWN = mark(
     "Each folder becomes a study whose cells say “imported, single seed”. They are compared and ranked like your own;"
     " runs that are not alike are never averaged. Sending the same files again changes nothing."
 )
-EXPORTED = (
+EXPORTED = mark(
     "The file that a study's page exports as JSON. Its cells, differences and verdict come back as they were, labelled"
     " as imported: this installation did not measure them."
 )
@@ -31,11 +32,11 @@ def layout(**_: str) -> html.Div:
     """Where files are dropped, and what became of them."""
     drop = html.Div(
         [
-            html.P("Drop a folder or files here, or", className="quiet"),
+            html.P(tr("Drop a folder or files here, or"), className="quiet"),
             html.Div(
                 [
-                    html.Button("Choose a folder", className="button", **{"data-import": "folder"}),
-                    html.Button("Choose files", className="button button-plain", **{"data-import": "files"}),
+                    html.Button(tr("Choose a folder"), className="button", **{"data-import": "folder"}),
+                    html.Button(tr("Choose files"), className="button button-plain", **{"data-import": "files"}),
                 ],
                 className="row-of",
             ),
@@ -43,16 +44,21 @@ def layout(**_: str) -> html.Div:
         ],
         id="import-drop",
         className="drop",
-        **{"data-largest": str(LARGEST_RESULT_BYTES)},
+        **{
+            "data-largest": str(LARGEST_RESULT_BYTES),
+            # The script says them with numbers of its own in their places.
+            "data-sending": tr("Sending {sent} of {files} files"),
+            "data-answered": tr("The server answered {status}."),
+        },
     )
     return html.Div(
         [
-            page_head("Import results", WHAT),
-            html.Section([drop, html.P(HOW_SHOWN, className="study-note")], className="panel"),
+            page_head(tr("Import results"), tr(WHAT)),
+            html.Section([drop, html.P(tr(HOW_SHOWN), className="study-note")], className="panel"),
             panel(
-                "A study exported from PEFT Atlas",
-                html.P(EXPORTED, className="quiet"),
-                html.Button("Choose its JSON file", className="button button-plain", **{"data-import": "study"}),
+                tr("A study exported from PEFT Atlas"),
+                html.P(tr(EXPORTED), className="quiet"),
+                html.Button(tr("Choose its JSON file"), className="button button-plain", **{"data-import": "study"}),
             ),
             dcc.Store(id="import-report"),
             html.Div(id="import-result"),
@@ -77,17 +83,22 @@ async def show_report(told: dict[str, Any] | None) -> Any:
 def _problem(detail: str | None) -> list[Any]:
     if detail is None:
         return []
-    return [html.Div([html.B("The import stopped. "), detail], className="note note-bad", role="alert")]
+    return [html.Div([html.B(tr("The import stopped. ")), detail], className="note note-bad", role="alert")]
 
 
 def _nothing(files: int) -> list[Any]:
-    return [] if files else [html.Div("There is no file in what was given.", className="note note-warn", role="status")]
+    words = tr("There is no file in what was given.")
+    return [] if files else [html.Div(words, className="note note-warn", role="status")]
 
 
 def _counts(report: ImportReport) -> html.Div:
-    counts = {"imported": report.imported, "unchanged": report.unchanged, "refused": len(report.refused)}
-    words = " · ".join(f"{count} {name}" for name, count in counts.items())
-    return html.Div(f"Files: {words}", className="note", role="status")
+    words = tr(
+        "Files: {imported} imported · {unchanged} unchanged · {refused} refused",
+        imported=report.imported,
+        unchanged=report.unchanged,
+        refused=len(report.refused),
+    )
+    return html.Div(words, className="note", role="status")
 
 
 def _studies(made: list[StudyView]) -> list[Any]:
@@ -98,22 +109,22 @@ def _studies(made: list[StudyView]) -> list[Any]:
             [
                 dcc.Link(view.name, href=f"/studies/{view.id}", className="study-link"),
                 " ",
-                dcc.Link("Ask it which method fits", href=f"/recommend?study={view.id}", className="quiet"),
+                dcc.Link(tr("Ask it which method fits"), href=f"/recommend?study={view.id}", className="quiet"),
             ]
         )
         for view in made
     ]
-    return [panel("Studies", html.Ul(entries, className="plain-list"))]
+    return [panel(tr("Studies"), html.Ul(entries, className="plain-list"))]
 
 
 def _refused(report: ImportReport) -> list[Any]:
     if not report.refused:
         return []
-    head = html.Tr([html.Th("File"), html.Th("Why it was refused")])
+    head = html.Tr([html.Th(tr("File")), html.Th(tr("Why it was refused"))])
     shown = report.refused[:MOST_REFUSED_SHOWN]
     more = len(report.refused) - len(shown)
-    rest = [html.P(f"And {more} more.", className="study-note")] if more else []
-    return [panel("Refused, one by one", html.Div([table(head, [_row(file) for file in shown]), *rest]))]
+    rest = [html.P(tr("And {count} more.", count=more), className="study-note")] if more else []
+    return [panel(tr("Refused, one by one"), html.Div([table(head, [_row(file) for file in shown]), *rest]))]
 
 
 def _row(file: RefusedFile) -> html.Tr:

@@ -4,12 +4,13 @@ from typing import Any, cast
 
 from dash import html
 
+from app.language import filled, spaced, tr
 from app.schemas import Change, Number, RankedCandidate, Recommendation, ScenarioCard, Vetoed
 from app.ui.cells import Matrix
 from app.ui.launch.link import study_address
 from app.ui.numbers import show
 from app.ui.recommend.case import CRITERION_TITLES
-from app.ui.recommend.verdicts import VERDICTS, verdict_tag
+from app.ui.recommend.verdicts import VERDICTS, verdict_tag, verdict_word
 from app.ui.sentences import sentence
 from app.ui.study.parts import named, tag
 from app.ui.study.tabs import table
@@ -59,15 +60,19 @@ def _headline(found: Recommendation, card: ScenarioCard | None) -> html.Section:
 
 
 def _setting(card: ScenarioCard | None) -> list[Any]:
-    name = card.title.lower() if card else "your own weights"
-    return [html.Span(f"For {name}, from one study", className="quiet")]
+    words = (
+        tr("For {scenario}, from one study", scenario=card.title.lower())
+        if card
+        else tr("For your own weights, from one study")
+    )
+    return [html.Span(words, className="quiet")]
 
 
 def _title(found: Recommendation) -> list[Any]:
     if not found.picks:
         return [found.headline]
-    words: list[Any] = ["Use "] if found.verdict in ("clear", "lean") else []
-    return words + pick_names(found)
+    names = pick_names(found)
+    return filled("Use {methods}", methods=html.Span(names)) if found.verdict in ("clear", "lean") else names
 
 
 def _beats(found: Recommendation) -> list[Any]:
@@ -76,8 +81,13 @@ def _beats(found: Recommendation) -> list[Any]:
     if rival is None or found.beats_runner_up is None or not found.picks:
         return []
     pick = found_row(found, found.pick)
-    words = [html.B(pick.label, **{"data-label": pick.label}) if pick else "It", " beats "]
-    return [html.P([*words, named(rival.label, rival.family), " in ", show(found.beats_runner_up), " of the draws."])]
+    words = filled(
+        "{pick} beats {rival} in {share} of the draws.",
+        pick=html.B(pick.label, **{"data-label": pick.label}) if pick else tr("It"),
+        rival=named(rival.label, rival.family),
+        share=show(found.beats_runner_up),
+    )
+    return [html.P(words)]
 
 
 def _rests_on(found: Recommendation) -> list[Any]:
@@ -85,7 +95,7 @@ def _rests_on(found: Recommendation) -> list[Any]:
     if not found.notes:
         return []
     lines = [html.Li(sentence(note)) for note in found.notes]
-    label = html.Span("What this rests on", className="label")
+    label = html.Span(tr("What this rests on"), className="label")
     return [html.Div([label, html.Ul(lines, className="note-list")], className="recommend-notes", role="note")]
 
 
@@ -96,19 +106,19 @@ def _next_step(found: Recommendation) -> list[Any]:
     if found.next_study is not None:
         how = found.next_study.name.rpartition(", ")[2]
         look = "button" if wanting else "button button-plain"
-        links.append(html.A(f"Run it again {how}", href=study_address(found.next_study), className=look))
+        links.append(html.A(tr("Run it again {how}", how=how), href=study_address(found.next_study), className=look))
     if wanting:
         plain = "button button-plain" if links else "button"
-        links.append(html.A("Open the study", href=f"/studies/{found.study}", className=plain))
+        links.append(html.A(tr("Open the study"), href=f"/studies/{found.study}", className=plain))
     if wanting and found.next_study is None:
-        links.append(html.A("New study", href="/studies/new", className="button button-plain"))
+        links.append(html.A(tr("New study"), href="/studies/new", className="button button-plain"))
     return [html.Div(links, className="recommend-next")] if links else []
 
 
 def _probability(row: RankedCandidate, single: bool) -> html.Div:
-    note = "no seed noise in it" if single else "of the draws rank it first"
+    note = tr("no seed noise in it") if single else tr("of the draws rank it first")
     big = html.Div(show(row.p_best), className="recommend-p" + (" recommend-p-single" if single else ""))
-    return html.Div([html.Div("P(best)", className="label"), big, html.Div(note, className="label")])
+    return html.Div([html.Div(tr("P(best)"), className="label"), big, html.Div(note, className="label")])
 
 
 def _split(found: Recommendation) -> html.Div:
@@ -127,7 +137,10 @@ def _split(found: Recommendation) -> html.Div:
     rest = max(0.0, 1 - sum(row.p_best.value for row in shown))
     others = [html.Div(className="split-segment split-others", style={"flexGrow": rest})] if rest > 0 else []
     draws = _of_answer(found, float(found.draws), "draws", "count")
-    caption = ["Share of ", show(draws), " draws over seeds and test items in which each ranks first. Hatched: others."]
+    caption = filled(
+        "Share of {draws} draws over seeds and test items in which each ranks first. Hatched: others.",
+        draws=show(draws),
+    )
     return html.Div(
         [
             html.Div([*segments, *others], className="split-bar", **{"aria-hidden": "true"}),
@@ -145,20 +158,20 @@ def _of_answer(found: Recommendation, value: float, statistic: str, quantity: st
 
 def _ranking(found: Recommendation, matrix: Matrix) -> html.Section:
     metrics = _raw_metrics(found)
-    heads = [html.Th("Method"), html.Th("P(best)"), html.Th("Rank"), html.Th("Score")]
-    heads += [html.Th(matrix.title(matrix.cards[key])) for key in metrics]
-    body = [_ranked_row(found, row, metrics) for row in found.ranked]
+    titles = [tr("P(best)"), tr("Rank"), tr("Score"), *(matrix.title(matrix.cards[key]) for key in metrics)]
+    heads = [html.Th(title) for title in (tr("Method"), *titles)]
+    body = [_ranked_row(found, row, metrics, titles) for row in found.ranked]
     note = [html.P(words, className="study-note")] if (words := _dropped(found)) else []
     return html.Section(
         [
             html.Div(
                 [
-                    html.H3("Ranked answer"),
-                    html.Span("rank: middle nine tenths of the draws; score on fixed anchors", className="quiet"),
+                    html.H3(tr("Ranked answer")),
+                    html.Span(tr("rank: middle nine tenths of the draws; score on fixed anchors"), className="quiet"),
                 ],
                 className="panel-head",
             ),
-            table(html.Tr(heads), body, className="recommend-ranking"),
+            table(html.Tr(heads), body, className="recommend-ranking recommend-stacks"),
             *note,
         ],
         className="panel",
@@ -171,7 +184,7 @@ def _raw_metrics(found: Recommendation) -> list[str]:
     return list(found.ranked[0].values)[:RAW_COLUMNS]
 
 
-def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str]) -> html.Tr:
+def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str], titles: list[str]) -> html.Tr:
     lo, hi = (
         _of_answer(found, float(rank), name, "count")
         for rank, name in zip(row.rank_interval, ("rank_lo", "rank_hi"), strict=True)
@@ -180,54 +193,53 @@ def _ranked_row(found: Recommendation, row: RankedCandidate, metrics: list[str])
     bar = html.Span(
         html.Span(style={"width": f"{100 * row.p_best.value:.1f}%"}), className="p-bar", **{"aria-hidden": "true"}
     )
-    raw = [html.Td(show(row.values[key]) if key in row.values else "–") for key in metrics]
-    name = [
-        named(row.label, row.family),
-        *(
-            []
-            if row.on_front
-            else [
-                tag(
-                    "not on the front",
-                    "plain",
-                    "Another candidate is at least as good in everything that has a weight.",
-                )
-            ]
-        ),
-    ]
+    raw = [show(row.values[key]) if key in row.values else "–" for key in metrics]
+    cells = [html.Div([bar, show(row.p_best)], className="p-cell"), html.Div(ranks), show(row.score), *raw]
     return html.Tr(
         [
-            html.Th(name, scope="row"),
-            html.Td([bar, show(row.p_best)], className="p-cell"),
-            html.Td(ranks),
-            html.Td(show(row.score)),
-            *raw,
+            html.Th([named(row.label, row.family), *_off_the_front(row)], scope="row"),
+            *[html.Td(cell, **{"data-column": title}) for cell, title in zip(cells, titles, strict=True)],
         ],
         className="recommend-pick" if row.configuration in found.picks else "",
     )
 
 
+def _off_the_front(row: RankedCandidate) -> list[Any]:
+    if row.on_front:
+        return []
+    meaning = tr("Another candidate is at least as good in everything that has a weight.")
+    return [tag(tr("not on the front"), "plain", meaning)]
+
+
 def _dropped(found: Recommendation) -> list[Any]:
-    words: list[Any] = []
-    for criterion, reason in found.dropped_criteria.items():
-        words.append(f"{CRITERION_TITLES[criterion]} is left out for all: {reason}. Its weight went to the others. ")
     said = set(found.dropped_criteria.values())
     others = [reason for reason in dict.fromkeys(found.dropped_metrics.values()) if reason not in said]
-    return words + [f"{reason}: left out for all. " for reason in others]
+    words = [
+        *(
+            tr(
+                "{criterion} is left out for all: {reason}. Its weight went to the others.",
+                criterion=tr(CRITERION_TITLES[criterion]),
+                reason=reason,
+            )
+            for criterion, reason in found.dropped_criteria.items()
+        ),
+        *(tr("{reason}: left out for all.", reason=reason) for reason in others),
+    ]
+    return [spaced(words)] if words else []
 
 
 def _changes(found: Recommendation) -> html.Section:
     """One edit of the question at a time, and the pick it would give."""
-    title = html.H3("What would change this answer")
+    title = html.H3(tr("What would change this answer"))
     if not found.changes:
         return html.Section(
-            [title, html.P("Nothing to vary until there is an answer.", className="quiet")], className="panel"
+            [title, html.P(tr("Nothing to vary until there is an answer."), className="quiet")], className="panel"
         )
     picked = {row.label for row in found.ranked if row.configuration in found.picks}
     body = [
         _change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes
     ]
-    head = html.Tr([html.Th("Change"), html.Th("Then"), html.Th("P(best)")])
+    head = html.Tr([html.Th(tr("Change")), html.Th(tr("Then")), html.Th(tr("P(best)"))])
     return html.Section(
         [title, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"}
     )
@@ -239,18 +251,18 @@ def _family(found: Recommendation, label: str) -> str:
 
 
 def _change(change: Change, *, still: bool, family: str) -> html.Tr:
-    said = "still" if still else "instead"
-    verdict = "" if change.verdict is None else f", {VERDICTS[change.verdict][0].lower()}"
-    pick = [named(change.pick, family), html.Span(f" {said}{verdict}", className="quiet")]
+    said = tr("still") if still else tr("instead")
+    words = said if change.verdict is None else f"{said}{tr(', ')}{verdict_word(change.verdict).lower()}"
+    pick = [named(change.pick, family), html.Span(f" {words}", className="quiet")]
     return html.Tr([html.Td(sentence(change.change)), html.Td(pick), html.Td(show(change.p_best))])
 
 
 def _ruled_out(found: Recommendation) -> html.Section:
     """Who was vetoed, by which limit, and who could not be ranked for want of a measurement."""
-    parts: list[Any] = [html.H3("Ruled out")]
-    parts += _reasons(found.vetoed) or [html.P("No method was ruled out.", className="quiet")]
+    parts: list[Any] = [html.H3(tr("Ruled out"))]
+    parts += _reasons(found.vetoed) or [html.P(tr("No method was ruled out."), className="quiet")]
     if found.left_out:
-        parts += [html.H3("Not ranked"), *_reasons(found.left_out)]
+        parts += [html.H3(tr("Not ranked")), *_reasons(found.left_out)]
     return html.Section(parts, className="panel", **{"data-region": "evidence"})
 
 
@@ -261,15 +273,19 @@ def _reasons(rows: list[Vetoed]) -> list[Any]:
     parts: list[Any] = [html.Ul([_reason(row) for row in shown], className="recommend-reasons")]
     if folded:
         rest = html.Ul([_reason(row) for row in folded], className="recommend-reasons")
-        parts.append(html.Details([html.Summary(f"And {len(folded)} more"), rest]))
+        parts.append(html.Details([html.Summary(tr("And {count} more", count=len(folded))), rest]))
     return parts
 
 
 def _reason(row: Vetoed) -> html.Li:
     """Who is out and why; of one that only quality ruled out also how often it is best after all."""
-    words = sentence(row.reason)
+    words: list[Any] = sentence(row.reason)
     if row.p_best is not None and row.p_best.value > 0:
-        words += ["; good enough after all, and best, in ", show(row.p_best), " of the draws"]
+        words = filled(
+            "{reason}; good enough after all, and best, in {share} of the draws",
+            reason=html.Span(words),
+            share=show(row.p_best),
+        )
     return html.Li([named(row.label, row.family), html.Div(words, className="quiet")])
 
 
@@ -281,7 +297,10 @@ def found_row(found: Recommendation, key: int | None) -> RankedCandidate | Vetoe
 
 def pick_names(found: Recommendation) -> list[Any]:
     """The picks by name, "or" between them; the second may be one that only quality ruled out."""
-    words: list[Any] = []
-    for place, row in enumerate(row for key in found.picks if (row := found_row(found, key)) is not None):
-        words += [" or " if place else "", named(row.label, row.family)]
-    return words
+    rows = [row for key in found.picks if (row := found_row(found, key)) is not None]
+    return either([named(row.label, row.family) for row in rows])
+
+
+def either(names: list[Any]) -> list[Any]:
+    """One name, or two with "or" between them."""
+    return filled("{first} or {second}", first=names[0], second=names[1]) if len(names) == 2 else names

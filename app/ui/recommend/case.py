@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast, get_args
 
-from app.schemas import RecommendationRequest, ScenarioCard
+from app.language import mark, tr
+from app.schemas import CustomScenario, CustomScenarioRequest, RecommendationRequest, ScenarioCard
 from peft_core.scenario import ConstraintName, Criterion
 
 DEFAULT_FLOOR = 0.95
@@ -19,23 +20,27 @@ class ConstraintField:
     scale: float
     step: float
 
+    def label(self) -> str:
+        """What it limits and in which unit."""
+        return tr("{title}, {unit}", title=tr(self.title), unit=tr(self.unit))
+
 
 CRITERION_TITLES: dict[Criterion, str] = {
-    "quality": "Task quality",
-    "memory": "Peak memory",
-    "training_speed": "Training speed",
-    "footprint": "Parameters and storage",
-    "inference": "Inference latency",
-    "simplicity": "Simplicity",
+    "quality": mark("Task quality"),
+    "memory": mark("Peak memory"),
+    "training_speed": mark("Training speed"),
+    "footprint": mark("Parameters and storage"),
+    "inference": mark("Inference latency"),
+    "simplicity": mark("Simplicity"),
 }
 
 CONSTRAINT_FIELDS: dict[ConstraintName, ConstraintField] = {
-    "peak_memory_bytes": ConstraintField("Peak memory at most", "GiB", 2**30, 0.5),
-    "storage_bytes": ConstraintField("Storage per task at most", "MB", 1e6, 1),
-    "train_seconds": ConstraintField("Training time at most", "s", 1, 10),
-    "inference_latency_p95_seconds": ConstraintField("Latency p95 at most", "ms", 1e-3, 1),
-    "switch_seconds": ConstraintField("Adapter switch at most", "ms", 1e-3, 1),
-    "quality_standard_errors": ConstraintField("Of the best within", "standard errors", 1, 0.5),
+    "peak_memory_bytes": ConstraintField(mark("Peak memory at most"), "GiB", 2**30, 0.5),
+    "storage_bytes": ConstraintField(mark("Storage per task at most"), "MB", 1e6, 1),
+    "train_seconds": ConstraintField(mark("Training time at most"), "s", 1, 10),
+    "inference_latency_p95_seconds": ConstraintField(mark("Latency p95 at most"), "ms", 1e-3, 1),
+    "switch_seconds": ConstraintField(mark("Adapter switch at most"), "ms", 1e-3, 1),
+    "quality_standard_errors": ConstraintField(mark("Of the best within"), mark("standard errors"), 1, 0.5),
 }
 
 
@@ -96,6 +101,22 @@ def own_limits(card: ScenarioCard) -> dict[ConstraintName, float]:
 def of_scenario(card: ScenarioCard, study: int | None) -> Case:
     """A scenario as it stands: its weights, its own limit."""
     return Case(study=study, scenario=card.key, constraints=own_limits(card))
+
+
+def of_kept(kept: CustomScenario, study: int | None) -> Case:
+    """A scenario that the team keeps."""
+    return Case(study, kept.scenario, kept.weights, kept.constraints, kept.quality_floor)
+
+
+def to_keep(case: Case, card: ScenarioCard, name: str) -> CustomScenarioRequest:
+    """A case as the team keeps it: weights and limits as they count, the scenario's own where none were given."""
+    return CustomScenarioRequest(
+        name=name,
+        scenario=card.key,
+        weights=dict(case.weights or card.weights),
+        constraints=own_limits(card) if case.constraints is None else dict(case.constraints),
+        quality_floor=case.floor,
+    )
 
 
 def pairs(text: str, names: tuple[str, ...], most: float = float("inf")) -> dict[str, float]:

@@ -5,10 +5,12 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import html
 
+from app.language import tr
 from app.schemas import Recommendation, ScenarioCard
 from app.ui.numbers import show
 from app.ui.recommend.answer import pick_names
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
+from app.ui.recommend.kept import keep_field
 from app.ui.study.tabs import table
 from peft_core.scenario import ConstraintName, Criterion
 
@@ -19,7 +21,7 @@ def scenario_cards(cards: list[ScenarioCard], chosen: str | None, answers: dict[
         [_scenario_card(card, card.key == chosen, answers.get(card.key)) for card in cards],
         className="scenario-cards",
         role="group",
-        **{"aria-label": "Scenario"},
+        **{"aria-label": tr("Scenario")},
     )
 
 
@@ -42,7 +44,7 @@ def _short_answer(found: Recommendation | None) -> list[Any]:
         return []
     first = next((row for row in found.ranked if row.configuration == found.pick), None)
     if first is None:
-        return [html.Span("not enough evidence", className="quiet")]
+        return [html.Span(tr("not enough evidence"), className="quiet")]
     return [html.Span(pick_names(found)), html.Span(show(first.p_best), className="quiet")]
 
 
@@ -51,17 +53,22 @@ def controls(card: ScenarioCard, case: Case) -> html.Section:
     return html.Section(
         [
             html.Div(
-                [html.H3("Your case"), dmc.Button("Reset", id="recommend-reset", variant="subtle", size="compact-sm")],
+                [
+                    html.H2(tr("Your case")),
+                    dmc.Button(tr("Reset"), id="recommend-reset", variant="subtle", size="compact-sm"),
+                ],
                 className="panel-head",
             ),
-            html.P("Weights: opinions, yours to edit", className="label control-group"),
+            html.P(tr("Weights: opinions, yours to edit"), className="label control-group"),
             *[_weight(name, weight_of(card, case, name)) for name in CRITERION_TITLES],
-            html.P("What must hold", className="label control-group"),
+            html.P(tr("What must hold"), className="label control-group"),
             html.Div([_limit(name, case) for name in CONSTRAINT_FIELDS], className="limit-fields"),
             _floor(case),
+            keep_field(),
         ],
+        id="recommend-case",
         className="panel recommend-case",
-        **{"aria-label": "Your case"},
+        **{"aria-label": tr("Your case")},
     )
 
 
@@ -77,7 +84,7 @@ def limit_of(case: Case, name: ConstraintName) -> float | None:
 
 
 def _weight(name: Criterion, value: float) -> html.Div:
-    title = CRITERION_TITLES[name]
+    title = tr(CRITERION_TITLES[name])
     return html.Div(
         [
             html.Div(
@@ -91,8 +98,9 @@ def _weight(name: Criterion, value: float) -> html.Div:
                 step=0.05,
                 value=value,
                 label=None,
-                thumbLabel=f"Weight of {title.lower()}",
+                thumbLabel=tr("Weight of {criterion}", criterion=title.lower()),
                 size="sm",
+                thumbSize=18,
                 updatemode="mouseup",
             ),
         ],
@@ -104,9 +112,9 @@ def _limit(name: ConstraintName, case: Case) -> dmc.NumberInput:
     field = CONSTRAINT_FIELDS[name]
     return dmc.NumberInput(
         id={"type": "limit", "name": name},
-        label=f"{field.title}, {field.unit}",
+        label=field.label(),
         value="" if (limit := limit_of(case, name)) is None else limit,
-        placeholder="no limit",
+        placeholder=tr("no limit"),
         min=0,
         step=field.step,
         size="xs",
@@ -117,7 +125,7 @@ def _limit(name: ConstraintName, case: Case) -> dmc.NumberInput:
 def _floor(case: Case) -> dmc.NumberInput:
     return dmc.NumberInput(
         id="recommend-floor",
-        label="Quality floor, % of full fine-tuning's gain to keep",
+        label=tr("Quality floor, % of full fine-tuning's gain to keep"),
         value=float(f"{100 * case.floor:.6g}"),
         min=0,
         max=100,
@@ -139,12 +147,12 @@ def textbook(cards: list[ScenarioCard], answers: dict[str, Recommendation]) -> h
         )
         for card in cards
     ]
-    head = html.Tr([html.Th("Scenario"), html.Th("Textbook"), html.Th("Evidence")])
+    head = html.Tr([html.Th(tr("Scenario")), html.Th(tr("Textbook")), html.Th(tr("Evidence"))])
     note = html.P(
-        "Its scores were never measured: shown to be confirmed or refuted, not mixed in.", className="study-note"
+        tr("Its scores were never measured: shown to be confirmed or refuted, not mixed in."), className="study-note"
     )
     return html.Section(
-        [html.H3("The textbook expects"), note, table(head, body, className="study-table-wrap")],
+        [html.H3(tr("The textbook expects")), note, table(head, body, className="study-table-wrap")],
         className="panel",
         **{"data-region": "evidence"},
     )
@@ -152,5 +160,5 @@ def textbook(cards: list[ScenarioCard], answers: dict[str, Recommendation]) -> h
 
 def _picks(found: Recommendation | None) -> list[Any]:
     if found is None or not found.picks:
-        return [html.Span("not enough evidence", className="quiet")]
+        return [html.Span(tr("not enough evidence"), className="quiet")]
     return pick_names(found)

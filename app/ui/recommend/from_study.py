@@ -7,17 +7,29 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem, AtlasClient
-from app.schemas import Recommendation, ScenarioCard, StudyView
+from app.language import tr
+from app.schemas import CustomScenario, Recommendation, ScenarioCard, StudyView
 from app.ui.cells import Matrix
 from app.ui.recommend.answer import answer
-from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, DEFAULT_FLOOR, Case, of_scenario, own_limits
-from app.ui.recommend.controls import controls, limit_of, scenario_cards, textbook
+from app.ui.recommend.case import (
+    CONSTRAINT_FIELDS,
+    CRITERION_TITLES,
+    DEFAULT_FLOOR,
+    Case,
+    of_kept,
+    of_scenario,
+    own_limits,
+)
+from app.ui.recommend.controls import controls, limit_of, scenario_cards, textbook, weight_of
+from app.ui.recommend.kept import kept_scenarios
 from app.ui.recommend.views import case_store
 from app.ui.session import client
 from app.ui.states import error, loading
 
 
-def opening(query: dict[str, str], studies: list[StudyView], cards: list[ScenarioCard]) -> list[Any]:
+def opening(
+    query: dict[str, str], studies: list[StudyView], cards: list[ScenarioCard], kept: list[CustomScenario]
+) -> list[Any]:
     """The case of the address (study, scenario, weights, constraints, floor), completed where it is silent."""
     case = _opening_case(query, studies, cards)
     card = next(card for card in cards if card.key == case.scenario)
@@ -25,6 +37,7 @@ def opening(query: dict[str, str], studies: list[StudyView], cards: list[Scenari
         dcc.Store(id="recommend-scenario", data=case.scenario),
         case_store("study", case.query()),
         html.Div(id="recommend-cards", children=scenario_cards(cards, case.scenario, {})),
+        html.Div(kept_scenarios(kept), id="recommend-kept"),
         html.Div(
             [
                 html.Div([_evidence(studies, case.study), controls(card, case)], id="recommend-controls"),
@@ -51,14 +64,15 @@ def _opening_case(query: dict[str, str], studies: list[StudyView], cards: list[S
 def _evidence(studies: list[StudyView], chosen: int | None) -> html.Section:
     select = dmc.Select(
         id="recommend-study",
-        label="Study that is the evidence",
+        label=tr("Study that is the evidence"),
         data=[{"value": str(study.id), "label": study.name} for study in studies],
         value=None if chosen is None else str(chosen),
         allowDeselect=False,
         searchable=len(studies) > 8,
         size="xs",
     )
-    return html.Section(select, className="panel recommend-evidence")
+    to_case = html.A(tr("Change your case"), href="#recommend-case", className="to-case")
+    return html.Section([select, to_case], className="panel recommend-evidence")
 
 
 def declare_callbacks() -> None:
@@ -69,6 +83,7 @@ def declare_callbacks() -> None:
         Output("recommend-floor", "value"),
         Output("recommend-scenario", "data"),
         Input({"type": "scenario", "key": ALL}, "n_clicks"),
+        Input({"type": "kept", "id": ALL}, "n_clicks"),
         Input("recommend-reset", "n_clicks"),
         State("recommend-scenario", "data"),
         prevent_initial_call=True,
@@ -91,18 +106,27 @@ def declare_callbacks() -> None:
     )
 
 
-async def choose_scenario(clicks: list[int | None], reset: int | None, current: str) -> Any:
-    """A scenario brings its own weights and limit; Reset brings them back."""
-    if not any(clicks) and not reset:
+async def choose_scenario(clicks: list[int | None], kept: list[int | None], reset: int | None, current: str) -> Any:
+    """A scenario brings its own weights and limits; Reset brings them back."""
+    if not any(clicks) and not any(kept) and not reset:
         return [no_update] * len(CRITERION_TITLES), [no_update] * len(CONSTRAINT_FIELDS), no_update, no_update
-    key = ctx.triggered_id["key"] if isinstance(ctx.triggered_id, dict) else current
-    card = next(card for card in await client().scenarios() if card.key == key)
-    case = of_scenario(card, None)
-    weights = [card.weights.get(name, 0.0) for name in CRITERION_TITLES]
+    card, case = await _chosen(ctx.triggered_id, current)
+    weights = [weight_of(card, case, name) for name in CRITERION_TITLES]
     limits: list[float | str] = [
         ("" if (limit := limit_of(case, name)) is None else limit) for name in CONSTRAINT_FIELDS
     ]
-    return weights, limits, 100 * DEFAULT_FLOOR, key
+    return weights, limits, float(f"{100 * case.floor:.6g}"), card.key
+
+
+async def _chosen(clicked: Any, current: str) -> tuple[ScenarioCard, Case]:
+    """The scenario that was clicked, one of the team's own, or the current one anew."""
+    api = client()
+    cards = {card.key: card for card in await api.scenarios()}
+    if isinstance(clicked, dict) and clicked["type"] == "kept":
+        kept = next(one for one in await api.custom_scenarios() if one.id == clicked["id"])
+        return cards.get(kept.scenario or "", cards[current]), of_kept(kept, None)
+    card = cards[clicked["key"] if isinstance(clicked, dict) else current]
+    return card, of_scenario(card, None)
 
 
 async def ask(
@@ -118,7 +142,7 @@ async def ask(
         answers = await _answers(api, cards, int(study))
         found = await api.recommend(case.request())
     except ApiProblem as problem:
-        return error("No recommendation could be made", problem.detail), no_update, case.query()
+        return error(tr("No recommendation could be made"), problem.detail), no_update, case.query()
     shown = [answer(found, Matrix(comparison, view.metric), card), textbook(cards, answers)]
     return shown, scenario_cards(cards, scenario, answers), case.query()
 

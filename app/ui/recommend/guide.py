@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
+from app.language import tr
 from app.schemas import SelectionGuide, StudyView
 from app.ui.recommend.case import CONSTRAINT_FIELDS
 from app.ui.recommend.guide_case import LIMITS, GuideCase, answers_to, reached
@@ -43,9 +44,9 @@ def _evidence(studies: list[StudyView], case: GuideCase) -> html.Section:
     """What the leaves are computed from, and the numbers that a yes can be given."""
     select = dmc.Select(
         id="guide-study",
-        label="Evidence",
+        label=tr("Evidence"),
         data=[
-            {"value": EVERY, "label": "every study of the team"},
+            {"value": EVERY, "label": tr("every study of the team")},
             *({"value": str(study.id), "label": study.name} for study in studies),
         ],
         value=EVERY if case.study is None else str(case.study),
@@ -53,7 +54,7 @@ def _evidence(studies: list[StudyView], case: GuideCase) -> html.Section:
         searchable=len(studies) > 8,
         size="xs",
     )
-    note = html.P("A limit counts on the paths that ask for it.", className="quiet")
+    note = html.P(tr("A limit counts on the paths that ask for it."), className="quiet")
     return html.Section([select, *(_limit(name, case) for name in LIMITS), note], className="panel guide-evidence")
 
 
@@ -62,9 +63,9 @@ def _limit(name: ConstraintName, case: GuideCase) -> dmc.NumberInput:
     limit = case.constraints.get(name)
     return dmc.NumberInput(
         id={"type": "guide-limit", "name": name},
-        label=f"{field.title}, {field.unit}",
+        label=field.label(),
         value="" if limit is None else float(f"{limit / field.scale:.6g}"),
-        placeholder="no limit",
+        placeholder=tr("no limit"),
         min=0,
         step=field.step,
         size="xs",
@@ -114,7 +115,7 @@ async def derive(study: str, limits: list[float | str | None], answers: dict[str
             case.study, **{str(name): limit for name, limit in case.constraints.items()}
         )
     except ApiProblem as problem:
-        return None, error("The guide could not be derived", problem.detail), []
+        return None, error(tr("The guide could not be derived"), problem.detail), []
     below = [regret_panel(found), every_leaf(found)]
     return found.model_dump(mode="json"), guide_tree(found, case.answers), below
 

@@ -6,9 +6,12 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from app.language import tr
 from app.schemas import LeafView, SelectionGuide
 from app.ui.numbers import show
+from app.ui.recommend.answer import either
 from app.ui.recommend.guide_case import reached
+from app.ui.recommend.verdicts import SHORT
 from app.ui.study.parts import named
 
 
@@ -16,12 +19,12 @@ def guide_tree(guide: SelectionGuide, answers: Mapping[str, bool]) -> html.Secti
     """The whole tree; the branches that were answered are pressed."""
     taken = set(reached(guide, answers)[0])
     again = html.Button(
-        "Start again", id={"type": "guide-again", "part": "tree"}, type="button", className="button-quiet"
+        tr("Start again"), id={"type": "guide-again", "part": "tree"}, type="button", className="button-quiet"
     )
     return html.Section(
         [
-            html.Div([html.H2("Your answers"), again], className="panel-head"),
-            html.P("Answer yes or no, or choose a leaf at once.", className="study-note"),
+            html.Div([html.H2(tr("Your answers")), again], className="panel-head"),
+            html.P(tr("Answer yes or no, or choose a leaf at once."), className="study-note"),
             _Tree(guide, taken).question(guide.root),
         ],
         className="panel guide-tree",
@@ -38,7 +41,7 @@ class _Tree:
     def question(self, key: str) -> html.Div:
         """A question with its two branches and all that follows from them."""
         asked = self._questions[key]
-        branches = [self._branch("Yes", asked.yes), self._branch("No", asked.no)]
+        branches = [self._branch(tr("Yes"), asked.yes), self._branch(tr("No"), asked.no)]
         text = html.P(asked.text, className="guide-question")
         listed = html.Ul(branches, className="guide-branches", **{"aria-label": asked.text})
         return html.Div([text, listed], className="guide-node")
@@ -57,8 +60,8 @@ class _Tree:
 
 def _outcome(leaf: LeafView) -> list[Component]:
     if leaf.title is None or leaf.family is None or leaf.p_best is None:
-        return [html.Span("not enough evidence", className="quiet")]
-    verdict = html.Span([f"{leaf.verdict}, ", show(leaf.p_best)], className="quiet")
+        return [html.Span(tr("not enough evidence"), className="quiet")]
+    verdict = html.Span([tr(SHORT[leaf.verdict]), tr(", "), show(leaf.p_best)], className="quiet")
     return [html.Span(leaf_names(leaf)), verdict]
 
 
@@ -69,4 +72,4 @@ def leaf_names(leaf: LeafView) -> list[Any]:
     first = named(leaf.title, leaf.family)
     if leaf.verdict != "no clear winner" or leaf.runner_up is None:
         return [first]
-    return [first, " or ", named(leaf.runner_up.title, leaf.runner_up.family)]
+    return either([first, named(leaf.runner_up.title, leaf.runner_up.family)])

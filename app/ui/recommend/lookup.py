@@ -6,6 +6,7 @@ from dash import ALL, Input, Output, callback, clientside_callback, html, no_upd
 from pydantic import ValidationError
 
 from app.client import ApiProblem, AtlasClient
+from app.language import mark, tr
 from app.schemas import ScenarioCard
 from app.ui.recommend.case import CONSTRAINT_FIELDS, DEFAULT_FLOOR, own_limits
 from app.ui.recommend.lookup_answer import lookup_answer, spoken
@@ -16,11 +17,11 @@ from app.ui.session import client
 from app.ui.states import loading, partial
 
 ASKED_OF = {
-    "parameters": "parameters of the base model",
-    "items": "training items",
-    "length": "tokens of the longest item",
-    "epochs": "epochs",
-    "batch": "items of a batch",
+    "parameters": mark("parameters of the base model"),
+    "items": mark("training items"),
+    "length": mark("tokens of the longest item"),
+    "epochs": mark("epochs"),
+    "batch": mark("items of a batch"),
 }
 
 
@@ -72,7 +73,7 @@ def declare_callbacks() -> None:
 async def look_up(fields: dict[str, Any], scenario: str, floor: float | str, limits: list[float | str | None]) -> Any:
     """The answer to the case as it stands."""
     if wrong := _wrong(fields):
-        return partial("The case is not complete. ", wrong), wrong, no_update
+        return partial(tr("The case is not complete. "), wrong), wrong, no_update
     case = _case(fields, scenario, floor, limits)
     api = client()
     tasks = await api.tasks()
@@ -80,8 +81,8 @@ async def look_up(fields: dict[str, Any], scenario: str, floor: float | str, lim
         found = await api.look_up(case.request(tasks))
         cards = await api.metrics()
     except (ApiProblem, ValidationError) as problem:
-        why = problem.detail if isinstance(problem, ApiProblem) else "Its numbers do not go together."
-        return partial("This case cannot be looked up. ", why), why, case.query()
+        why = problem.detail if isinstance(problem, ApiProblem) else tr("Its numbers do not go together.")
+        return partial(tr("This case cannot be looked up. "), why), why, case.query()
     return lookup_answer(found, case, {card.key: card for card in cards}), spoken(found), case.query()
 
 
@@ -100,7 +101,12 @@ def _wrong(fields: dict[str, Any]) -> str | None:
         if told.get(name):
             continue
         if not isinstance(value, int) or not LEAST[name] <= value <= MOST[name]:
-            return f"Give the number of {words}: a whole number from {LEAST[name]} to {MOST[name]:,}."
+            return tr(
+                "Give the number of {what}: a whole number from {least} to {most}.",
+                what=tr(words),
+                least=LEAST[name],
+                most=f"{MOST[name]:,}",
+            )
     return None
 
 

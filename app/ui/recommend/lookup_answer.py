@@ -5,10 +5,12 @@ from typing import Any
 
 from dash import html
 
+from app.language import filled, mark, spaced, tr
 from app.schemas import Lookup, LookupCase, LookupRow, MetricCard, NearStudy, Number, NumberQuantity
 from app.ui.cells import SHORT_TITLES
 from app.ui.launch.link import case_address
 from app.ui.numbers import attributes, format_number, show
+from app.ui.recommend.answer import either
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
 from app.ui.recommend.lookup_case import LookedUp
 from app.ui.recommend.verdicts import verdict_tag
@@ -18,13 +20,13 @@ from app.ui.study.parts import named
 from app.ui.study.tabs import table
 
 BASES = {
-    "measured": ("measured", "good", "A study has this very case."),
+    "measured": (mark("measured"), "good", mark("A study has this very case.")),
     "estimated": (
-        "not measured: estimated",
+        mark("not measured: estimated"),
         "warn",
-        "Carried over from the nearest studies, marked ≈.",
+        mark("Carried over from the nearest studies, marked ≈."),
     ),
-    "refused": ("not measured", "warn", "No study is near enough to speak for this case."),
+    "refused": (mark("not measured"), "warn", mark("No study is near enough to speak for this case.")),
 }
 """Word, tone and meaning."""
 
@@ -33,10 +35,11 @@ COLUMNS = (
     *("storage_bytes", "trainable_parameters", "inference_latency", "switch_time"),
 )
 """The figures that are shown, where any method has them."""
-OWN_TITLES = {"task_performance": "Share of full's gain", "train_seconds": "Training time"}
+OWN_TITLES = {"task_performance": mark("Share of full's gain"), "train_seconds": mark("Training time")}
+MEASURED_TITLES = {"task_performance": mark("Quality"), "training_speed": mark("Speed, tokens/s")}
 MEANINGS = {
-    "task_performance": "Share of full fine-tuning's gain over untuned that a method keeps.",
-    "train_seconds": "From the training speed and the time that full fine-tuning would take.",
+    "task_performance": mark("Share of full fine-tuning's gain over untuned that a method keeps."),
+    "train_seconds": mark("From the training speed and the time that full fine-tuning would take."),
 }
 
 
@@ -57,7 +60,8 @@ def lookup_answer(found: Lookup, case: LookedUp, cards: Mapping[str, MetricCard]
 
 def spoken(found: Lookup) -> str:
     """What a screen reader is told after a change."""
-    return f"{BASES[found.basis][0].capitalize()}. {' or '.join(found.picks)}"
+    picks = tr("{first} or {second}", first=found.picks[0], second=found.picks[1]) if found.picks[1:] else ""
+    return spaced([tr("{said}.", said=tr(BASES[found.basis][0]).capitalize()), picks or "".join(found.picks)])
 
 
 # -- the headline ------------------------------------------------------------------------------------------------------
@@ -66,7 +70,7 @@ def spoken(found: Lookup) -> str:
 def _headline(found: Lookup, case: LookedUp) -> html.Section:
     word, tone, meaning = BASES[found.basis]
     hatch = " lookup-estimated" if found.basis == "estimated" else ""
-    basis = html.Span(word, className=f"tag tag-{tone}{hatch}", title=meaning)
+    basis = html.Span(tr(word), className=f"tag tag-{tone}{hatch}", title=tr(meaning))
     first = next((row for row in found.rows if row.label in found.picks[:1]), None)
     sure = [] if first is None or first.p_best is None else [_sure(found, first.p_best)]
     words = html.Div(
@@ -86,38 +90,37 @@ def _headline(found: Lookup, case: LookedUp) -> html.Section:
 
 def _title(found: Lookup) -> list[Any]:
     if found.basis == "refused":
-        return ["Nobody knows yet: run it"]
+        return [tr("Nobody knows yet: run it")]
     picks = [row for label in found.picks for row in found.rows if row.label == label]
     if not picks:
-        return ["Not enough evidence" if found.verdict else "What is known"]
-    words: list[Any] = {"clear": ["Use "], "lean": ["Probably " if found.basis == "estimated" else "Use "]}.get(
-        found.verdict or "", []
-    )
-    for place, row in enumerate(picks):
-        words = [*words, " or " if place else "", named(row.label, row.family)]
-    return words
+        return [tr("Not enough evidence") if found.verdict else tr("What is known")]
+    names = either([named(row.label, row.family) for row in picks])
+    if found.verdict == "lean" and found.basis == "estimated":
+        return filled("Probably {methods}", methods=html.Span(names))
+    return filled("Use {methods}", methods=html.Span(names)) if found.verdict in ("clear", "lean") else names
 
 
 def _sure(found: Lookup, p_best: Number) -> html.Div:
     single = found.basis == "measured" and single_seed(found)
-    note = "no seed noise in it" if single else "of the draws rank it first"
+    note = tr("no seed noise in it") if single else tr("of the draws rank it first")
     if found.basis == "estimated":
-        note = "if the ratios carry over as they did"
+        note = tr("if the ratios carry over as they did")
     big = html.Div(show(p_best), className="recommend-p" + (" recommend-p-single" if single else ""))
-    parts = [html.Div("P(best)", className="label"), big]
+    parts = [html.Div(tr("P(best)"), className="label"), big]
     return html.Div([*parts, html.Div(note, className="label")])
 
 
 def _notes(found: Lookup) -> list[Any]:
     """What could not be used, in words."""
     lines: list[Any] = [
-        f"{CRITERION_TITLES[name]} is left out for all: {reason}." for name, reason in found.dropped_criteria.items()
+        tr("{criterion} is left out for all: {reason}.", criterion=tr(CRITERION_TITLES[name]), reason=reason)
+        for name, reason in found.dropped_criteria.items()
     ]
     for name in found.unchecked:
-        title = CONSTRAINT_FIELDS[name].title
-        lines.append(f"“{title}” could not be checked: nothing here has a figure to hold against it.")
+        title = tr(CONSTRAINT_FIELDS[name].title)
+        lines.append(tr("“{limit}” could not be checked: nothing here has a figure to hold against it.", limit=title))
     if found.basis == "measured" and single_seed(found):
-        lines.append("One seed only: intervals are over test items, and how much seeds vary is not known.")
+        lines.append(tr("One seed only: intervals are over test items, and how much seeds vary is not known."))
     if not lines:
         return []
     return [html.Div(html.Ul([html.Li(line) for line in lines], className="note-list"), className="recommend-notes")]
@@ -134,16 +137,21 @@ def _next_step(found: Lookup, case: LookedUp) -> list[Any]:
     if found.run_next is not None:
         size = {} if case.base_model else {"architecture": case.architecture, "parameters": case.parameters}
         run = html.A(
-            "Run this study", href=case_address(found.run_next, task=case.task or None, size=size), className="button"
+            tr("Run this study"),
+            href=case_address(found.run_next, task=case.task or None, size=size),
+            className="button",
         )
-        return [run, html.Span("New study opens filled in; nothing starts before you launch it.", className="quiet")]
+        return [
+            run,
+            html.Span(tr("New study opens filled in; nothing starts before you launch it."), className="quiet"),
+        ]
     if found.basis != "measured" or not found.nearest:
         return []
     study = found.nearest[0].study
     asked = Case(study, case.scenario or None, None, case.constraints, case.floor)
     return [
-        html.A("Open the study", href=f"/studies/{study}", className="button"),
-        html.A("Its recommendation", href=address("study", asked.query()), className="button button-plain"),
+        html.A(tr("Open the study"), href=f"/studies/{study}", className="button"),
+        html.A(tr("Its recommendation"), href=address("study", asked.query()), className="button button-plain"),
     ]
 
 
@@ -153,18 +161,22 @@ def _next_step(found: Lookup, case: LookedUp) -> list[Any]:
 def _figures(found: Lookup, rows: list[LookupRow], cards: Mapping[str, MetricCard]) -> html.Section:
     """Each method's figures: what it would be here, and the ratio that this comes from."""
     columns = [key for key in COLUMNS if any(key in row.figures for row in rows)]
-    heads = [html.Th("Method"), *([html.Th("P(best)")] if found.weights else [])]
+    heads = [html.Th(tr("Method")), *([html.Th(tr("P(best)"))] if found.weights else [])]
     estimated = found.basis == "estimated"
-    heads += [html.Th(_head(key, cards, estimated), title=MEANINGS.get(key)) for key in columns]
-    mark = [html.Span("≈", className="box box-estimated"), "estimated"] if estimated else ["measured"]
+    heads += [html.Th(_head(key, cards, estimated), title=tr(MEANINGS.get(key, "")) or None) for key in columns]
     level = show(Number(value=0.95, quantity="probability", statistic="level", formula="confidence_level"))
-    legend = [html.Span([*mark, ", with its ", level, " interval"]), html.Span("×: times full fine-tuning")]
+    told = (
+        [html.Span("≈", className="box box-estimated"), *filled("estimated, with its {level} interval", level=level)]
+        if estimated
+        else filled("measured, with its {level} interval", level=level)
+    )
+    legend = [html.Span(told), html.Span(tr("×: times full fine-tuning"))]
     body = [_row(found, row, columns, cards) for row in rows]
     return html.Section(
         [
             html.Div(
                 [
-                    html.H3("What each method would give" if estimated else "What each method gave"),
+                    html.H3(tr("What each method would give") if estimated else tr("What each method gave")),
                     html.Div(legend, className="legend"),
                 ],
                 className="panel-head",
@@ -178,22 +190,22 @@ def _figures(found: Lookup, rows: list[LookupRow], cards: Mapping[str, MetricCar
 
 def _column_title(key: str, cards: Mapping[str, MetricCard]) -> str:
     if key in OWN_TITLES:
-        return OWN_TITLES[key]
-    return SHORT_TITLES.get(key) or cards[key].title
+        return tr(OWN_TITLES[key])
+    return tr(SHORT_TITLES[key]) if key in SHORT_TITLES else cards[key].title
 
 
 def _head(key: str, cards: Mapping[str, MetricCard], estimated: bool) -> str:
     """A column's title; a measured speed has no unit of its own beside its value."""
-    if estimated:
+    if estimated or key not in MEASURED_TITLES:
         return _column_title(key, cards)
-    return {"task_performance": "Quality", "training_speed": "Speed, tokens/s"}.get(key) or _column_title(key, cards)
+    return tr(MEASURED_TITLES[key])
 
 
 def _row(found: Lookup, row: LookupRow, columns: list[str], cards: Mapping[str, MetricCard]) -> html.Tr:
     estimated = found.basis == "estimated"
     cells = [_cell(row, key, _head(key, cards, estimated), estimated) for key in columns]
     best = "–" if row.p_best is None else html.Div(show(row.p_best), className=_look(estimated))
-    sure = [html.Td(best, **{"data-column": "P(best)"})] if found.weights else []
+    sure = [html.Td(best, **{"data-column": tr("P(best)")})] if found.weights else []
     picked = "recommend-pick" if row.label in found.picks else ""
     return html.Tr([html.Th(named(row.label, row.family), scope="row"), *sure, *cells], className=picked)
 
@@ -208,8 +220,10 @@ def _cell(row: LookupRow, key: str, title: str, estimated: bool) -> html.Td:
     if figure.absolute is not None:
         lines.append(_with_interval(figure.absolute, figure.absolute_interval, "lookup-figure"))
     if not lines or figure.value != figure.absolute:
-        after = " of full's gain" if figure.scale == "share of gain" and lines else ""
-        lines.append(_with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", after))
+        of_gain = figure.scale == "share of gain" and bool(lines)
+        lines.append(
+            _with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", of_gain=of_gain)
+        )
     return html.Td(html.Div(lines, className=_look(estimated)), **told)
 
 
@@ -217,11 +231,18 @@ def _look(estimated: bool) -> str:
     return "box-estimated lookup-cell" if estimated else "lookup-cell"
 
 
-def _with_interval(value: Number, interval: tuple[Number, Number] | None, look: str, after: str = "") -> html.Div:
+def _with_interval(
+    value: Number,
+    interval: tuple[Number, Number] | None,
+    look: str,
+    *,
+    of_gain: bool = False,
+) -> html.Div:
+    told = filled("{share} of full's gain", share=show(value)) if of_gain else [show(value)]
     if interval is None or _bare(interval[0]) == _bare(interval[1]):
-        return html.Div([show(value), after], className=look)
+        return html.Div(told, className=look)
     lo, hi = (html.Span(_bare(end), **attributes(end)) for end in interval)
-    return html.Div([show(value), after, html.Span([lo, " – ", hi], className="lookup-interval")], className=look)
+    return html.Div([*told, html.Span([lo, " – ", hi], className="lookup-interval")], className=look)
 
 
 def _bare(end: Number) -> str:
@@ -236,10 +257,11 @@ def _nearest(found: Lookup) -> list[Any]:
     """The studies that speak for the case, and how far each is from it."""
     if not found.nearest:
         return []
-    heads = [html.Th(word) for word in ("Study", "Distance", "Base", "Items", "Length", "Device")]
+    words = (tr("Study"), tr("Distance"), tr("Base"), tr("Items"), tr("Length"), tr("Device"))
+    heads = [html.Th(word) for word in words]
     body = [_near(near, found.case) for near in found.nearest]
-    title = "Measured in" if found.basis == "measured" else "The nearest studies"
-    note = "One is a factor of three in parameters or training items, or another class of device."
+    title = tr("Measured in") if found.basis == "measured" else tr("The nearest studies")
+    note = tr("One is a factor of three in parameters or training items, or another class of device.")
     return [
         html.Section(
             [
@@ -279,7 +301,7 @@ def _ruled_out(rows: list[LookupRow]) -> list[Any]:
         for row in rows
     ]
     listed = html.Ul(items, className="recommend-reasons")
-    return [html.Section([html.H3("Ruled out"), listed], className="panel", **{"data-region": "evidence"})]
+    return [html.Section([html.H3(tr("Ruled out")), listed], className="panel", **{"data-region": "evidence"})]
 
 
 def _how(found: Lookup, cards: Mapping[str, MetricCard]) -> list[Any]:
@@ -287,13 +309,13 @@ def _how(found: Lookup, cards: Mapping[str, MetricCard]) -> list[Any]:
     told = [html.Li([html.B(f"{_column_title(key, cards)}: "), text]) for key, text in found.how.items()]
     parts: list[Any] = []
     if told and found.basis == "estimated":
-        first = "Full fine-tuning's own figures, which the ratios are multiplied with:"
-        parts.append(_folded("How the absolute figures are made", first, told))
+        first = tr("Full fine-tuning's own figures, which the ratios are multiplied with:")
+        parts.append(_folded(tr("How the absolute figures are made"), first, told))
     unused = [
         html.Li([html.A(study.name, href=f"/studies/{study.study}"), f": {study.reason}."]) for study in found.unused
     ]
     if unused:
-        parts.append(_folded("Studies that could not be used", "", unused))
+        parts.append(_folded(tr("Studies that could not be used"), "", unused))
     return [html.Section(parts, className="panel lookup-how")] if parts else []
 
 

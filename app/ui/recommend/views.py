@@ -4,9 +4,15 @@ from typing import Literal
 
 from dash import ALL, Input, Output, State, clientside_callback, dcc, html
 
+from app.language import mark, tr
+
 View = Literal["study", "guide", "lookup"]
 
-TITLES: dict[View, str] = {"study": "From a study", "guide": "Selection guide", "lookup": "Case not measured"}
+TITLES: dict[View, str] = {
+    "study": mark("From a study"),
+    "guide": mark("Selection guide"),
+    "lookup": mark("Case not measured"),
+}
 PATH = "/recommend"
 
 
@@ -18,8 +24,8 @@ def address(view: View, query: str = "") -> str:
 
 def view_links(current: View) -> html.Nav:
     """The parts as links; the one that is open is said to be."""
-    links = [_link(view, title, current) for view, title in TITLES.items()]
-    return html.Nav(links, className="view-links", **{"aria-label": "Parts of Recommend"})
+    links = [_link(view, tr(title), current) for view, title in TITLES.items()]
+    return html.Nav(links, className="view-links", **{"aria-label": tr("Parts of Recommend")})
 
 
 def _link(view: View, title: str, current: View) -> html.Span | dcc.Link:
