@@ -14,17 +14,16 @@ from app.schemas import (
     ApprovalState,
     ApprovalView,
     BaseModelCard,
+    Claims,
     CommentView,
     Comparison,
+    CostsRequest,
+    CostsView,
     Curves,
     CustomScenario,
     CustomScenarioRequest,
     DatasetPreview,
     DatasetView,
-    Claims,
-    Comparison,
-    CostsRequest,
-    CostsView,
     DiagnosisView,
     Environments,
     EstimateRequest,
@@ -447,6 +446,7 @@ class AtlasClient:
     async def compare_studies(self, **question: str | None) -> StudiesCompared:
         """Methods over several studies; question: kind, studies and methods (with commas between), a, b."""
         return await self._get("/comparisons", StudiesCompared, question)
+
     async def published_models(self) -> list[PublishedModelCard]:
         """Models whose configuration a paper prints."""
         return (await self._get("/guide/models", Page[PublishedModelCard])).items

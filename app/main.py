@@ -13,10 +13,10 @@ from fastapi.staticfiles import StaticFiles
 from app.api import (
     administration,
     catalogue,
+    chapter,
     comparisons,
     custom_scenarios,
     datasets,
-    chapter,
     estimates,
     evidence,
     health,

@@ -18,14 +18,7 @@ from app.schemas.across_studies import (
     StudiesCompared,
     StudyDifference,
 )
-from app.schemas.administration import (
-    NotInstalled,
-    SettingView,
-    StorageView,
-    StudyStorage,
-    SystemView,
-    UnusableFolder,
-)
+from app.schemas.administration import NotInstalled, SettingView, StorageView, StudyStorage, SystemView, UnusableFolder
 from app.schemas.catalogue import (
     BaseModelCard,
     HyperparameterField,
@@ -51,6 +44,7 @@ from app.schemas.chapter import (
     RankFigures,
     Sighting,
     Sightings,
+    Small,
 )
 from app.schemas.comparison import Cell, Comparison, ConfigurationView, Difference, IntervalCovers, TuningPoint
 from app.schemas.conditions import (
@@ -256,6 +250,10 @@ __all__ = [
     "ByteCount",
     "Cell",
     "Change",
+    "ClaimFinding",
+    "ClaimVerdict",
+    "ClaimView",
+    "Claims",
     "CommentText",
     "CommentView",
     "ComparedMethod",
@@ -263,6 +261,8 @@ __all__ = [
     "Comparison",
     "ConfigurationView",
     "CostFigure",
+    "CostsRequest",
+    "CostsView",
     "CriticalDifference",
     "Curves",
     "CustomScenario",
@@ -271,14 +271,6 @@ __all__ = [
     "DatasetMapping",
     "DatasetPreview",
     "DatasetView",
-    "ClaimFinding",
-    "ClaimVerdict",
-    "ClaimView",
-    "Claims",
-    "Comparison",
-    "ConfigurationView",
-    "CostsRequest",
-    "CostsView",
     "Device",
     "DiagnosisView",
     "Difference",
@@ -372,11 +364,12 @@ __all__ = [
     "SeriesPoint",
     "SettingView",
     "Sha256",
-    "SignedRankView",
     "Sighting",
     "Sightings",
+    "SignedRankView",
     "SignificanceRow",
     "SignificanceView",
+    "Small",
     "SourceKind",
     "SpectrumLayer",
     "SpectrumView",

@@ -72,8 +72,6 @@ def test_every_table_of_results_is_owned() -> None:
         "study_comments",
         "study_tags",
         "study_approvals",
-        "study_templates",
-        "datasets",
     }
 
 
