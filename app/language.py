@@ -71,7 +71,7 @@ def filled(message: str, **parts: Any) -> list[Any]:
     return _pieces(_said(message), parts)
 
 
-def filledn(one: str, many: str, count: float, **parts: Any) -> list[Any]:
+def filledn(one: str, many: str, count: float, /, **parts: Any) -> list[Any]:
     """The pieces of `one` for a count of 1, else of `many`; a place for the count itself is given like any other."""
     return _pieces(_counted(one, many, count), parts)
 
