@@ -312,7 +312,7 @@ class AtlasClient:
         return StudyView.model_validate_json(self._checked(answer).content)
 
     async def runs(self, **filters: Any) -> Page[RunView]:
-        """A page of runs; filters: study_id, status, purpose, method, order, cursor, limit."""
+        """A page of runs; filters: study_id, status, purpose, method, device, order, cursor, limit."""
         return await self._get("/runs", Page[RunView], filters)
 
     async def run(self, run_id: int) -> RunDetail:

@@ -51,12 +51,13 @@ def list_runs(
     status: Annotated[str | None, Query(pattern="^[a-z]+(,[a-z]+)*$", max_length=100)] = None,
     purpose: Purpose | None = None,
     method: Annotated[str | None, Query(max_length=100)] = None,
+    device: Literal["cpu", "cuda"] | None = None,
     order: Literal["oldest", "newest"] = "oldest",
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page[RunView]:
     """Runs of the queue; `status` may name several, separated by commas."""
-    wanted = RunFilter(study_id, status, purpose, method)
+    wanted = RunFilter(study_id, status, purpose, method, device)
     return runs.list_runs(here.engine, here.caller, wanted, newest_first=order == "newest", cursor=cursor, limit=limit)
 
 

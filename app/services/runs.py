@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, Select, func, or_, select
 from sqlalchemy.orm import Session, defer, joinedload
 
 from app.db.session import database_now, team_session, write_lock
@@ -17,6 +17,8 @@ from app.db.tables import (
     PredictionSet,
     Run,
     SeriesPointRow,
+    Study,
+    Worker,
 )
 from app.errors import Conflict, Invalid, NotFound
 from app.schemas import (
@@ -47,6 +49,8 @@ class RunFilter:
     status: str | None = None
     purpose: str | None = None
     method: str | None = None
+    device: str | None = None
+    """The kind of device that a run was claimed on, or that its study asks for while it waits."""
 
 
 def list_runs(
@@ -79,6 +83,10 @@ def _filtered(wanted: RunFilter) -> Select[Run]:
         query = query.join(Configuration, Configuration.id == Run.configuration_id).where(
             Configuration.method == wanted.method
         )
+    if wanted.device is not None:
+        query = query.join(Study, Study.id == Run.study_id).outerjoin(Worker, Worker.id == Run.worker_id)
+        claimed_on = or_(Worker.device == wanted.device, Worker.device.startswith(f"{wanted.device}:"))
+        query = query.where(or_(claimed_on, Run.worker_id.is_(None) & (Study.device == wanted.device)))
     return query
 
 

@@ -42,7 +42,9 @@ def page_head(title: str, answer: Any, actions: list[Any] | None = None, above: 
 
 def panel(title: str, body: Any, action: Any = None, className: str = "") -> html.Section:  # noqa: N803 (Dash's own name)
     """A titled box."""
-    head = html.Div([html.H3(title), *([action] if action is not None else [])], className="panel-head")
+    head = html.Div(
+        [html.H2(title, className="panel-title"), *([action] if action is not None else [])], className="panel-head"
+    )
     return html.Section([head, html.Div(body)], className=f"panel {className}".strip())
 
 
@@ -105,8 +107,8 @@ def short_name(name: str) -> str:
 
 
 def progress_bar(run: RunView) -> html.Div:
-    """How far a run is through its optimizer steps, or through a download."""
-    share = min(1.0, run.step / run.total_steps) if run.total_steps else 0.0
+    """How far a run is through its optimizer steps, or through a download; one that waits starts anew."""
+    share = min(1.0, run.step / run.total_steps) if run.total_steps and run.status != "queued" else 0.0
     return html.Div(
         html.Div(style={"width": f"{100 * share:.0f}%"}),
         className="bar",

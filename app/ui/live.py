@@ -20,7 +20,8 @@ without being news, such as the age of a heartbeat. `what` is the page's own tex
 While the mark stands on a page, static/live.js holds a subscription. Subscriptions to one thing by one caller share a
 watcher, which reads it about once a second, longer where reading takes longer, and ends with the last of them, or when
 the thing has ended. A browser whose connection was away subscribes again and is told what stands now. The page follows
-again what had ended when its mark changes, for instance because a callback puts up `following` with a newer reading.
+another thing, or again what had ended, when a callback gives the mark, here "study-mark", another "data-what" or
+"data-seen".
 """
 
 import asyncio
@@ -122,7 +123,7 @@ def following(subject: str, what: str = "", reading: Any = None) -> html.Div:
     `reading`: what the page shows already; without it the store is set at once.
     """
     marks = {"data-follow": subject, "data-what": what, "data-seen": "" if reading is None else version_of(reading)}
-    return html.Div(dcc.Store(id=f"{subject}-live"), hidden=True, **marks)
+    return html.Div(dcc.Store(id=f"{subject}-live"), id=f"{subject}-mark", hidden=True, **marks)
 
 
 async def read(subject: str, what: str = "") -> Any:

@@ -21,9 +21,9 @@ def waiting(studies: list[StudyView]) -> list[Any]:
     ready = [study for study in studies if study.status == "succeeded" and not _approved(study)]
     failing = [study for study in studies if study.failures]
     clauses = [
-        filledn("{count} study under way", "{count} studies under way", len(running), count=_count(running, UNDER)),
-        filledn("{count} waits for your review", "{count} wait for your review", len(ready), count=_ready(ready)),
-        filledn("{count} with failures", "{count} with failures", len(failing), count=_count(failing, FAILURES)),
+        filledn("{number} study under way", "{number} studies under way", len(running), number=_count(running, UNDER)),
+        filledn("{number} waits for your review", "{number} wait for your review", len(ready), number=_ready(ready)),
+        filledn("{number} with failures", "{number} with failures", len(failing), number=_count(failing, FAILURES)),
     ]
     said = [clause for clause, found in zip(clauses, (running, ready, failing), strict=True) if found]
     if not said:

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from dash import register_page
+from dash import dcc, register_page
 
 from app.language import tr
-from app.ui.states import empty
+from app.ui.elements import page_head
 
 register_page(__name__, title=lambda: tr("No such page · PEFT Atlas"))
 
 
 def layout(**_query: str) -> Any:
     """Nothing is lost: the ways on."""
-    return empty(
+    ways = ((tr("Overview"), "/"), (tr("Studies"), "/studies"), (tr("Queue"), "/runs"))
+    return page_head(
         tr("There is no page at this address"),
         tr("The link may be old, or mistyped. What was measured is where it was."),
-        [(tr("Overview"), "/"), (tr("Studies"), "/studies"), (tr("Queue"), "/runs")],
+        [dcc.Link(words, href=address, className="button button-plain") for words, address in ways],
     )
