@@ -28,6 +28,46 @@
     ];
   }
 
+  // The forms of the chosen methods, on their step alone and of many methods only those that were opened: drawing them
+  // takes a browser long. What was set stands in a store and is there when a form is drawn again.
+  function forms(mostOpen, chosen, step, titles, all, words, opened, values) {
+    const asked = dash.callback_context.triggered_id;
+    if (step !== 3) return [dash.no_update, dash.no_update, dash.no_update];
+    const methods = [...new Set(chosen.map(row => row.method))].filter(method => all[method]);
+    if (asked?.type === 'form-title') {
+      const drawn = methods.length <= mostOpen || opened.includes(asked.method);
+      if (drawn || !titles.some(Boolean)) return [dash.no_update, dash.no_update, dash.no_update];
+      opened = [...opened, asked.method];
+    }
+    const shown = methods.map(method => {
+      const form = structuredClone(all[method]), rows = chosen.filter(row => row.method === method);
+      const [, said, fields] = form.props.children;
+      form.props.open = methods.length <= mostOpen || opened.includes(method);
+      said.props.children = rows.length > 1 ? words.rows.replace('{rows}', rows.map(row => row.label).join(', ')) : '';
+      if (!form.props.open) fields.props.children = [];
+      for (const { props } of fields.props.children) {
+        const set = values[method]?.[props.id.field];
+        if (set !== undefined) props.value = typeof set === 'boolean' ? String(set) : set;
+      }
+      return form;
+    });
+    return [shown, shown.length ? '' : chosen.length ? words.nothing : words.none, opened];
+  }
+
+  function collect(typed, ids, kept, all) {
+    const found = structuredClone(kept);
+    let changed = false;
+    ids.forEach((id, place) => {
+      const before = found[id.method]?.[id.field];
+      const own = all[id.method].props.children[2].props.children.find(field => field.props.id.field === id.field);
+      const now = typed[place], was = before === undefined ? own.props.value : before;
+      if (String(now) === String(was)) return;
+      (found[id.method] ??= {})[id.field] = now;
+      changed = true;
+    });
+    return changed ? found : dash.no_update;
+  }
+
   // The whole form stands in the address: a reload, or a link to it, shows the same. No navigation, which would mount
   // the page anew under the person's hand.
   function keep(step, fields) {
@@ -68,7 +108,7 @@
     return dash.no_update;
   }
 
-  dash.launch = { move, show, keep, beside, price, download };
+  dash.launch = { move, show, forms, collect, keep, beside, price, download };
 
   // -- uploads: straight from the browser to the API --------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 from tests.flow import compared, traded
 from tests.flow.derived import DERIVED
+from tests.flow.estimate_figures import ESTIMATE_FORMULAS
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
 from tests.flow.recommend_figures import case_figure, guide_figure, guide_leaf, guide_values, lookup_figure
 from tests.flow.run_figures import median_of_steps, run_figure
@@ -86,6 +87,8 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
         formula, arguments = _formula(name)
         if formula in EVIDENCE_FORMULAS:
             return EVIDENCE_FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)
+        if formula in ESTIMATE_FORMULAS:
+            return {ESTIMATE_FORMULAS[formula](session, arguments, page.engine, (page.store or Path()).parent)}
         if formula in traded.FORMULAS:
             return {traded.FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)}
         if formula not in FORMULAS:
@@ -385,8 +388,6 @@ FORMULAS: dict[str, Formula] = {
     "studies": lambda session, _, given, page: {_studies(session, given["state"])},
     "trainable_parameters": lambda _, __, given, page: {_trainable(given["method"], given["base_model"])},
     "queued_runs": lambda _, __, given, page: {_queued(given)},
-    "tuned_rows": lambda _, __, given, page: {float(given["methods"]) + float(given["references"])},
-    "runs_of_a_row": lambda _, __, given, page: {float(given["grid"]) + float(given["seeds"]) + 1},
     "tuning_runs": lambda session, _, given, __: {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },

@@ -28,12 +28,11 @@ def baseline_table(told: StudyEstimate, document: Mapping[str, Any], line: Line)
     if not told.rows:
         return html.P(tr("Nothing can be run: this base model cannot do this kind of task."), className="quiet")
     titles = (
-        tr("Trained parameters"),
+        tr("Trained"),
         tr("Peak memory"),
-        tr("Training, one run"),
+        tr("One run takes"),
         tr("Files, one seed"),
         tr("Runs"),
-        tr("Device"),
     )
     heads = [html.Th(tr("Row"), scope="col"), *(html.Th(title, scope="col", className="number") for title in titles)]
     full = next((row for row in told.rows if row.method == "full"), None)
@@ -60,15 +59,8 @@ def _table_row(
             html.Th([mark, html.Span(row.label, **{"data-label": "row"})], scope="row"),
             *cells,
             html.Td(html.Span(str(row.runs), **{"data-label": "runs"}), className="number"),
-            html.Td(_verdict(row), className="number"),
         ]
     )
-
-
-def _verdict(row: RowEstimate) -> str:
-    if row.estimate is None or row.estimate.fits is None:
-        return "–"
-    return tr("fits") if row.estimate.fits else tr("does not fit")
 
 
 def _advice(told: StudyEstimate) -> list[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dash import ALL, Input, State
+from dash import Input, State
 
 from app.ui.launch.budget import budget_document
 from app.ui.launch.filling import OWN, REFERENCES, with_kept
@@ -20,13 +20,11 @@ FIELDS = (
 
 def form_as(kind: type[Input] | type[State]) -> dict[str, Any]:
     """Every value of the form, as inputs or as states of a callback whose argument is `form`."""
-    hyperparameter = {"type": "hyperparameter", "method": ALL, "field": ALL}
     return {
         "chosen": kind("methods-chosen", "data"),
         "field": {name: kind(f"study-{name}", "value") for name in FIELDS},
         "columns": {role: kind(f"study-{role}-column", "value") for role in ROLES},
-        "values": kind(hyperparameter, "value"),
-        "identities": State(hyperparameter, "id"),
+        "values": kind("hyperparameters-set", "data"),
         "kind_columns": State("kind-columns", "data"),
         "kept": State("study-kept", "data"),
     }
@@ -45,7 +43,7 @@ def document_of(form: Mapping[str, Any]) -> dict[str, Any]:
         "budget": budget_document(field),
         "seeds": field["seeds"],
         "grid_points": int(field["grid"]),
-        "methods": method_entries(chosen, form["values"], form["identities"]),
+        "methods": method_entries(chosen, form["values"]),
         "references": [name for name in REFERENCES if name in field["references"]],
         "device": None if field["device"] == "any" else field["device"],
     }

@@ -23,6 +23,9 @@ class Line:
         return "bf16" if self.device == "cuda" else "fp32"
 
 
+BYTES_CHECKPOINTED = 12
+"""A trained number with its two moments."""
+
 QUANTITIES = {
     "trainable_parameters": "count",
     "peak_memory_bytes": "bytes",
@@ -77,9 +80,11 @@ def total_seconds(told: StudyEstimate) -> Any:
 
 def total_bytes(told: StudyEstimate) -> Any:
     """Files that the study keeps, and the largest checkpoint."""
-    if told.kept_bytes is None:
+    if told.kept_bytes is None or not any(row.estimate for row in told.rows):
         return "–"
-    return show(by_formula(told.kept_bytes, "bytes", f"study_bytes(rows {len(told.rows)}, bytes {told.kept_bytes})"))
+    checkpoint = BYTES_CHECKPOINTED * max(row.estimate.trainable_parameters for row in told.rows if row.estimate)
+    formula = f"study_bytes(adapters {told.kept_bytes - checkpoint}, checkpoint {checkpoint})"
+    return show(by_formula(told.kept_bytes, "bytes", formula))
 
 
 def total_cost(told: StudyEstimate, price: float) -> Any:

@@ -4,19 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, clientside_callback, dcc, html
+from dash import ALL, ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 from pydantic import JsonValue
 
 from app.language import tr
 from app.schemas import HyperparameterField, MethodCard
 from app.ui.elements import panel
+from peft_core.method import method_class
 
 Row = dict[str, Any]
 """A chosen row: {"method": name, "fixed": the hyper-parameters that a preset fixes, "label": what tells it apart}, and
 "learning_rates" where a link names some."""
 
 MOST_OPEN = 5
-"""Of more chosen methods than this the forms are closed: their titles say what can be changed."""
+"""Of more chosen methods than this the forms are closed, and drawn when they are opened."""
 
 
 GRIDS = ("5", "3", "1")
@@ -44,9 +45,8 @@ def hyperparameter_forms(
     methods: list[MethodCard], values: Mapping[str, Mapping[str, JsonValue]] | None = None
 ) -> list[Any]:
     """A place for the chosen methods' forms, and the forms of all: drawing those that nobody asked for takes a browser
-    seconds. values: what the fields of a method open with, where it is not the default."""
-    given = values or {}
-    forms = {card.name: _form(card, given.get(card.name, {})) for card in methods if card.hyperparameters}
+    seconds. values: what is set of a method, where it is not the default; kept while its form is not drawn."""
+    forms = {card.name: _form(card) for card in methods if card.hyperparameters}
     words = {
         "rows": tr("Rows: {rows}. What tells them apart is the preset\u2019s."),
         "none": tr("Choose a method to see what it can be told."),
@@ -57,26 +57,22 @@ def hyperparameter_forms(
         html.P(id="method-forms-note", className="quiet"),
         dcc.Store(id="forms-of-methods", data=forms),
         dcc.Store(id="forms-words", data=words),
+        dcc.Store(id="forms-opened", data=[]),
+        dcc.Store(id="hyperparameters-set", data=dict(values or {})),
     ]
 
 
-def _form(card: MethodCard, values: Mapping[str, JsonValue]) -> html.Details:
+def _form(card: MethodCard) -> html.Details:
     """Its parts are in the order in which the browser fills them: title, rows, fields."""
+    title = html.H3(tr("{method}: hyper-parameters", method=card.title))
     return html.Details(
         [
-            html.Summary(html.H3(tr("{method}: hyper-parameters", method=card.title))),
+            html.Summary(title, id={"type": "form-title", "method": card.name}),
             html.P("", className="quiet"),
-            html.Div(
-                [_field(card.name, _opening(field, values)) for field in card.hyperparameters], className="fields"
-            ),
+            html.Div([_field(card.name, field) for field in card.hyperparameters], className="fields"),
         ],
         className="hyper",
     )
-
-
-def _opening(field: HyperparameterField, values: Mapping[str, JsonValue]) -> HyperparameterField:
-    """The field with the value that it opens with."""
-    return field.model_copy(update={"default": values[field.name]}) if field.name in values else field
 
 
 def _field(method: str, field: HyperparameterField) -> Any:
@@ -126,46 +122,47 @@ def _short(bound: float) -> str:
     return f"{bound:g}".replace("e-0", "e-") if bound < 1 else f"{bound:.10g}"
 
 
-def method_entries(chosen: list[Row], values: list[Any], identities: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """The study document's `methods`: what the forms say, with what a preset fixes for each row."""
-    typed: dict[str, dict[str, Any]] = {}
-    for identity, value in zip(identities, values, strict=True):
-        truth = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-        typed.setdefault(identity["method"], {})[identity["field"]] = truth
+def method_entries(chosen: list[Row], values: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The study document's `methods`: each method's own values, what was set of it, and what a preset fixes."""
     return [
-        {"method": row["method"], "hyperparameters": typed.get(row["method"], {}) | row["fixed"]}
+        {
+            "method": row["method"],
+            "hyperparameters": method_class(row["method"])().model_dump()
+            | {name: _truth(value) for name, value in values.get(row["method"], {}).items()}
+            | row["fixed"],
+        }
         | ({"learning_rates": row["learning_rates"]} if "learning_rates" in row else {})
         for row in chosen
     ]
 
 
+def _truth(value: Any) -> Any:
+    """A choice of yes and no says "true" or "false"."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    # Each form is filled with what was typed into it before another method was chosen.
+    drawn = {"type": "hyperparameter", "method": ALL, "field": ALL}
     clientside_callback(
-        f"""(chosen, forms, words, values, ids) => {{
-            const typed = new Map(ids.map((id, place) => [id.method + ' ' + id.field, values[place]]));
-            const methods = [...new Set(chosen.map(row => row.method))];
-            const shown = methods.filter(method => forms[method]).map(method => {{
-                const form = structuredClone(forms[method]), rows = chosen.filter(row => row.method === method);
-                const [, said, fields] = form.props.children;
-                form.props.open = methods.length <= {MOST_OPEN};
-                said.props.children = rows.length > 1
-                    ? words.rows.replace('{{rows}}', rows.map(row => row.label).join(', '))
-                    : '';
-                for (const {{props}} of fields.props.children) {{
-                    const key = props.id.method + ' ' + props.id.field;
-                    props.value = typed.has(key) ? typed.get(key) : props.value;
-                }}
-                return form;
-            }});
-            return [shown, shown.length ? '' : methods.length ? words.nothing : words.none];
-        }}""",
+        f"(...given) => dash_clientside.launch.forms({MOST_OPEN}, ...given)",
         Output("method-forms", "children"),
         Output("method-forms-note", "children"),
+        Output("forms-opened", "data"),
         Input("methods-chosen", "data"),
+        Input("step-now", "data"),
+        Input({"type": "form-title", "method": ALL}, "n_clicks"),
         State("forms-of-methods", "data"),
         State("forms-words", "data"),
-        State({"type": "hyperparameter", "method": ALL, "field": ALL}, "value"),
-        State({"type": "hyperparameter", "method": ALL, "field": ALL}, "id"),
+        State("forms-opened", "data"),
+        State("hyperparameters-set", "data"),
+    )
+    clientside_callback(
+        ClientsideFunction("launch", "collect"),
+        Output("hyperparameters-set", "data"),
+        Input(drawn, "value"),
+        State(drawn, "id"),
+        State("hyperparameters-set", "data"),
+        State("forms-of-methods", "data"),
+        prevent_initial_call=True,
     )

@@ -75,7 +75,8 @@ async def show_preview(
     except ApiProblem as problem:
         return (html.Div(problem.detail, className="note note-bad"), {}, *([] for _ in ROLES))
     names = [column.name for column in preview.columns]
-    return (preview_panel(preview), _problems(preview.mapping, entry), *(names for _ in ROLES))
+    read = [named[role] for role in ROLES if role in entry and role != "choices"]
+    return (preview_panel(preview, read), _problems(preview.mapping, entry), *(names for _ in ROLES))
 
 
 def _problems(mapping: DatasetMapping | None, entry: dict[str, Any]) -> dict[str, str]:
@@ -83,8 +84,8 @@ def _problems(mapping: DatasetMapping | None, entry: dict[str, Any]) -> dict[str
     return {component_of(one.field, {"task": entry}, one.message) or "study-dataset": one.message for one in found}
 
 
-def preview_panel(preview: DatasetPreview) -> html.Section:
-    """The file in numbers, what a mapping makes of it, its columns and its first rows."""
+def preview_panel(preview: DatasetPreview, columns: list[str]) -> html.Section:
+    """The file in numbers, what a mapping of `columns` makes of it, its columns and its first rows."""
     dataset = preview.dataset
     body = [
         facts(
@@ -97,7 +98,7 @@ def preview_panel(preview: DatasetPreview) -> html.Section:
                 ),
             }
         ),
-        *_mapped(dataset, preview.mapping),
+        *_mapped(dataset, preview.mapping, columns),
         html.Div(
             _rows_table(preview),
             className="table-scroll",
@@ -117,13 +118,14 @@ def _count(dataset: DatasetView, value: int, formula: str) -> html.Span:
     return show(by_formula(value, "count", f"{formula}(dataset {dataset.id})", exact=True))
 
 
-def _mapped(dataset: DatasetView, mapping: DatasetMapping | None) -> list[Any]:
+def _mapped(dataset: DatasetView, mapping: DatasetMapping | None, columns: list[str]) -> list[Any]:
     if mapping is None or mapping.problems or mapping.items is None or mapping.splits is None:
         return []
     splits = mapping.splits
 
     def counted(value: int, name: str) -> html.Span:
-        return show(by_formula(value, "count", f"dataset_mapping(dataset {dataset.id}, figure {name})", exact=True))
+        formula = f"dataset_mapping(dataset {dataset.id}, columns {'|'.join(columns)}, figure {name})"
+        return show(by_formula(value, "count", formula, exact=True))
 
     said = {tr("Items"): counted(mapping.items, "items")}
     if mapping.duplicates_removed:

@@ -10,6 +10,7 @@ from app.schemas import MethodCard
 from app.ui.launch.cards import FOLDED_FROM, method_cards
 from app.ui.launch.hyperparameters import hyperparameter_forms, method_entries
 from app.ui.theme import FAMILY_TITLES
+from peft_core.methods.lora import Lora
 from tests.app.ui.components import elements, text_of
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ async def test_a_card_is_found_by_its_paper_and_says_why_it_is_not_offered(cards
 
 
 async def test_the_browser_is_given_the_forms_in_the_shape_it_fills(cards: list[MethodCard]) -> None:
-    forms = hyperparameter_forms(cards)[1].data
+    forms = next(found.data for found in hyperparameter_forms(cards) if found.id == "forms-of-methods")
     assert set(forms) == {card.name for card in cards if card.hyperparameters}
     for name, form in forms.items():
         summary, rows, fields = form.children
@@ -61,16 +62,19 @@ async def test_the_browser_is_given_the_forms_in_the_shape_it_fills(cards: list[
         assert {field.id["method"] for field in fields.children} == {name}
 
 
-def test_what_a_preset_fixes_goes_before_what_was_typed() -> None:
+def test_what_a_preset_fixes_goes_before_what_was_set_and_this_before_the_method_s_own() -> None:
     chosen = [
         {"method": "lora", "fixed": {"rank": 2}, "label": "LoRA r2"},
         {"method": "lora", "fixed": {"rank": 4}, "label": "LoRA r4"},
-        {"method": "ln_tuning", "fixed": {}, "label": ""},
+        {"method": "ln_tuning", "fixed": {}, "label": "", "learning_rates": [0.1]},
     ]
-    fields = ("rank", "dropout", "init_lora")
-    identities = [{"method": "lora", "field": field} for field in fields]
-    assert method_entries(chosen, [16, 0.1, "true"], identities) == [
-        {"method": "lora", "hyperparameters": {"rank": 2, "dropout": 0.1, "init_lora": True}},
-        {"method": "lora", "hyperparameters": {"rank": 4, "dropout": 0.1, "init_lora": True}},
-        {"method": "ln_tuning", "hyperparameters": {}},
-    ]
+    entries = method_entries(chosen, {"lora": {"rank": 16, "dropout": 0.1}, "pissa": {"rank": 3}})
+    own = Lora().model_dump()
+    assert entries[0] == {"method": "lora", "hyperparameters": own | {"rank": 2, "dropout": 0.1}}
+    assert entries[1]["hyperparameters"]["rank"] == 4
+    assert entries[2] == {"method": "ln_tuning", "hyperparameters": {}, "learning_rates": [0.1]}
+
+
+def test_yes_and_no_are_true_and_false() -> None:
+    [entry] = method_entries([{"method": "lora", "fixed": {}, "label": ""}], {"lora": {"some": "true", "other": "no"}})
+    assert (entry["hyperparameters"]["some"], entry["hyperparameters"]["other"]) == (True, "no")
