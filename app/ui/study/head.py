@@ -34,7 +34,7 @@ def title(view: StudyView) -> html.Div:
             html.Div(
                 [
                     html.H1(view.name),
-                    *tags(view),
+                    html.Span(tags(view), id="study-status", role="status", className="study-title"),
                     html.Span(approval.badge(view.approval), id="study-approval", role="status"),
                 ],
                 className="study-title",

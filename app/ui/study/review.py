@@ -179,7 +179,7 @@ def register() -> None:
         Output("study-comments", "children"),
         Output("study-approvals", "children"),
         Output("study-approval", "children"),
-        Output("study-actions", "children", allow_duplicate=True),
+        Output("study-actions", "children"),
         Input("study-reviewed", "data"),
         Input("study-version", "data"),
         study,
