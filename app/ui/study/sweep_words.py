@@ -51,7 +51,8 @@ def _others(chosen: SweepView) -> list[Any]:
     words: list[Any] = []
     if chosen.in_proportion:
         grown = ", ".join(_words(name) for name in chosen.in_proportion)
-        words.append(" " + tr("{parameters} grows in proportion.", parameters=f"{grown[:1].upper()}{grown[1:]}"))
+        grown = grown[:1].upper() + grown[1:]
+        words += [" ", tr("{parameters} grows in proportion.", parameters=grown)]
     if chosen.fixed:
         shared = ", ".join(f"{_words(name)} {_words(str(value))}" for name, value in chosen.fixed.items())
         values = html.Span(shared, **{"data-label": shared})
