@@ -35,7 +35,7 @@ def sweep(found: Sweeps, chosen: SweepView, palette: Palette, *, headline: str, 
 
 def _title(found: Sweeps, panel: str, headline: str) -> str:
     if panel == "composite":
-        return f"{tr('Composite of quality and size')} ↑"
+        return tr("Composite of quality and size") + " ↑"
     cards: dict[str, MetricCard] = {str(name): card for name, card in found.metrics.items()}
     card = cards[panel]
     name = headline[:1].upper() + headline[1:] if panel == "quality" else card.title

@@ -20,7 +20,7 @@ from app.ui.study.trade_off import TradeOff
 
 def title(study_id: str = "", **_: str) -> str:
     """The tab's title."""
-    return f"{tr('Study {id}', id=study_id)} · PEFT Atlas"
+    return tr("Study {id} · PEFT Atlas", id=study_id)
 
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title=title)

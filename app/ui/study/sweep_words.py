@@ -72,7 +72,7 @@ def sweep_table(found: Sweeps, chosen: SweepView, headline: str) -> html.Div:
     body = []
     for point in chosen.points:
         value = html.Span(f"{point.value:g}", **{"data-label": point.label})
-        best = f" ← {tr('best')}" if point.configuration == chosen.best else ""
+        best = " ← " + tr("best") if point.configuration == chosen.best else ""
         cells = [html.Td(_figure(point, name)) for name in FIGURES]
         body.append(html.Tr([html.Th([value, best], scope="row"), *cells, html.Td(_reached(point))]))
     return table(html.Tr([html.Th(head, scope="col", **{"data-label": head}) for head in heads]), body)
