@@ -153,6 +153,7 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
     headline = matrix.headline[:1].upper() + matrix.headline[1:]
     card = matrix.cards[QUALITY]
     share = card.quantity == "fraction"
+    title = tr("{score} minus {reference}", score=headline, reference=reference)
     said = [tr("points") if share else card.unit, tr("thin: all pairs"), *([tr("shade: equal zone")] if share else [])]
     figure.add_annotation(
         x=axis.lo,
@@ -162,8 +163,7 @@ def _head(figure: go.Figure, matrix: Matrix, palette: Palette, axis: ColumnAxis)
         yanchor="bottom",
         align="left",
         showarrow=False,
-        text=f"<b>{tr('{score} minus {reference}', score=headline, reference=reference)}</b><br>"
-        f"<span style='color:{palette.ink_2}'>{' · '.join(said)}</span>",
+        text=f"<b>{title}</b><br><span style='color:{palette.ink_2}'>{' · '.join(said)}</span>",
         font={"size": 11},
         row=1,
         col=2,

@@ -181,6 +181,7 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
         if kind == "filled" and cell.interval is not None:
             whiskers[0].extend((grid.x(j, cell.interval[0]), grid.x(j, cell.interval[1]), None))
             whiskers[1].extend((y, y, None))
+    words = tr("off scale")
     figure.add_trace(go.Scatter(x=whiskers[0], y=whiskers[1], mode="lines", line={"width": 1.6, "color": ink}), 1, 1)
     for kind, (xs, ys) in marks.items():
         figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", marker=MARKS[kind](ink)), 1, 1)
@@ -189,7 +190,7 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
             x=[x for x, _, _ in off_scale],
             y=[y for _, y, _ in off_scale],
             mode="text",
-            text=[f"{tr('off scale')} ▸" if above else f"◂ {tr('off scale')}" for _, _, above in off_scale],
+            text=[f"{words} ▸" if above else f"◂ {words}" for _, _, above in off_scale],
             textposition=["middle left" if above else "middle right" for _, _, above in off_scale],
             textfont={"size": 9.5, "color": ink},
         ),

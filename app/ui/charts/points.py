@@ -192,7 +192,7 @@ def describe_gap(row: ConfigurationView, difference: Difference, reference: str)
     words.all(filled("this pair [{lo}, {hi}]", lo=lo, hi=hi)).say("<br>")
     words.all(filled("all pairs (Holm) [{lo}, {hi}]", lo=thin[0], hi=thin[1])).say("<br>p ")
     words.number(gap(difference, difference.p_value, "p_value")).say("<br>" + tr("over {what}", what=difference.covers))
-    words.say("<br>").runs(difference.run_ids).say(f" {tr('against')} ").runs(difference.reference_run_ids)
+    words.say("<br>").runs(difference.run_ids).say(" · ").runs(difference.reference_run_ids)
     return words.point()
 
 

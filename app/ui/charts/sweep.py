@@ -1,5 +1,7 @@
 """A method over one hyper-parameter: quality with the line it should reach, the composite, parameters and speed."""
 
+import math
+
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -10,6 +12,8 @@ from app.ui.theme import Palette
 
 PANELS = ("quality", "composite", "parameters", "speed")
 PANEL_PX = 176
+LEAST_TICK_ROOM = 0.06
+"""Between two ticks, as a share of the axis."""
 LEAST_LOG_RATIO = 8.0
 """From this ratio of the largest value to the smallest, equal ratios take equal room."""
 
@@ -35,7 +39,7 @@ def sweep(found: Sweeps, chosen: SweepView, palette: Palette, *, headline: str, 
 
 def _title(found: Sweeps, panel: str, headline: str) -> str:
     if panel == "composite":
-        return f"{tr('Composite of quality and size')} ↑"
+        return tr("Composite of quality and size") + " ↑"
     cards: dict[str, MetricCard] = {str(name): card for name, card in found.metrics.items()}
     card = cards[panel]
     name = headline[:1].upper() + headline[1:] if panel == "quality" else card.title
@@ -155,10 +159,11 @@ def _layout(figure: go.Figure, found: Sweeps, chosen: SweepView, palette: Palett
     figure.update_annotations(font={"size": 12, "color": palette.ink}, xanchor="center")
     values = sorted({point.value for point in chosen.points})
     log = values[0] > 0 and values[-1] / values[0] >= LEAST_LOG_RATIO
+    ticks = _apart(values, log=log)
     figure.update_xaxes(
         type="log" if log else "linear",
-        tickvals=values,
-        ticktext=[f"{value:g}" for value in values],
+        tickvals=ticks,
+        ticktext=[f"{value:g}" for value in ticks],
         tickfont={"size": 11, "color": palette.ink_2},
         showgrid=False,
         zeroline=False,
@@ -171,6 +176,17 @@ def _layout(figure: go.Figure, found: Sweeps, chosen: SweepView, palette: Palett
         gridcolor=palette.line, zeroline=False, tickfont={"size": 11, "color": palette.ink_2}, nticks=5, fixedrange=True
     )
     _value_axes(figure, found, chosen, rows)
+
+
+def _apart(values: list[float], *, log: bool) -> list[float]:
+    """The values whose ticks have room beside each other, the first and the last among them."""
+    places = [math.log(value) if log else value for value in values]
+    room = LEAST_TICK_ROOM * (places[-1] - places[0])
+    kept = [0]
+    for place in range(1, len(values) - 1):
+        if places[place] - places[kept[-1]] >= room and places[-1] - places[place] >= room:
+            kept.append(place)
+    return [values[place] for place in dict.fromkeys([*kept, len(values) - 1])]
 
 
 def _value_axes(figure: go.Figure, found: Sweeps, chosen: SweepView, rows: int) -> None:

@@ -1,16 +1,18 @@
 """One study: its verdict in words, methods x metrics as the evidence, and every number's way back to its runs."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
-from app.schemas import Comparison, StudyView
+from app.schemas import StudyView, WorkerView
+from app.ui import live
 from app.ui.cells import Matrix
 from app.ui.session import client
-from app.ui.states import empty, error, worker_is_down
+from app.ui.states import empty, error, same_when_alive, worker_is_down
 from app.ui.study import actions, advantage, evidence, front, head, profile, review, sweeps, tabs
 from app.ui.study.chosen import Chosen, profile_of
 from app.ui.study.trade_off import TradeOff
@@ -18,14 +20,38 @@ from app.ui.study.trade_off import TradeOff
 
 def title(study_id: str = "", **_: str) -> str:
     """The tab's title."""
-    return f"{tr('Study {id}', id=study_id)} · PEFT Atlas"
+    return tr("Study {id} · PEFT Atlas", id=study_id)
 
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title=title)
 for part in (actions, evidence, front, profile, review, sweeps):
     part.register()
 
-TICK_MS = 2_000
+
+@dataclass(frozen=True)
+class StudyNow:
+    """What tells that something on the page is another: the study without the age of its last run's progress, which is
+    no news here, and the workers that live."""
+
+    view: StudyView
+    workers: list[WorkerView]
+
+    @property
+    def live(self) -> bool:
+        return self.view.status in ("queued", "running")
+
+    @property
+    def version(self) -> str:
+        """Changes exactly when something on the page has changed."""
+        return live.version_of(self)
+
+
+async def _read(api: AtlasClient, what: str) -> StudyNow:
+    view, workers = await asyncio.gather(api.study(int(what)), api.devices())
+    return StudyNow(view.model_copy(update={"updated_at": view.created_at}), same_when_alive(workers))
+
+
+live.follow("study", _read, ended=lambda now: not now.live)
 
 
 async def layout(study_id: str = "", **query: str) -> Any:
@@ -36,21 +62,22 @@ async def layout(study_id: str = "", **query: str) -> Any:
     """
     if not (study_id.isascii() and study_id.isdigit()):
         return _not_a_study(study_id)
-    api = client()
+    api, study = client(), int(study_id)
     try:
-        view, comparison = await _read(api, int(study_id))
-        swept, said, approvals = await asyncio.gather(
-            api.sweeps(view.id), api.comments(view.id), api.approvals(view.id)
+        now = await live.read("study", study_id)
+        view = now.view
+        comparison, swept, said, approvals = await asyncio.gather(
+            api.comparison(study), api.sweeps(study), api.comments(study), api.approvals(study)
         )
-        parts = await _head_parts(api, view, Matrix(comparison, view.metric))
+        matrix = Matrix(comparison, view.metric)
+        parts = await _head_parts(api, now, matrix)
     except ApiProblem as problem:
         return error(tr("This study could not be read"), problem.detail)
-    matrix = Matrix(comparison, view.metric)
     return html.Div(
         [
             dcc.Store(id="study-id", data=view.id),
-            dcc.Store(id="study-version", data=_version(view)),
-            dcc.Interval(id="study-tick", interval=TICK_MS, disabled=not _live(view)),
+            dcc.Store(id="study-version", data=now.version),
+            html.Div(live.following("study", study_id, now), id="study-follow"),
             dcc.Location(id="study-go", refresh="callback-nav"),
             html.Header(
                 [
@@ -78,17 +105,9 @@ async def layout(study_id: str = "", **query: str) -> Any:
     )
 
 
-def _live(view: StudyView) -> bool:
-    return view.status in ("queued", "running")
-
-
 def _not_a_study(name: str) -> Any:
     why = tr("“{name}” is not the number of a study.", name=name[:40])
     return empty(tr("There is no such study"), why, [(tr("All studies"), "/studies")])
-
-
-async def _read(api: AtlasClient, study: int) -> tuple[StudyView, Comparison]:
-    return await asyncio.gather(api.study(study), api.comparison(study))
 
 
 async def _hardware(api: AtlasClient, view: StudyView) -> str | None:
@@ -98,17 +117,11 @@ async def _hardware(api: AtlasClient, view: StudyView) -> str | None:
     return str(environment["device_name"]) if environment and "device_name" in environment else None
 
 
-def _version(view: StudyView) -> str:
-    """Changes exactly when something of the study has changed."""
-    approved = view.approval.id if view.approval else 0
-    return f"{view.status} {view.updated_at.isoformat()} {view.counts.model_dump_json()} {view.comments} {approved}"
-
-
-async def _head_parts(api: AtlasClient, view: StudyView, matrix: Matrix) -> list[Any]:
-    hardware, workers = await asyncio.gather(_hardware(api, view), api.devices())
-    down = worker_is_down(workers, view.counts.queued)
+async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[Any]:
+    view = now.view
+    down = worker_is_down(now.workers, view.counts.queued)
     return [
-        head.facts(view, hardware),
+        head.facts(view, await _hardware(api, view)),
         head.verdict(matrix.comparison),
         *head.small_splits(view),
         *head.flags(matrix),
@@ -119,34 +132,29 @@ async def _head_parts(api: AtlasClient, view: StudyView, matrix: Matrix) -> list
 
 @callback(
     Output("study-head", "children"),
-    Output("study-actions", "children"),
+    Output("study-status", "children"),
     Output("study-advantage", "children"),
     Output("study-version", "data"),
-    Output("study-tick", "disabled"),
-    Input("study-tick", "n_intervals"),
+    Input("study-live", "data"),
     State("study-id", "data"),
-    State("study-version", "data"),
     prevent_initial_call=True,
 )
-async def follow(_: int, study: int, seen: str) -> Any:
-    """Every two seconds while runs are missing: nothing is sent unless something has changed."""
+async def follow(version: str, study: int) -> Any:
+    """What the study is and shows, when something of it has changed; the panels follow its version."""
     api = client()
     try:
-        view = await api.study(study)
-        version = _version(view)
-        if version == seen:
-            return [no_update] * 5
-        matrix = Matrix(await api.comparison(study), view.metric)
-        parts = await _head_parts(api, view, matrix)
+        now = await live.latest("study", str(study))
+        matrix = Matrix(await api.comparison(study), now.view.metric)
+        parts = await _head_parts(api, now, matrix)
     except ApiProblem:
-        # The next tick asks again; what is on screen stays true until then.
-        return [no_update] * 5
-    return parts, actions.buttons(view), advantage.content(matrix), version, not _live(view)
+        # What is on screen stays true until the next change is told.
+        return [no_update] * 4
+    return parts, head.tags(now.view), advantage.content(matrix), version
 
 
 @callback(
     Output("study-extended", "children"),
-    Output("study-tick", "disabled", allow_duplicate=True),
+    Output("study-follow", "children"),
     Input({"type": "add-points", "configuration": ALL}, "n_clicks"),
     State("study-id", "data"),
     prevent_initial_call=True,
@@ -161,11 +169,11 @@ async def add_points(clicks: list[int | None], study: int) -> Any:
         rows = {row.id: row for row in (await api.comparison(study)).configurations}
         points = tabs.points_beyond(rows[wanted]) if wanted in rows else None
         if points is None:
-            return tabs.nothing_to_add(), False
+            return tabs.nothing_to_add(), no_update
         await api.extend_study(study, {"learning_rates": {str(wanted): list(points)}})
     except ApiProblem as problem:
         return tabs.not_added(problem.detail), no_update
-    return tabs.added(rows[wanted]), False
+    return tabs.added(rows[wanted]), live.following("study", str(study))
 
 
 @callback(
@@ -178,7 +186,7 @@ async def add_points(clicks: list[int | None], study: int) -> Any:
     prevent_initial_call=True,
 )
 async def cancel(ask: int | None, _no: int | None, _yes: int | None, study: int) -> Any:
-    """Ask, then cancel; the next tick shows it."""
+    """Ask, then cancel; the page follows what becomes of it."""
     if ctx.triggered_id != "study-cancel-yes":
         return ctx.triggered_id == "study-cancel" and bool(ask), ""
     try:

@@ -23,6 +23,9 @@ COSTS = {
 }
 """The costs that efficiency is claimed of, and what more than once means; to be said with `tr`."""
 
+MOST_IN_SIGHT = 12
+"""Rows; more of them scroll."""
+
 
 def panel(matrix: Matrix) -> html.Section:
     """One row per method, in the order of quality; a bar is long where equal ratios are."""
@@ -66,7 +69,10 @@ def content(matrix: Matrix) -> list[Any]:
         "How many times better than the reference. Parameters and storage are exact; other costs are of one probe"
         " each, so small differences may be noise. Bars are logarithmic; hatched ones are a disadvantage."
     )
-    return [html.P(note, className="study-note"), table(html.Tr(heads), body, "study-advantages")]
+    listed = table(html.Tr(heads), body, "study-advantages")
+    if len(body) > MOST_IN_SIGHT:
+        listed.className = f"{listed.className} study-tall"
+    return [html.P(note, className="study-note"), listed]
 
 
 def _rows(matrix: Matrix) -> list[ConfigurationView]:

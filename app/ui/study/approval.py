@@ -18,7 +18,7 @@ def badge(approval: ApprovalView | None) -> list[Any]:
         return []
     by = filled("Approved by {user}, {when}", user=approval.user, when=moment(approval.created_at))
     if approval.changed_since:
-        return [_tag("warn", [*by, f" · {tr('results changed since')}"], "tag-warn")]
+        return [_tag("warn", [*by, " · ", tr("results changed since")], "tag-warn")]
     return [_tag("check", by, "tag-good")]
 
 
@@ -94,7 +94,7 @@ def _entry(approval: ApprovalView) -> html.Li:
         else filled("{user} withdrew the approval, {when}", user=who, when=when)
     )
     changed = approval.state == "approved" and approval.changed_since
-    since = [html.Span(f" · {tr('results changed since')}", className="quiet")] if changed else []
+    since = [html.Span([" · ", tr("results changed since")], className="quiet")] if changed else []
     note = [html.P(approval.note, className="comment-text")] if approval.note else []
     return html.Li([html.Div([*words, *since]), *note])
 

@@ -21,6 +21,8 @@ VIEWS = {
 }
 """Key in the address -> title, to be said with `tr`."""
 ROWS_A_PAGE = 25
+SEPARATOR = "."
+"""Between the parts of a list in an address: a comma would be written as %2C."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Chosen:
         """What an address says; what cannot be read is left at its default, for anyone types an address."""
         view, sort = query.get("view"), query.get("by")
         rows = frozenset(_numbers(query.get("without"))) & matrix.configurations.keys()
-        columns = frozenset(str(query.get("less", "")).split(",")) & {card.key for card in matrix.columns}
+        columns = frozenset(str(query.get("less", "")).split(SEPARATOR)) & {card.key for card in matrix.columns}
         return cls(
             view=view if view in VIEWS else "heatmap",
             sort=sort if sort in matrix.cards else QUALITY,
@@ -56,8 +58,8 @@ class Chosen:
             "view": None if self.view == "heatmap" else self.view,
             "by": None if self.sort == QUALITY else self.sort,
             "order": "worst" if self.worst_first else None,
-            "without": ",".join(str(row) for row in sorted(self.rows)) or None,
-            "less": ",".join(sorted(self.columns)) or None,
+            "without": SEPARATOR.join(str(row) for row in sorted(self.rows)) or None,
+            "less": SEPARATOR.join(sorted(self.columns)) or None,
             "page": None if self.page == 1 else str(self.page),
         }
 
@@ -93,5 +95,5 @@ def profile_of(query: Mapping[str, Any], matrix: Matrix) -> list[int]:
 
 
 def _numbers(text: Any) -> list[int]:
-    parts = str(text or "").split(",")
+    parts = str(text or "").split(SEPARATOR)
     return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19]

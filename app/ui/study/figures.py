@@ -43,11 +43,11 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> list[html.Span]:
     exact = html.Span([html.I(className="mark mark-tick"), tr("exact")])
     cells = matrix.comparison.cells
     boxes = [
-        html.Span(f"≈ {tr('estimated')}", className="box box-estimated"),
-        html.Span(f"– {tr('missing')}", className="box box-missing"),
+        html.Span(["≈ ", tr("estimated")], className="box box-estimated"),
+        html.Span(["– ", tr("missing")], className="box box-missing"),
     ]
     if any(cell.failures for cell in cells):
-        boxes.append(html.Span(f"✕ {tr('failed runs')}", className="box box-failed"))
+        boxes.append(html.Span(["✕ ", tr("failed runs")], className="box box-failed"))
     if any(cell.flags for cell in cells):
         boxes.append(html.Span([html.I(className="mark mark-flag"), tr("note on this cell")]))
     return [scale, html.Span(tr("Mark in a cell: its place on the column's axis")), *marks, exact, *boxes]

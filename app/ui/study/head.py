@@ -34,7 +34,7 @@ def title(view: StudyView) -> html.Div:
             html.Div(
                 [
                     html.H1(view.name),
-                    *tags(view),
+                    html.Span(tags(view), id="study-status", role="status", className="study-title"),
                     html.Span(approval.badge(view.approval), id="study-approval", role="status"),
                 ],
                 className="study-title",
@@ -94,7 +94,8 @@ def _budget(budget: Budget) -> str:
 def _length(epochs: int | None, steps: int | None) -> str:
     if epochs is not None:
         return trn("{count} epoch", "{count} epochs", epochs)
-    return trn("{steps} step", "{steps} steps", steps or 0, steps=f"{steps:,}")
+    said = f"{steps:,}"
+    return trn("{steps} step", "{steps} steps", steps or 0, steps=said)
 
 
 def _listed(rows: dict[str, str]) -> html.Dl:
@@ -108,7 +109,8 @@ def _facts_of_import(view: StudyView, origin: StudyOrigin, hardware: str | None)
         *([tr("batch {size}", size=origin.batch_size)] if origin.batch_size is not None else []),
         *([tr("length ≤ {tokens}", tokens=origin.max_length)] if origin.max_length is not None else []),
     ]
-    items = [tr("{count} test items", count=f"{origin.test_items:,}")] if origin.test_items is not None else []
+    counted = "" if origin.test_items is None else f"{origin.test_items:,}"
+    items = [tr("{count} test items", count=counted)] if counted else []
     return _listed(
         {
             tr("Base model"): short_name(origin.base_model) if origin.base_model else tr(UNKNOWN),

@@ -13,6 +13,7 @@ from app.ui.charts.radar import MOST_METHODS, default_choice
 from app.ui.session import client
 from app.ui.states import error, loading
 from app.ui.study.address import keep_in_address
+from app.ui.study.chosen import SEPARATOR
 from app.ui.study.shown import in_place
 from app.ui.study.views import radar_view
 from app.ui.theme import palette
@@ -75,5 +76,5 @@ async def show_radar(
     matrix = Matrix(comparison, view.metric)
     wanted = [int(configuration) for configuration in chosen]
     usual = not wanted or wanted == default_choice(matrix)
-    address = {"profile": None if usual else ",".join(chosen)}
+    address = {"profile": None if usual else SEPARATOR.join(chosen)}
     return *in_place(radar_view(matrix, wanted, palette(scheme), narrow=narrow), shown), address

@@ -80,7 +80,7 @@ def _comment(comment: CommentView) -> html.Li:
     if comment.deleted_at is not None:
         return html.Li([html.Div(head), html.P(tr("This comment was deleted."), className="quiet comment-text")])
     if comment.edited_at is not None:
-        head.append(html.Span(f" · {tr('edited')}", className="quiet"))
+        head.append(html.Span([" · ", tr("edited")], className="quiet"))
     if comment.own:
         head += [_action("edit", tr("Edit"), comment), _action("delete", tr("Delete"), comment)]
     # Text is text: nothing in it is read as markup.
@@ -179,7 +179,7 @@ def register() -> None:
         Output("study-comments", "children"),
         Output("study-approvals", "children"),
         Output("study-approval", "children"),
-        Output("study-actions", "children", allow_duplicate=True),
+        Output("study-actions", "children"),
         Input("study-reviewed", "data"),
         Input("study-version", "data"),
         study,

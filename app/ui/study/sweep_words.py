@@ -51,7 +51,8 @@ def _others(chosen: SweepView) -> list[Any]:
     words: list[Any] = []
     if chosen.in_proportion:
         grown = ", ".join(_words(name) for name in chosen.in_proportion)
-        words.append(" " + tr("{parameters} grows in proportion.", parameters=f"{grown[:1].upper()}{grown[1:]}"))
+        grown = grown[:1].upper() + grown[1:]
+        words += [" ", tr("{parameters} grows in proportion.", parameters=grown)]
     if chosen.fixed:
         shared = ", ".join(f"{_words(name)} {_words(str(value))}" for name, value in chosen.fixed.items())
         values = html.Span(shared, **{"data-label": shared})
@@ -71,7 +72,7 @@ def sweep_table(found: Sweeps, chosen: SweepView, headline: str) -> html.Div:
     body = []
     for point in chosen.points:
         value = html.Span(f"{point.value:g}", **{"data-label": point.label})
-        best = f" ← {tr('best')}" if point.configuration == chosen.best else ""
+        best = " ← " + tr("best") if point.configuration == chosen.best else ""
         cells = [html.Td(_figure(point, name)) for name in FIGURES]
         body.append(html.Tr([html.Th([value, best], scope="row"), *cells, html.Td(_reached(point))]))
     return table(html.Tr([html.Th(head, scope="col", **{"data-label": head}) for head in heads]), body)

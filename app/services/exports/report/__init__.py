@@ -62,6 +62,7 @@ def _head(content: Content) -> Markup:
         "header",
         element("p", f"Comparison of fine-tuning methods · study {content.view.id}, {status}", class_="kicker"),
         element("h1", content.view.name),
+        sections.reviewed(content.view),
         element("p", sentence(content.matrix.comparison.verdict), class_="verdict"),
         sections.imported(content),
         sections.compared(content),

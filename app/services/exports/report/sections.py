@@ -72,6 +72,18 @@ def _budget(view: StudyView) -> str:
     return ", ".join(parts)
 
 
+def reviewed(view: StudyView) -> Markup | None:
+    """The team's tags, and whether it signed these results off."""
+    approval = view.approval
+    words = [f"Tags: {', '.join(view.tags)}."] if view.tags else []
+    if approval is not None and approval.state == "approved":
+        when = approval.created_at.strftime("%Y-%m-%d %H:%M UTC")
+        since = "; results changed since" if approval.changed_since else ""
+        words.append(f"Approved by {approval.user}, {when}{since}.")
+        words += [approval.note] if approval.note else []
+    return note(" ".join(words)) if words else None
+
+
 def imported(content: Content) -> Markup | None:
     """That somebody else measured this, where it is so."""
     origin = content.conditions.origin
