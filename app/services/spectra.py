@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.errors import Invalid, NotFound
+from app.language import tr
 from app.schemas import LayerSpectrum, SpectrumLayer, SpectrumView
 from app.services import runs
 from app.services.callers import Caller
@@ -21,9 +22,13 @@ def read_spectrum(engine: Engine, caller: Caller, store: Path, run_id: int, *, l
         imported = runs.read_run(session, run_id).source == "imported"
         files = {file.path: file for file in runs.list_artifacts(session, run_id)}
     if imported:
-        raise NotFound(f"There is no update spectrum of run {run_id}: it was imported, and its weights are not here.")
+        raise NotFound(
+            tr("There is no update spectrum of run {run}: it was imported, and its weights are not here.", run=run_id)
+        )
     if SPECTRUM not in files:
-        raise NotFound(f"There is no update spectrum of run {run_id}: reporting runs leave one when they end well.")
+        raise NotFound(
+            tr("There is no update spectrum of run {run}: reporting runs leave one when they end well.", run=run_id)
+        )
     found = Spectrum.model_validate_json(stored_file(store, files[SPECTRUM]).read_bytes())
     return SpectrumView(
         run_id=run_id,
@@ -43,7 +48,9 @@ def _pick(found: Spectrum, layer: str | None) -> update_spectrum.LayerSpectrum:
     for one in found.layers:
         if one.layer == layer:
             return one
-    raise Invalid(f"The run changed no layer {layer!r}. Ask for one that `layers` names.", field="layer")
+    raise Invalid(
+        tr("The run changed no layer {layer}. Ask for one that `layers` names.", layer=repr(layer)), field="layer"
+    )
 
 
 def _in_short(one: update_spectrum.LayerSpectrum) -> SpectrumLayer:
