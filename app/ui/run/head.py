@@ -5,10 +5,11 @@ from typing import Any
 from dash import dcc, html
 
 from app.language import filled, mark, tr
-from app.schemas import MethodEntry, RunDetail, StudyDocument
+from app.schemas import MethodEntry, RunDetail, StudyDocument, WorkerView
 from app.ui.elements import page_head, progress_bar, progress_words, status_tag
 from app.ui.launch.link import study_address
 from app.ui.numbers import by_formula, format_value, show
+from app.ui.states import worker_is_down
 
 PURPOSES = {
     "tune": mark("tuning: validation only"),
@@ -82,10 +83,11 @@ def like(run: RunDetail, document: StudyDocument) -> StudyDocument:
 # -- how far it is ----------------------------------------------------------------------------------------------------
 
 
-def progress(run: RunDetail) -> html.Section:
-    """Steps and time left while it lasts; where it waits, for what."""
+def progress(run: RunDetail, workers: list[WorkerView]) -> html.Section:
+    """Steps and time left while it lasts; where it waits, for what. workers: who could take it then."""
     if run.status == "queued":
-        return html.Section(_waiting(run), className="panel run-progress")
+        down = worker_is_down(workers, 1)
+        return html.Section([*_waiting(run), *([down] if down else [])], className="panel run-progress")
     steps = html.Div([html.Span(progress_words(run), className="big"), " ", html.Span(_what(run), className="quiet")])
     line = html.Div([steps, html.Div(_left(run)), html.Div(_who(run), className="quiet")], className="run-far")
     return html.Section([line, progress_bar(run)], className="panel run-progress", **{"aria-label": tr("Progress")})
