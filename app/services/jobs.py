@@ -148,9 +148,8 @@ def _why_give_up(standing: _Standing) -> str | None:
         return None
     if standing.probing:
         return tr("A cost probe has had the device alone all the time. Ask again in a minute.")
-    return tr(
-        "No worker got to it in {seconds} s. Look at the Queue page, and ask again.", seconds=f"{LIMIT_SECONDS:.0f}"
-    )
+    seconds = round(LIMIT_SECONDS)
+    return tr("No worker got to it in {seconds} s. Look at the Queue page, and ask again.", seconds=seconds)
 
 
 def _give_up(engine: Engine, caller: Caller, job_id: int, reason: str) -> None:

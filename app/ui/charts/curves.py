@@ -144,7 +144,7 @@ def _draw_full(figure: go.Figure, full: FullCurve, palette: Palette) -> None:
         y=[point.value for point in full.series.points],
         mode="lines",
         line={"color": palette.ink_2, "width": 1.5, "dash": "dot"},
-        hovertext=[f"{tr('full fine-tuning')}, {point.text}" for point in said],
+        hovertext=[tr("full fine-tuning, {point}", point=point.text) for point in said],
         customdata=[point.numbers for point in said],
         hovertemplate="%{hovertext}<extra></extra>",
     )

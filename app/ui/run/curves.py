@@ -42,7 +42,7 @@ def change_curves(run: RunDetail, found: Curves, palette: Palette) -> None:
     for place, (one, figure) in enumerate(zip(series, _figures(run, found, palette), strict=True)):
         set_props(f"run-curve-{place}", {"figure": figure})
         set_props(f"run-curve-last-{place}", {"children": _last(one, run)})
-        set_props(f"run-curve-words-{place}", {"children": _sentence(one)})
+        set_props(f"run-curve-words-{place}", {"children": _sentence(one, run)})
 
 
 def _why_none(run: RunDetail) -> str:
@@ -62,7 +62,7 @@ def _panel(place: int, series: Series, figure: go.Figure, run: RunDetail) -> htm
     graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style={"height": figure.layout.height})
     words = f"run-curve-words-{place}"
     picture = html.Div(graph, role="img", **{"aria-labelledby": words, "data-figure": "evidence"})
-    sentence = html.Span(_sentence(series), id=words, className="unseen")
+    sentence = html.Span(_sentence(series, run), id=words, className="unseen")
     last = html.Span(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
     imported = [html.Span(tr("imported"), className="tag tag-warn")] if run.source == "imported" else []
     head = html.Span([*imported, last], className="row-of")
@@ -80,16 +80,17 @@ def _last(series: Series, run: RunDetail) -> list[Any]:
     return filled("step {step}: {value}", step=step, value=value)
 
 
-def _sentence(series: Series) -> str:
+def _sentence(series: Series, run: RunDetail) -> str:
     """What a reader who does not see the figure is told."""
-    first, last = series.points[0], series.points[-1]
-    return tr(
-        "{title}: {points} measured values from step {first} to step {last}.",
-        title=title_of(series.key),
-        points=series.total,
-        first=first.step,
-        last=last.step,
-    )
+    said = {
+        "title": title_of(series.key),
+        "points": series.total,
+        "first": series.points[0].step,
+        "last": series.points[-1].step,
+    }
+    if run.source == "imported":
+        return tr("{title}: {points} imported values from step {first} to step {last}.", **said)
+    return tr("{title}: {points} measured values from step {first} to step {last}.", **said)
 
 
 # -- the same values as a table ---------------------------------------------------------------------------------------
