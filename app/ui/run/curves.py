@@ -19,27 +19,29 @@ TABLE_POINTS = 40
 GRAPH = {"displayModeBar": False, "responsive": True}
 
 
-def curves_kind(found: Curves, palette: Palette) -> str:
+def curves_kind(found: Curves, palette: Palette, *, narrow: bool = False) -> str:
     """What is on screen: where it stays the same, new points change the figures in place."""
     beside = "beside" if found.full is not None else "alone"
-    return " ".join([palette.scheme, beside, *(series.key for series in in_order(found.series))])
+    return " ".join(
+        [palette.scheme, "narrow" if narrow else "wide", beside, *(series.key for series in in_order(found.series))]
+    )
 
 
-def curves_panels(run: RunDetail, found: Curves, palette: Palette) -> Any:
+def curves_panels(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool = False) -> Any:
     """All of it anew."""
     series = in_order(found.series)
     if not series:
         return panel(tr("Curves"), empty(tr("No curve yet"), _why_none(run)), className="run-no-curve")
-    figures = _figures(run, found, palette)
+    figures = _figures(run, found, palette, narrow=narrow)
     panels = [_panel(place, one, figures[place], run) for place, one in enumerate(series)]
     large = panels[:1] if series[0].key == TRAIN_LOSS else []
     return [*large, html.Div(panels[len(large) :], className="curve-grid"), _table_panel()]
 
 
-def change_curves(run: RunDetail, found: Curves, palette: Palette) -> None:
+def change_curves(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool = False) -> None:
     """New points into the figures that are on screen."""
     series = in_order(found.series)
-    for place, (one, figure) in enumerate(zip(series, _figures(run, found, palette), strict=True)):
+    for place, (one, figure) in enumerate(zip(series, _figures(run, found, palette, narrow=narrow), strict=True)):
         set_props(f"run-curve-{place}", {"figure": figure})
         set_props(f"run-curve-last-{place}", {"children": _last(one, run)})
         set_props(f"run-curve-words-{place}", {"children": _sentence(one, run)})
@@ -51,9 +53,11 @@ def _why_none(run: RunDetail) -> str:
     return tr("This run trains nothing, or never started.")
 
 
-def _figures(run: RunDetail, found: Curves, palette: Palette) -> list[go.Figure]:
+def _figures(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool) -> list[go.Figure]:
     return [
-        loss_figure(series, found, run, palette) if series.key == TRAIN_LOSS else small_figure(series, run, palette)
+        loss_figure(series, found, run, palette, narrow=narrow)
+        if series.key == TRAIN_LOSS
+        else small_figure(series, run, palette)
         for series in in_order(found.series)
     ]
 
