@@ -88,7 +88,9 @@ def _page(
                 [
                     html.Div(
                         [
-                            html.Div(_room_for_curves(), id="run-curves", className="run-column"),
+                            html.Div(
+                                curves.room_for_curves(run, reading.curves), id="run-curves", className="run-column"
+                            ),
                             html.Div(_room_for_spectrum(reading), id="run-spectrum"),
                         ],
                         className="run-column",
@@ -114,16 +116,11 @@ def _page(
     )
 
 
-def _room_for_curves() -> list[Any]:
-    """As high as the curves will be, so that nothing moves when they come."""
-    return [html.Section(loading(8), className="panel run-room")]
-
-
 def _room_for_spectrum(reading: RunReading) -> Any:
     if reading.live:
         words = tr("Comes when the run has ended: what of the model it changed, and in how many directions.")
         return panel(tr("Update spectrum"), html.P(words, className="quiet"))
-    return html.Section(loading(8), className="panel")
+    return html.Section(loading(8), className="panel run-room")
 
 
 @callback(

@@ -8,12 +8,21 @@ from dash import Input, Output, State, callback, dcc, html, no_update, set_props
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import Curves, RunDetail, Series
-from app.ui.charts.curves import TRAIN_LOSS, in_order, loss_figure, point_number, small_figure, title_of
+from app.ui.charts.curves import (
+    LARGE_PX,
+    SMALL_PX,
+    TRAIN_LOSS,
+    in_order,
+    loss_figure,
+    point_number,
+    small_figure,
+    title_of,
+)
 from app.ui.elements import panel
 from app.ui.numbers import show
 from app.ui.session import client
 from app.ui.states import empty, error
-from app.ui.theme import Palette
+from app.ui.theme import LIGHT, Palette
 
 TABLE_POINTS = 40
 GRAPH = {"displayModeBar": False, "responsive": True}
@@ -33,7 +42,19 @@ def curves_panels(run: RunDetail, found: Curves, palette: Palette, *, narrow: bo
     if not series:
         return panel(tr("Curves"), empty(tr("No curve yet"), _why_none(run)), className="run-no-curve")
     figures = _figures(run, found, palette, narrow=narrow)
-    panels = [_panel(place, one, figures[place], run) for place, one in enumerate(series)]
+    return _in_place([_panel(place, one, figures[place], run) for place, one in enumerate(series)], series)
+
+
+def room_for_curves(run: RunDetail, found: Curves) -> Any:
+    """The same panels before the browser has said its colours: as high as they will be, so that nothing moves."""
+    series = in_order(found.series)
+    if not series:
+        return curves_panels(run, found, LIGHT)
+    return _in_place([_panel(place, one, None, run) for place, one in enumerate(series)], series)
+
+
+def _in_place(panels: list[html.Section], series: list[Series]) -> list[Any]:
+    """The loss large, the others beside each other below it."""
     large = panels[:1] if series[0].key == TRAIN_LOSS else []
     return [*large, html.Div(panels[len(large) :], className="curve-grid"), _table_panel()]
 
@@ -62,8 +83,12 @@ def _figures(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool) -
     ]
 
 
-def _panel(place: int, series: Series, figure: go.Figure, run: RunDetail) -> html.Section:
-    graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style={"height": figure.layout.height})
+def _panel(place: int, series: Series, figure: go.Figure | None, run: RunDetail) -> html.Section:
+    height = {"height": LARGE_PX if series.key == TRAIN_LOSS else SMALL_PX}
+    if figure is None:
+        graph = html.Div(style=height)
+    else:
+        graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style=height)
     words = f"run-curve-words-{place}"
     picture = html.Div(graph, role="img", **{"aria-labelledby": words, "data-figure": "evidence"})
     sentence = html.Span(_sentence(series, run), id=words, className="unseen")
