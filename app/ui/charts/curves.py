@@ -78,7 +78,7 @@ def small_figure(series: Series, run: RunDetail, palette: Palette) -> go.Figure:
     numbers = [point_number(series.key, point, run) for point in series.points]
     points = [_hover(point, number) for point, number in zip(series.points, numbers, strict=True)]
     _draw(figure, series.points, points, palette.family(run.family))
-    quantity = next((number.quantity for number in numbers if number is not None), "series")
+    quantity: NumberQuantity = next((number.quantity for number in numbers if number is not None), "series")
     _lay_out(figure, palette, SMALL_PX, series.key, quantity)
     _give_room(figure, [point.value for point in series.points if point.value is not None])
     return figure

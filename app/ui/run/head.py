@@ -39,15 +39,15 @@ def head(run: RunDetail, document: StudyDocument | None) -> list[Any]:
         className="breadcrumb",
         **{"aria-label": tr("Breadcrumb")},
     )
-    mark_of_family = html.Span(className=f"family family-{run.family}", **{"aria-hidden": "true"})
     name = tr("{label}, seed {seed}", label=run.label, seed=run.seed)
     tags = [status_tag(run.status), html.Span(tr(PURPOSES[run.purpose]), className="tag tag-plain")]
     if run.stalled:
         tags.append(html.Span(tr("stalled: alive and silent for ten minutes"), className="tag tag-warn"))
     if run.source == "imported":
         tags.append(html.Span(tr("imported"), className="tag tag-warn"))
-    answer = html.Span(tags, className="row-of", **{"data-id": str(run.id)})
-    return [page_head([mark_of_family, name], answer, _actions(run, document), above), *_reason(run)]
+    mark_of_family = html.Span(className=f"family family-{run.family}", **{"aria-hidden": "true"})
+    answer = html.Span([mark_of_family, *tags], className="row-of", **{"data-id": str(run.id)})
+    return [page_head(name, answer, _actions(run, document), above), *_reason(run)]
 
 
 def _reason(run: RunDetail) -> list[Any]:

@@ -16,7 +16,8 @@ def facts_of_the_source() -> set[str]:
             first = node.elts[0].value
             if isinstance(first, str) and first[:1].isupper():
                 fact: Fact = tuple(
-                    piece.value if isinstance(piece, ast.Constant) else Reading("score", 0.0) for piece in node.elts
+                    str(piece.value) if isinstance(piece, ast.Constant) else Reading("score", 0.0)
+                    for piece in node.elts
                 )
                 found.add(message_of(fact))
     return found
