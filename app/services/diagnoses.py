@@ -1,5 +1,6 @@
 """What went wrong in a run: its rows as a record, and the finding with the source of every number."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -9,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Configuration, PredictionSet, Run, SeriesPointRow
-from app.schemas import DiagnosisView, Number, NumberQuantity, Part
+from app.language import mark, tr
+from app.schemas import DiagnosisView, Number, NumberQuantity, Part, Sentence
 from app.services.callers import Caller
+from app.services.numbers import sentence
 from app.services.runs import read_run, source_of
 from app.services.scores import score_of
-from peft_core.analysis.diagnosis import CURVES, Curve, Reading, RunRecord, diagnose
+from peft_core.analysis.diagnosis import CURVES, Curve, Fact, Reading, RunRecord, diagnose
 from peft_core.method import methods
 from peft_core.spec import Budget
 from peft_core.task import Score
@@ -101,13 +104,11 @@ def _untuned_level(session: Session, run: Run) -> UntunedLevel | None:
 
 
 def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: Score) -> DiagnosisView:
-    def part(piece: str | Reading) -> Part:
-        if isinstance(piece, str):
-            return Part(text=piece)
-        if piece.steps:
-            return Part(number=_on_a_curve(piece, run, task))
-        source = untuned.run_id if untuned is not None and piece.of == "untuned" else run.id
-        return Part(number=_figure(piece, run, source, task))
+    def number(reading: Reading) -> Part:
+        if reading.steps:
+            return Part(number=_on_a_curve(reading, run, task))
+        source = untuned.run_id if untuned is not None and reading.of == "untuned" else run.id
+        return Part(number=_figure(reading, run, source, task))
 
     finding = diagnose(record)
     return DiagnosisView(
@@ -115,11 +116,42 @@ def _view(run: Run, record: RunRecord, untuned: UntunedLevel | None, task: Score
         status=run.status,
         learned=record.learned,
         symptom=finding.symptom if finding else None,
-        evidence=[[part(piece) for piece in fact] for fact in finding.evidence] if finding else [],
-        causes=list(finding.advice.causes) if finding else [],
-        fixes=list(finding.advice.fixes) if finding else [],
-        prevention=list(finding.advice.prevention) if finding else [],
+        evidence=[_said(fact, number) for fact in finding.evidence] if finding else [],
+        causes=[tr(cause) for cause in finding.advice.causes] if finding else [],
+        fixes=[tr(fix) for fix in finding.advice.fixes] if finding else [],
+        prevention=[tr(step) for step in finding.advice.prevention] if finding else [],
     )
+
+
+def _said(fact: Fact, number: Callable[[Reading], Part]) -> Sentence:
+    """A fact in the reader's language, its readings as numbers."""
+    readings = dict(zip(PLACES, (piece for piece in fact if isinstance(piece, Reading)), strict=False))
+    return sentence(message_of(fact), **{place: number(reading) for place, reading in readings.items()})
+
+
+def message_of(fact: Fact) -> str:
+    """The whole sentence, with {a}, {b} and {c} where its readings stand."""
+    places = iter(PLACES)
+    return "".join(piece if isinstance(piece, str) else f"{{{next(places)}}}" for piece in fact)
+
+
+PLACES = "abc"
+FACTS = (
+    mark("Memory ran out with {a} items a step of up to {b} tokens each."),
+    mark("Throughput fell from {a} real tokens a second to {b} before it ended."),
+    mark("The loss was no number any more, which ended the run."),
+    mark("The gradient was not finite any more; the training loss was {a} at last."),
+    mark("Training loss rose from {a} to {b}, above that of a model that knows nothing."),
+    mark("The gradient norm grew from {a} to {b}."),
+    mark("Training loss went from {a} to {b} and no further."),
+    mark("The gradient norm was {a} at the start and {b} at the end: no step moved the model far."),
+    mark("Training took {a} optimizer steps in all."),
+    mark("Training loss fell from {a} to {b}."),
+    mark("It scores {a} on the validation split, the untuned model {b}."),
+    mark("The learning rate was {a} at its highest; this method usually takes {b} to {c}."),
+    mark("The learning rate was {a} at its highest."),
+)
+"""The sentences of peft_core's diagnosis, which knows no language, as the catalogue has them."""
 
 
 def _on_a_curve(reading: Reading, run: Run, task: Score) -> Number:

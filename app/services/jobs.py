@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, system_session, team_session, write_lock
 from app.db.tables import ArtifactRow, Job, Run, Worker
 from app.errors import Conflict, Unavailable
+from app.language import mark, tr
 from app.schemas import JobKind
 from app.services.callers import Caller
 from app.services.workers import ALIVE_SECONDS
@@ -30,8 +31,10 @@ NOTICE_SECONDS = 5.0
 POLL_SECONDS = 0.1
 KEPT = timedelta(hours=1)
 
-NO_WORKER = "No worker is running. Start one with `peft-atlas worker` (or everything with `make run`) and ask again."
-ALL_PAUSED = "Every worker is paused. Resume one on the Queue page and ask again."
+NO_WORKER = mark(
+    "No worker is running. Start one with `peft-atlas worker` (or everything with `make run`) and ask again."
+)
+ALL_PAUSED = mark("Every worker is paused. Resume one on the Queue page and ask again.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ async def answer(engine: Engine, caller: Caller, job_id: int) -> Answered:
             assert standing.result is not None
             return Answered(standing.result, standing.worker, standing.waited)
         if standing.status == "failed":
-            raise Conflict(standing.reason or "The job failed and said nothing.")
+            raise Conflict(standing.reason or tr("The job failed and said nothing."))
         if (reason := _why_give_up(standing)) is not None:
             await asyncio.to_thread(_give_up, engine, caller, job_id, reason)
             raise Unavailable(reason)
@@ -129,23 +132,24 @@ def _any_probe(session: Session, workers: Sequence[Worker]) -> bool:
 
 def _refuse_without_worker(workers: Sequence[Worker]) -> None:
     if not workers:
-        raise Unavailable(NO_WORKER)
+        raise Unavailable(tr(NO_WORKER))
     if all(worker.paused_at is not None for worker in workers):
-        raise Unavailable(ALL_PAUSED)
+        raise Unavailable(tr(ALL_PAUSED))
 
 
 def _why_give_up(standing: _Standing) -> str | None:
     if standing.status == "running":
         lost = standing.worked > LIMIT_SECONDS + NOTICE_SECONDS
-        return f"The worker {standing.worker} was lost over this. Ask again." if lost else None
+        return tr("The worker {worker} was lost over this. Ask again.", worker=standing.worker) if lost else None
     if not standing.workers:
-        return NO_WORKER
+        return tr(NO_WORKER)
     patience = LIMIT_SECONDS + (PROBE_SECONDS if standing.probing else 0.0)
     if standing.waited <= patience:
         return None
     if standing.probing:
-        return "A cost probe has had the device alone all the time. Ask again in a minute."
-    return f"No worker got to it in {LIMIT_SECONDS:.0f} s. Look at the Queue page, and ask again."
+        return tr("A cost probe has had the device alone all the time. Ask again in a minute.")
+    seconds = round(LIMIT_SECONDS)
+    return tr("No worker got to it in {seconds} s. Look at the Queue page, and ask again.", seconds=seconds)
 
 
 def _give_up(engine: Engine, caller: Caller, job_id: int, reason: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from app.db.session import team_session
 from app.db.tables import Run
 from app.errors import NotFound
+from app.language import tr
 from app.schemas import EstimateView
 from app.services.callers import Caller
 from app.services.estimates import device_speed
@@ -23,9 +24,11 @@ def read_estimate(engine: Engine, caller: Caller, run_id: int) -> EstimateView:
     with team_session(engine, caller.team_id) as session:
         run = read_run(session, run_id)
         if run.source == "imported":
-            raise NotFound(f"Run {run_id} was imported: its base model is not here, and nothing is predicted of it.")
+            raise NotFound(
+                tr("Run {run} was imported: its base model is not here, and nothing is predicted of it.", run=run_id)
+            )
         if run.spec is None:
-            raise NotFound(f"Run {run_id} has not begun. Ask POST /estimates before a run is launched.")
+            raise NotFound(tr("Run {run} has not begun. Ask POST /estimates before a run is launched.", run=run_id))
         spec = RunSpec.model_validate(run.spec)
         setting = _setting(run, spec)
     steps = spec.budget.total_steps(spec.task.splits.train)
@@ -39,4 +42,4 @@ def _setting(run: Run, spec: RunSpec) -> Setting:
     try:
         return setting_of(spec, precision=precision, device=device, length=None)
     except PeftCoreError as error:
-        raise NotFound(f"Nothing is predicted of run {run.id}: {error}") from None
+        raise NotFound(tr("Nothing is predicted of run {run}: {why}", run=run.id, why=error)) from None

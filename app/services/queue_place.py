@@ -1,6 +1,6 @@
 """How many runs a single worker would claim before a queued one, in the order of services/run_queue.py."""
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Study
@@ -16,7 +16,7 @@ def runs_before(session: Session, run: Run) -> int | None:
     return own + sum(_of_another(session, study, run.study, own) for study in _waiting_studies(session, run.study))
 
 
-def _stands_before(run: Run) -> object:
+def _stands_before(run: Run) -> ColumnElement[bool]:
     return or_(Run.position < run.position, (Run.position == run.position) & (Run.id < run.id))
 
 

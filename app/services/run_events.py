@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, team_session
 from app.db.tables import LogLineRow, SeriesPointRow
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import LogLine, RunView, StreamedPoint
 from app.services.callers import Caller
 from app.services.runs import read_run, run_view
@@ -48,7 +49,7 @@ def read_cursor(text: str | None) -> Cursor:
         return Cursor()
     line, _, step = text.partition(".")
     if not (line.isdecimal() and step.removeprefix("-").isdecimal() and len(text) < 40 and text.isascii()):
-        raise Invalid("This Last-Event-ID did not come from this stream. Leave it out to start again.")
+        raise Invalid(tr("This Last-Event-ID did not come from this stream. Leave it out to start again."))
     return Cursor(int(line), int(step))
 
 

@@ -9,6 +9,7 @@ from zipfile import ZipFile, ZipInfo
 from sqlalchemy import Engine
 
 from app.errors import NotFound
+from app.language import tr
 from app.services.callers import Caller
 from app.services.runs import run_files
 from app.services.store import stored_file
@@ -24,7 +25,7 @@ def files_to_send(engine: Engine, caller: Caller, store: Path, run_id: int) -> l
     """Every file of a run by the path it had there. Raises NotFound where there is none, or the store lacks one."""
     files = run_files(engine, caller, run_id)
     if not files:
-        raise NotFound(f"Run {run_id} left no files. Reporting runs do, when they end well.")
+        raise NotFound(tr("Run {run} left no files. Reporting runs do, when they end well.", run=run_id))
     return [(file.path, stored_file(store, file)) for file in files]
 
 

@@ -21,6 +21,7 @@ from app.db.tables import (
     Worker,
 )
 from app.errors import Conflict, Invalid, NotFound
+from app.language import mark, tr
 from app.schemas import (
     ArtifactView,
     AttemptView,
@@ -39,6 +40,18 @@ from app.services.studies import cancel
 from peft_core.metric import metrics
 
 STALL_SECONDS = 600.0
+STATUSES = {
+    "queued": mark("queued"),
+    "running": mark("running"),
+    "succeeded": mark("succeeded"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
+
+
+def said(status: str) -> str:
+    """A run's status in the reader's language."""
+    return tr(STATUSES[status])
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,9 @@ def _filtered(wanted: RunFilter) -> Select[Run]:
 
 def _cursor(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid("This cursor did not come from a page of this list. Leave it out to start again.", field="cursor")
+        raise Invalid(
+            tr("This cursor did not come from a page of this list. Leave it out to start again."), field="cursor"
+        )
     return int(cursor)
 
 
@@ -101,7 +116,7 @@ def read_run(session: Session, run_id: int) -> Run:
     query = select(Run).options(joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
     run = session.scalar(query.where(Run.id == run_id))
     if run is None:
-        raise NotFound(f"There is no run {run_id}.")
+        raise NotFound(tr("There is no run {run}.", run=run_id))
     return run
 
 
@@ -229,7 +244,7 @@ def read_artifact(engine: Engine, caller: Caller, run_id: int, artifact_id: int)
     for artifact in run_files(engine, caller, run_id):
         if artifact.id == artifact_id:
             return artifact
-    raise NotFound(f"Run {run_id} has no file {artifact_id}.")
+    raise NotFound(tr("Run {run} has no file {file}.", run=run_id, file=artifact_id))
 
 
 def _attempts(session: Session, run_id: int) -> list[AttemptView]:
@@ -254,9 +269,13 @@ def read_predictions(engine: Engine, caller: Caller, run_id: int) -> Predictions
         imported = read_run(session, run_id).source == "imported"
         row = session.scalar(select(PredictionSet).where(PredictionSet.run_id == run_id))
         if row is None and imported:
-            raise NotFound(f"Run {run_id} has no predictions: it was imported without its answers to single items.")
+            raise NotFound(
+                tr("Run {run} has no predictions: it was imported without its answers to single items.", run=run_id)
+            )
         if row is None:
-            raise NotFound(f"Run {run_id} has no predictions: only reporting runs that ended well read the test split.")
+            raise NotFound(
+                tr("Run {run} has no predictions: only reporting runs that ended well read the test split.", run=run_id)
+            )
         return PredictionsView(items=row.items, predicted=row.predicted, scores=row.scores)
 
 
@@ -268,7 +287,9 @@ def request_cancel(engine: Engine, caller: Caller, run_id: int) -> None:
         session.execute(select(Run.id).where(Run.id == run_id).with_for_update(key_share=True))
         run = read_run(session, run_id)
         if run.status not in ("queued", "running"):
-            raise Conflict(f"Run {run_id} has already {run.status}; a finished run never changes.")
+            raise Conflict(
+                tr("Run {run} has already {status}; a finished run never changes.", run=run_id, status=said(run.status))
+            )
         cancel(run, database_now(session))
         choose_learning_rate(session, run.configuration_id)
 
@@ -279,11 +300,19 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
         write_lock(session)
         run = read_run(session, run_id)
         if run.source == "imported":
-            raise Conflict(f"Run {run_id} was imported and cannot be tried again here. Import a newer result instead.")
+            raise Conflict(
+                tr("Run {run} was imported and cannot be tried again here. Import a newer result instead.", run=run_id)
+            )
         if run.status not in ("failed", "cancelled"):
-            raise Conflict(f"Run {run_id} is {run.status}; only a failed or cancelled run is tried again.")
+            raise Conflict(
+                tr(
+                    "Run {run} is {status}; only a failed or cancelled run is tried again.",
+                    run=run_id,
+                    status=said(run.status),
+                )
+            )
         if session.scalar(select(func.count()).where(Run.retry_of == run_id)):
-            raise Conflict(f"Run {run_id} was already tried again; look at the newer run.")
+            raise Conflict(tr("Run {run} was already tried again; look at the newer run.", run=run_id))
         again = in_place_of(run, run.learning_rate, database_now(session))
         session.add(again)
         session.flush()

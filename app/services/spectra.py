@@ -6,34 +6,60 @@ from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.errors import Invalid, NotFound
+from app.language import mark, tr
 from app.schemas import LayerSpectrum, SpectrumLayer, SpectrumView
 from app.services import runs
 from app.services.callers import Caller
 from app.services.store import stored_file
 from peft_core.analysis import update_spectrum
 from peft_core.analysis.update_spectrum import SPECTRUM, Spectrum
+from peft_core.method import methods
 
 
 def read_spectrum(engine: Engine, caller: Caller, store: Path, run_id: int, *, layer: str | None) -> SpectrumView:
     """The spectrum of one layer, with the others in short. Raises NotFound for a run that has none, Invalid for a
     layer that the run has not changed."""
     with team_session(engine, caller.team_id) as session:
-        imported = runs.read_run(session, run_id).source == "imported"
+        run = runs.read_run(session, run_id)
+        imported, method = run.source == "imported", methods().get(run.configuration.method)
+        title = method.title if method else run.configuration.label
         files = {file.path: file for file in runs.list_artifacts(session, run_id)}
     if imported:
-        raise NotFound(f"There is no update spectrum of run {run_id}: it was imported, and its weights are not here.")
+        raise NotFound(
+            tr("There is no update spectrum of run {run}: it was imported, and its weights are not here.", run=run_id)
+        )
     if SPECTRUM not in files:
-        raise NotFound(f"There is no update spectrum of run {run_id}: reporting runs leave one when they end well.")
+        raise NotFound(
+            tr("There is no update spectrum of run {run}: reporting runs leave one when they end well.", run=run_id)
+        )
     found = Spectrum.model_validate_json(stored_file(store, files[SPECTRUM]).read_bytes())
     return SpectrumView(
         run_id=run_id,
-        looked_at=found.looked_at,
+        looked_at=tr(found.looked_at),
         unchanged=found.unchanged,
         seconds=found.seconds,
-        missing=found.missing,
+        missing=_why_none(found.missing, title),
         layers=[_in_short(one) for one in found.layers],
         shown=_in_full(_pick(found, layer)) if found.layers else None,
     )
+
+
+LOOKED_AT = (
+    mark("all transformer layers"),
+    mark("the first, the middle and the last transformer layer, for the model is large"),
+)
+MISSING = (
+    mark("{method} trains nothing, so that no weight has changed."),
+    mark("{method} changes no weight of the base model: what it trains is put beside or in front of it."),
+    mark("The weights are no numbers any more: training diverged in its last steps. Lower the learning rate."),
+    mark("{method} leaves the weight matrices of the transformer layers as they are: what it trains lies elsewhere."),
+)
+"""What a run writes into its file (peft_core.analysis.weight_change), for the reader's language."""
+
+
+def _why_none(written: str | None, title: str) -> str | None:
+    found = next((message for message in MISSING if message.format(method=title) == written), None)
+    return written if found is None else tr(found, method=tr(title))
 
 
 def _pick(found: Spectrum, layer: str | None) -> update_spectrum.LayerSpectrum:
@@ -43,7 +69,9 @@ def _pick(found: Spectrum, layer: str | None) -> update_spectrum.LayerSpectrum:
     for one in found.layers:
         if one.layer == layer:
             return one
-    raise Invalid(f"The run changed no layer {layer!r}. Ask for one that `layers` names.", field="layer")
+    raise Invalid(
+        tr("The run changed no layer {layer}. Ask for one that `layers` names.", layer=repr(layer)), field="layer"
+    )
 
 
 def _in_short(one: update_spectrum.LayerSpectrum) -> SpectrumLayer:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from app.db.session import team_session
 from app.db.tables import Run
 from app.errors import AtlasError, Conflict, Invalid
+from app.language import mark, tr
 from app.schemas import (
     AnsweredView,
     ArtifactView,
@@ -34,6 +35,14 @@ from peft_core.spec import Columns, TaskSpec
 from peft_core.task import task_kind
 
 MERGED = "merged/"
+BASES = (
+    mark("the base model itself, before any training"),
+    mark(
+        "the answer that needs no learning (the training split's most frequent one, or its mean), for this base model"
+        " has no head for the task"
+    ),
+)
+"""What a worker says that stands beside a run's model (peft_core.side_by_side), for the reader's language."""
 MOST_EXAMPLES = 6
 LONGEST_EXAMPLE = 1_000
 """Characters of an item that is offered to ask: longer ones are no examples."""
@@ -58,7 +67,7 @@ def as_answers(run_id: int, job: int, request: PredictRequest, answered: Answere
         run_id=run_id,
         job=job,
         answers=[AnsweredView(input=asked, **answer) for asked, answer in told],
-        base_is=answered.result["base_is"],
+        base_is=tr(answered.result["base_is"]),
         worker=answered.worker,
         waited_seconds=answered.waited_seconds,
     )
@@ -116,7 +125,12 @@ def ask_for_merging(engine: Engine, settings: Settings, caller: Caller, run_id: 
         _refuse_without_model(run, artifacts)
         method, base = method_class(run.configuration.method), Path(run.study.base_model_path)
     if not method.capabilities.merges:
-        raise Conflict(f"{method.title} cannot be merged: no weight of the base model can hold what it learned.")
+        raise Conflict(
+            tr(
+                "{method} cannot be merged: no weight of the base model can hold what it learned.",
+                method=tr(method.title),
+            )
+        )
     if any(file.path.startswith(MERGED) for file in artifacts):
         return None
     check_room_for_model(settings.store_folder, read_model_shape(base))
@@ -133,22 +147,34 @@ def merged(engine: Engine, caller: Caller, run_id: int) -> MergedView:
 
 def _refuse_without_model(run: Run, artifacts: Sequence[ArtifactView]) -> None:
     if run.source == "imported":
-        raise Conflict(f"Run {run.id} was imported, and its model is not here. Ask a run that was trained here.")
-    if run.status != "succeeded":
-        raise Conflict(f"Run {run.id} is {run.status}: only a run that ended well has a model to ask.")
-    if run.purpose != "report":
         raise Conflict(
-            f"Run {run.id} was made to {PURPOSES[run.purpose]} and kept no model. Ask a reporting run of its study."
+            tr("Run {run} was imported, and its model is not here. Ask a run that was trained here.", run=run.id)
         )
+    if run.status != "succeeded":
+        raise Conflict(
+            tr(
+                "Run {run} is {status}: only a run that ended well has a model to ask.",
+                run=run.id,
+                status=runs.said(run.status),
+            )
+        )
+    if run.purpose != "report":
+        raise Conflict(tr(WITHOUT_MODEL[run.purpose], run=run.id))
     paths = {file.path for file in artifacts}
     whole = any(path.startswith(f"{ADAPTER}/") for path in paths) or not run.configuration.learning_rates
     if RUN not in paths or not whole:
         raise Conflict(
-            f"Run {run.id} kept no model: of models as large as the base only the first seed's stays. Ask that run."
+            tr(
+                "Run {run} kept no model: of models as large as the base only the first seed's stays. Ask that run.",
+                run=run.id,
+            )
         )
 
 
-PURPOSES = {"tune": "choose a learning rate", "probe": "measure costs"}
+WITHOUT_MODEL = {
+    "tune": mark("Run {run} was made to choose a learning rate and kept no model. Ask a reporting run of its study."),
+    "probe": mark("Run {run} was made to measure costs and kept no model. Ask a reporting run of its study."),
+}
 
 
 def _check(asked: Asked, columns: Columns, field: str) -> None:
@@ -156,13 +182,17 @@ def _check(asked: Asked, columns: Columns, field: str) -> None:
     if (columns.pair is not None) != (asked.pair is not None):
         lacking = columns.pair is not None
         raise Invalid(
-            "This study's task reads two texts: give the second as `pair`."
+            tr("This study's task reads two texts: give the second as `pair`.")
             if lacking
-            else "This study's task reads one text: leave `pair` out.",
+            else tr("This study's task reads one text: leave `pair` out."),
             field=f"{field}.pair",
         )
     if len(asked.choices) != len(columns.choices):
         raise Invalid(
-            f"This study's task reads {len(columns.choices)} choices, and {len(asked.choices)} are given.",
+            tr(
+                "This study's task reads {expected} choices, and {given} are given.",
+                expected=len(columns.choices),
+                given=len(asked.choices),
+            ),
             field=f"{field}.choices",
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import peft_core.metrics
 from peft_core import assets
+from peft_core.analysis.diagnosis import ADVICE
 from peft_core.compare.selection_guide import LEAVES, QUESTIONS
 from peft_core.compare.significance import COVERS, RULE
 from peft_core.method import Method, methods
@@ -20,7 +21,12 @@ WHY_MISSING = re.compile(r'(?:self\.missing\(|return )"([^"]+ [^"]+)"')
 
 def card_sentences() -> set[str]:
     """What the cards of methods, metrics, tasks, scenarios, presets and the selection guide say."""
-    return {words for found in (_methods(), _metrics(), _tasks(), _choices(), _guide()) for words in found if words}
+    return {
+        words
+        for found in (_methods(), _metrics(), _tasks(), _choices(), _guide(), _advice())
+        for words in found
+        if words
+    }
 
 
 def _methods() -> Iterator[str]:
@@ -63,3 +69,8 @@ def _choices() -> Iterator[str]:
 
 def _guide() -> Iterable[str]:
     return [*(question.text for question in QUESTIONS.values()), *(leaf.textbook.title for leaf in LEAVES.values())]
+
+
+def _advice() -> Iterator[str]:
+    for advice in ADVICE:
+        yield from (*advice.causes, *advice.fixes, *advice.prevention)

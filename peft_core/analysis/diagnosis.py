@@ -62,6 +62,9 @@ class Reading:
     steps: tuple[int, ...] = ()
 
 
+ADVICE = (OUT_OF_MEMORY, UNSTABLE, SLOW, STALLED, TOO_LITTLE, MEMORIES)
+"""All that is advised."""
+
 Fact = tuple[str | Reading, ...]
 """A sentence of evidence, in pieces."""
 

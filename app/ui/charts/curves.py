@@ -1,6 +1,7 @@
 """A run's series as line charts; the training loss beside that of full fine-tuning."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -56,7 +57,7 @@ def point_number(key: str, point: SeriesPoint, run: RunDetail) -> Number | None:
     return _number(key, point, run.id, run.source, quantity)
 
 
-def loss_figure(loss: Series, found: Curves, run: RunDetail, palette: Palette) -> go.Figure:
+def loss_figure(loss: Series, found: Curves, run: RunDetail, palette: Palette, *, narrow: bool = False) -> go.Figure:
     """The training loss in the family's colour, full fine-tuning's dotted behind it, each named where it ends."""
     figure = go.Figure()
     if found.full is not None:
@@ -66,9 +67,8 @@ def loss_figure(loss: Series, found: Curves, run: RunDetail, palette: Palette) -
     _draw(figure, loss.points, points, mark_of_run)
     _lay_out(figure, palette, LARGE_PX, TRAIN_LOSS, "series")
     if found.full is not None:
-        _name_ends(
-            figure, {run.label: (loss, mark_of_run.colour), tr("full fine-tuning"): (found.full.series, palette.ink_2)}
-        )
+        ends = {run.label: (loss, mark_of_run.colour), tr("full fine-tuning"): (found.full.series, palette.ink_2)}
+        _name_ends(figure, ends, "left" if narrow else "right")
     return figure
 
 
@@ -78,7 +78,7 @@ def small_figure(series: Series, run: RunDetail, palette: Palette) -> go.Figure:
     numbers = [point_number(series.key, point, run) for point in series.points]
     points = [_hover(point, number) for point, number in zip(series.points, numbers, strict=True)]
     _draw(figure, series.points, points, palette.family(run.family))
-    quantity = next((number.quantity for number in numbers if number is not None), "series")
+    quantity: NumberQuantity = next((number.quantity for number in numbers if number is not None), "series")
     _lay_out(figure, palette, SMALL_PX, series.key, quantity)
     _give_room(figure, [point.value for point in series.points if point.value is not None])
     return figure
@@ -144,7 +144,7 @@ def _draw_full(figure: go.Figure, full: FullCurve, palette: Palette) -> None:
         y=[point.value for point in full.series.points],
         mode="lines",
         line={"color": palette.ink_2, "width": 1.5, "dash": "dot"},
-        hovertext=[f"{tr('full fine-tuning')}, {point.text}" for point in said],
+        hovertext=[tr("full fine-tuning, {point}", point=point.text) for point in said],
         customdata=[point.numbers for point in said],
         hovertemplate="%{hovertext}<extra></extra>",
     )
@@ -153,8 +153,9 @@ def _draw_full(figure: go.Figure, full: FullCurve, palette: Palette) -> None:
     figure.add_scatter(x=[last.step], y=[last.value], mode="markers", marker=marker, hoverinfo="skip")
 
 
-def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]]) -> None:
-    """The name of each curve beside its end, the higher one's above the other's."""
+def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]], side: Literal["left", "right"]) -> None:
+    """The name of each curve at its end, the higher one's above the other's: beside it, or over it where room is
+    scarce."""
     lasts = {name: series.points[-1] for name, (series, _) in ends.items()}
     higher = max(lasts, key=lambda name: lasts[name].value or 0.0)
     figure.add_trace(
@@ -163,10 +164,10 @@ def _name_ends(figure: go.Figure, ends: Mapping[str, tuple[Series, str]]) -> Non
             [point.value or 0.0 for point in lasts.values()],
             [Point(f"\u2002{name}", [label(name)]) for name in lasts],
             [colour for _, colour in ends.values()],
-            textposition=["top right" if name == higher else "bottom right" for name in lasts],
+            textposition=[f"{'top' if name == higher else 'bottom'} {side}" for name in lasts],
         )
     )
-    longest = max(map(len, lasts))
+    longest = max(map(len, lasts)) if side == "right" else 0
     figure.update_layout(margin_r=min(MOST_ROOM_PX, 12 + CHARACTER_PX * longest))
 
 

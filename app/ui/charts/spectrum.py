@@ -132,7 +132,7 @@ def _lay_out(figure: go.Figure, last: int, palette: Palette) -> None:
     )
     for domain, title in (
         ("y domain", tr("Singular value")),
-        ("y2 domain", tr("Cumulative energy held (line), approximation error left (dots)")),
+        ("y2 domain", tr("Cumulative energy (line), approximation error (dots)")),
     ):
         figure.add_annotation(
             text=title, xref="paper", yref=domain, x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False

@@ -88,7 +88,9 @@ def _page(
                 [
                     html.Div(
                         [
-                            html.Div(_room_for_curves(), id="run-curves", className="run-column"),
+                            html.Div(
+                                curves.room_for_curves(run, reading.curves), id="run-curves", className="run-column"
+                            ),
                             html.Div(_room_for_spectrum(reading), id="run-spectrum"),
                         ],
                         className="run-column",
@@ -114,16 +116,11 @@ def _page(
     )
 
 
-def _room_for_curves() -> list[Any]:
-    """As high as the curves will be, so that nothing moves when they come."""
-    return [html.Section(loading(8), className="panel run-room")]
-
-
 def _room_for_spectrum(reading: RunReading) -> Any:
     if reading.live:
         words = tr("Comes when the run has ended: what of the model it changed, and in how many directions.")
         return panel(tr("Update spectrum"), html.P(words, className="quiet"))
-    return html.Section(loading(8), className="panel")
+    return html.Section(loading(8), className="panel run-room")
 
 
 @callback(
@@ -151,23 +148,27 @@ async def follow(_version: str, shown: dict[str, str], run_id: int) -> Any:
     Output("run-curves", "children"),
     Output("run-curves-shown", "data"),
     Input("scheme-now", "data"),
+    Input("narrow-now", "data"),
     Input("run-live", "data"),
     State("run-curves-shown", "data"),
     State("run-id", "data"),
 )
-async def draw_curves(scheme: str | None, _version: str | None, kind: str | None, run_id: int) -> Any:
-    """The curves, once the browser has said its colours; new points change them in place."""
-    if scheme is None:
+async def draw_curves(
+    scheme: str | None, narrow: bool | None, _version: str | None, kind: str | None, run_id: int
+) -> Any:
+    """The curves, once the browser has said its colours and width; new points change them in place."""
+    if scheme is None or narrow is None:
         return no_update, no_update
     try:
         reading: RunReading = await live.latest("run", str(run_id))
     except ApiProblem as problem:
         return error(tr("The curves could not be read"), problem.detail), "error"
-    new = curves_kind(reading.curves, palette(scheme))
+    shown = reading.run, reading.curves, palette(scheme)
+    new = curves_kind(reading.curves, palette(scheme), narrow=narrow)
     if new == kind and reading.curves.series:
-        change_curves(reading.run, reading.curves, palette(scheme))
+        change_curves(*shown, narrow=narrow)
         return no_update, no_update
-    return curves_panels(reading.run, reading.curves, palette(scheme)), new
+    return curves_panels(*shown, narrow=narrow), new
 
 
 @callback(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))

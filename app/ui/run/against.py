@@ -22,6 +22,7 @@ GROUPS: dict[Group, str] = {
     "environment": mark("Environment and versions"),
     "results": mark("Results"),
 }
+KINDS = {"tune": mark("tuning"), "report": mark("reporting"), "probe": mark("cost probe")}
 MOST_CHOICES = 500
 # Without a navigation, which would mount the page anew under the person's hand.
 IN_ADDRESS = """(other) => {
@@ -70,8 +71,9 @@ def _invitation() -> str:
 
 def run_words(run: RunView) -> str:
     """A run as a list names it."""
-    rate = f", {format_value(run.learning_rate, 'learning_rate')}" if run.learning_rate is not None else ""
-    return f"{run.id} · {run.label}, {tr('seed {seed}', seed=run.seed)}{rate} · {run.purpose}"
+    name = tr("{label}, seed {seed}", label=run.label, seed=run.seed)
+    rate = [] if run.learning_rate is None else [format_value(run.learning_rate, "learning_rate")]
+    return " · ".join([str(run.id), name, *rate, tr(KINDS[run.purpose])])
 
 
 def differences(here: RunDetail, there: RunDetail, metrics: dict[str, MetricCard]) -> list[Any]:

@@ -28,23 +28,26 @@ def conditions(run: RunDetail) -> Any:
 def _attempts(run: RunDetail) -> list[Any]:
     if not run.attempts:
         return []
-    titles = (tr("Attempt"), tr("Worker"), tr("From"), tr("Until"), tr("Went on from"), tr("How it ended"))
+    titles = [tr("Attempt"), tr("Worker"), tr("From"), tr("Until"), tr("Went on from"), tr("How it ended")]
     head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
-    body = html.Tbody([_attempt(row) for row in run.attempts])
-    table = html.Div(html.Table([head, body], className="plain stacks"), className="table-scroll", tabIndex="0")
+    body = html.Tbody([_attempt(row, titles) for row in run.attempts])
+    table = html.Div(
+        html.Table([head, body], className="plain stacks run-attempts"), className="table-scroll", tabIndex="0"
+    )
     links = []
     if run.retry_of is not None:
         links = [html.P(dcc.Link(tr("In place of run {run}", run=run.retry_of), href=f"/runs/{run.retry_of}"))]
     return [panel(tr("Attempts"), [table, *links])]
 
 
-def _attempt(row: AttemptView) -> html.Tr:
+def _attempt(row: AttemptView, titles: list[str]) -> html.Tr:
+    """Stacked on a phone, each cell brings its title."""
     resumed = tr("step {step}", step=row.resumed_from_step) if row.resumed_from_step else tr("the start")
     outcome = tr(OUTCOMES[row.outcome]) if row.outcome in OUTCOMES else tr("still at it")
     ended: list[Any] = [outcome, *([html.Div(row.reason, className="quiet")] if row.reason else [])]
     until = moment(row.ended_at) if row.ended_at else "–"
     cells = (str(row.attempt), row.worker, moment(row.started_at), until, resumed, ended)
-    return html.Tr([html.Td(cell) for cell in cells])
+    return html.Tr([html.Td(cell, **{"data-title": title}) for cell, title in zip(cells, titles, strict=True)])
 
 
 def _environment(run: RunDetail) -> list[Any]:

@@ -8,41 +8,64 @@ from dash import Input, Output, State, callback, dcc, html, no_update, set_props
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import Curves, RunDetail, Series
-from app.ui.charts.curves import TRAIN_LOSS, in_order, loss_figure, point_number, small_figure, title_of
+from app.ui.charts.curves import (
+    LARGE_PX,
+    SMALL_PX,
+    TRAIN_LOSS,
+    in_order,
+    loss_figure,
+    point_number,
+    small_figure,
+    title_of,
+)
 from app.ui.elements import panel
 from app.ui.numbers import show
 from app.ui.session import client
 from app.ui.states import empty, error
-from app.ui.theme import Palette
+from app.ui.theme import LIGHT, Palette
 
 TABLE_POINTS = 40
 GRAPH = {"displayModeBar": False, "responsive": True}
 
 
-def curves_kind(found: Curves, palette: Palette) -> str:
+def curves_kind(found: Curves, palette: Palette, *, narrow: bool = False) -> str:
     """What is on screen: where it stays the same, new points change the figures in place."""
     beside = "beside" if found.full is not None else "alone"
-    return " ".join([palette.scheme, beside, *(series.key for series in in_order(found.series))])
+    return " ".join(
+        [palette.scheme, "narrow" if narrow else "wide", beside, *(series.key for series in in_order(found.series))]
+    )
 
 
-def curves_panels(run: RunDetail, found: Curves, palette: Palette) -> Any:
+def curves_panels(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool = False) -> Any:
     """All of it anew."""
     series = in_order(found.series)
     if not series:
         return panel(tr("Curves"), empty(tr("No curve yet"), _why_none(run)), className="run-no-curve")
-    figures = _figures(run, found, palette)
-    panels = [_panel(place, one, figures[place], run) for place, one in enumerate(series)]
+    figures = _figures(run, found, palette, narrow=narrow)
+    return _in_place([_panel(place, one, figures[place], run) for place, one in enumerate(series)], series)
+
+
+def room_for_curves(run: RunDetail, found: Curves) -> Any:
+    """The same panels before the browser has said its colours: as high as they will be, so that nothing moves."""
+    series = in_order(found.series)
+    if not series:
+        return curves_panels(run, found, LIGHT)
+    return _in_place([_panel(place, one, None, run) for place, one in enumerate(series)], series)
+
+
+def _in_place(panels: list[html.Section], series: list[Series]) -> list[Any]:
+    """The loss large, the others beside each other below it."""
     large = panels[:1] if series[0].key == TRAIN_LOSS else []
     return [*large, html.Div(panels[len(large) :], className="curve-grid"), _table_panel()]
 
 
-def change_curves(run: RunDetail, found: Curves, palette: Palette) -> None:
+def change_curves(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool = False) -> None:
     """New points into the figures that are on screen."""
     series = in_order(found.series)
-    for place, (one, figure) in enumerate(zip(series, _figures(run, found, palette), strict=True)):
+    for place, (one, figure) in enumerate(zip(series, _figures(run, found, palette, narrow=narrow), strict=True)):
         set_props(f"run-curve-{place}", {"figure": figure})
         set_props(f"run-curve-last-{place}", {"children": _last(one, run)})
-        set_props(f"run-curve-words-{place}", {"children": _sentence(one)})
+        set_props(f"run-curve-words-{place}", {"children": _sentence(one, run)})
 
 
 def _why_none(run: RunDetail) -> str:
@@ -51,18 +74,24 @@ def _why_none(run: RunDetail) -> str:
     return tr("This run trains nothing, or never started.")
 
 
-def _figures(run: RunDetail, found: Curves, palette: Palette) -> list[go.Figure]:
+def _figures(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool) -> list[go.Figure]:
     return [
-        loss_figure(series, found, run, palette) if series.key == TRAIN_LOSS else small_figure(series, run, palette)
+        loss_figure(series, found, run, palette, narrow=narrow)
+        if series.key == TRAIN_LOSS
+        else small_figure(series, run, palette)
         for series in in_order(found.series)
     ]
 
 
-def _panel(place: int, series: Series, figure: go.Figure, run: RunDetail) -> html.Section:
-    graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style={"height": figure.layout.height})
+def _panel(place: int, series: Series, figure: go.Figure | None, run: RunDetail) -> html.Section:
+    height = {"height": LARGE_PX if series.key == TRAIN_LOSS else SMALL_PX}
+    if figure is None:
+        graph = html.Div(style=height)
+    else:
+        graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style=height)
     words = f"run-curve-words-{place}"
     picture = html.Div(graph, role="img", **{"aria-labelledby": words, "data-figure": "evidence"})
-    sentence = html.Span(_sentence(series), id=words, className="unseen")
+    sentence = html.Span(_sentence(series, run), id=words, className="unseen")
     last = html.Span(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
     imported = [html.Span(tr("imported"), className="tag tag-warn")] if run.source == "imported" else []
     head = html.Span([*imported, last], className="row-of")
@@ -80,16 +109,17 @@ def _last(series: Series, run: RunDetail) -> list[Any]:
     return filled("step {step}: {value}", step=step, value=value)
 
 
-def _sentence(series: Series) -> str:
+def _sentence(series: Series, run: RunDetail) -> str:
     """What a reader who does not see the figure is told."""
-    first, last = series.points[0], series.points[-1]
-    return tr(
-        "{title}: {points} measured values from step {first} to step {last}.",
-        title=title_of(series.key),
-        points=series.total,
-        first=first.step,
-        last=last.step,
-    )
+    said = {
+        "title": title_of(series.key),
+        "points": series.total,
+        "first": series.points[0].step,
+        "last": series.points[-1].step,
+    }
+    if run.source == "imported":
+        return tr("{title}: {points} imported values from step {first} to step {last}.", **said)
+    return tr("{title}: {points} measured values from step {first} to step {last}.", **said)
 
 
 # -- the same values as a table ---------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ def files_panel(run: RunDetail) -> html.Section:
         className="button button-plain",
         download="",
     )
-    titles = (tr("File"), tr("Size"), tr("SHA-256"))
-    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
+    titles = {tr("File"): "", tr("Size"): "number", tr("SHA-256"): ""}
+    head = html.Thead(html.Tr([html.Th(title, scope="col", className=how) for title, how in titles.items()]))
     rows = html.Tbody([_row(run.id, file) for file in run.artifacts])
     table = html.Div(html.Table([head, rows], className="plain run-files"), className="table-scroll", tabIndex="0")
     return panel(tr("Files"), [html.P(_in_all(run), className="quiet", **{"data-region": "evidence"}), table], archive)

@@ -5,10 +5,11 @@ from typing import Any
 from dash import dcc, html
 
 from app.language import filled, mark, tr
-from app.schemas import MethodEntry, RunDetail, StudyDocument
+from app.schemas import MethodEntry, RunDetail, StudyDocument, WorkerView
 from app.ui.elements import page_head, progress_bar, progress_words, status_tag
 from app.ui.launch.link import study_address
 from app.ui.numbers import by_formula, format_value, show
+from app.ui.states import worker_is_down
 
 PURPOSES = {
     "tune": mark("tuning: validation only"),
@@ -38,15 +39,15 @@ def head(run: RunDetail, document: StudyDocument | None) -> list[Any]:
         className="breadcrumb",
         **{"aria-label": tr("Breadcrumb")},
     )
-    mark_of_family = html.Span(className=f"family family-{run.family}", **{"aria-hidden": "true"})
     name = tr("{label}, seed {seed}", label=run.label, seed=run.seed)
     tags = [status_tag(run.status), html.Span(tr(PURPOSES[run.purpose]), className="tag tag-plain")]
     if run.stalled:
         tags.append(html.Span(tr("stalled: alive and silent for ten minutes"), className="tag tag-warn"))
     if run.source == "imported":
         tags.append(html.Span(tr("imported"), className="tag tag-warn"))
-    answer = html.Span(tags, className="row-of", **{"data-id": str(run.id)})
-    return [page_head([mark_of_family, name], answer, _actions(run, document), above), *_reason(run)]
+    mark_of_family = html.Span(className=f"family family-{run.family}", **{"aria-hidden": "true"})
+    answer = html.Span([mark_of_family, *tags], className="row-of", **{"data-id": str(run.id)})
+    return [page_head(name, answer, _actions(run, document), above), *_reason(run)]
 
 
 def _reason(run: RunDetail) -> list[Any]:
@@ -82,10 +83,11 @@ def like(run: RunDetail, document: StudyDocument) -> StudyDocument:
 # -- how far it is ----------------------------------------------------------------------------------------------------
 
 
-def progress(run: RunDetail) -> html.Section:
-    """Steps and time left while it lasts; where it waits, for what."""
+def progress(run: RunDetail, workers: list[WorkerView]) -> html.Section:
+    """Steps and time left while it lasts; where it waits, for what. workers: who could take it then."""
     if run.status == "queued":
-        return html.Section(_waiting(run), className="panel run-progress")
+        down = worker_is_down(workers, 1)
+        return html.Section([*_waiting(run), *([down] if down else [])], className="panel run-progress")
     steps = html.Div([html.Span(progress_words(run), className="big"), " ", html.Span(_what(run), className="quiet")])
     line = html.Div([steps, html.Div(_left(run)), html.Div(_who(run), className="quiet")], className="run-far")
     return html.Section([line, progress_bar(run)], className="panel run-progress", **{"aria-label": tr("Progress")})

@@ -29,8 +29,9 @@ def measured_panel(
     rows += _validation_row(run) + _seconds_row(run, estimate)
     if not rows:
         return panel(tr("Measured"), html.P(tr("Nothing yet."), className="quiet"))
-    titles = (tr("Figure"), tr("Measured"), *([tr("Predicted")] if estimate else []))
-    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
+    figures = (tr("Measured"), *([tr("Predicted")] if estimate else []))
+    columns = [html.Th(title, scope="col", className="number") for title in figures]
+    head = html.Thead(html.Tr([html.Th(tr("Figure"), scope="col"), *columns]))
     table = html.Table([head, html.Tbody(rows)], className="plain run-measured", **{"data-region": "evidence"})
     return panel(tr("Measured"), [html.Div(table, className="table-scroll", tabIndex="0"), *_how(estimate)])
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.client import ApiProblem, AtlasClient
-from app.schemas import Curves, DiagnosisView, EstimateView, MetricCard, RunDetail, StudyDocument
+from app.schemas import Curves, DiagnosisView, EstimateView, MetricCard, RunDetail, StudyDocument, WorkerView
 from app.ui.run.conditions import conditions
 from app.ui.run.diagnosis import diagnosis_panel
 from app.ui.run.files import files_panel, merge_panel
 from app.ui.run.head import head, progress
 from app.ui.run.measured import measured_panel
+from app.ui.states import same_when_alive
 
 LIVE = ("queued", "running")
 LIVE_POINTS, ENDED_POINTS = 200, 500
@@ -27,6 +28,8 @@ class RunReading:
     metrics: dict[str, MetricCard]
     estimate: EstimateView | None
     document: StudyDocument | None
+    workers: list[WorkerView]
+    """Who could take it, while it waits."""
 
     @property
     def live(self) -> bool:
@@ -46,10 +49,19 @@ async def read_run(api: AtlasClient, run_id: int) -> RunReading:
     """Raises ApiProblem where there is no such run."""
     run = await api.run(run_id)
     points = LIVE_POINTS if run.status in LIVE else ENDED_POINTS
-    curves, found, metrics, estimate, document = await asyncio.gather(
-        api.curves(run_id, points), api.diagnosis(run_id), _metrics(api, run), _estimate(api, run), _document(api, run)
+    curves, found, metrics, estimate, document, workers = await asyncio.gather(
+        api.curves(run_id, points),
+        api.diagnosis(run_id),
+        _metrics(api, run),
+        _estimate(api, run),
+        _document(api, run),
+        _workers(api, run),
     )
-    return RunReading(run, curves, found, metrics, estimate, document)
+    return RunReading(run, curves, found, metrics, estimate, document, workers)
+
+
+async def _workers(api: AtlasClient, run: RunDetail) -> list[WorkerView]:
+    return same_when_alive(await api.devices()) if run.status == "queued" else []
 
 
 async def _metrics(api: AtlasClient, run: RunDetail) -> dict[str, MetricCard]:
@@ -81,13 +93,15 @@ def parts(reading: RunReading) -> dict[str, ShownPart]:
     run = reading.run
     measured = f"{run.status} {run.validation_score} {len(run.measurements)}"
     files = f"{run.status} {[file.id for file in run.artifacts]}"
+    takers = [(worker.id, worker.paused) for worker in reading.workers]
     attempts = "".join(row.model_dump_json() for row in run.attempts)
     return {
         "run-head": ShownPart(
             f"{run.status} {run.cancel_requested} {run.stalled} {run.reason}", head(run, reading.document)
         ),
         "run-progress": ShownPart(
-            f"{run.status} {run.phase} {run.step} {run.eta_seconds} {run.runs_before}", progress(run)
+            f"{run.status} {run.phase} {run.step} {run.eta_seconds} {run.runs_before} {takers}",
+            progress(run, reading.workers),
         ),
         "run-diagnosis": ShownPart(
             f"{run.status} {reading.diagnosis.model_dump_json()}", diagnosis_panel(run, reading.diagnosis)

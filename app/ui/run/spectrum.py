@@ -19,7 +19,7 @@ USUAL_RANK = 16
 def spectrum_panel(found: SpectrumView) -> html.Section:
     """What all layers show, a choice of layer, and room for the chosen one."""
     if found.shown is None:
-        return panel(tr("Update spectrum"), html.P(tr(found.missing or ""), className="quiet"))
+        return panel(tr("Update spectrum"), html.P(found.missing, className="quiet"))
     choice = dmc.Select(
         id="run-layer",
         data=_choices([layer.layer for layer in found.layers]),
@@ -53,7 +53,7 @@ def _all_layers(found: SpectrumView) -> list[Any]:
         " values) lies in {span} directions.",
         changed=changed,
         count=looked_at,
-        where=tr(found.looked_at),
+        where=found.looked_at,
         level=_level(0.90),
         span=html.Span(span),
     )
