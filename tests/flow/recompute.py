@@ -33,6 +33,7 @@ from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 from tests.flow import compared, traded
+from tests.flow.chapter_formulas import CHAPTER_FORMULAS
 from tests.flow.derived import DERIVED
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
 from tests.flow.recommend_figures import case_figure, guide_figure, guide_leaf, guide_values, lookup_figure
@@ -86,6 +87,8 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
         formula, arguments = _formula(name)
         if formula in EVIDENCE_FORMULAS:
             return EVIDENCE_FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)
+        if formula in CHAPTER_FORMULAS:
+            return {CHAPTER_FORMULAS[formula](arguments, page.engine)}
         if formula in traded.FORMULAS:
             return {traded.FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)}
         if formula not in FORMULAS:
