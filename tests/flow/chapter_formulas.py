@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from pydantic import JsonValue
 from sqlalchemy import Engine
 
 from app.services.callers import LOCAL
@@ -51,17 +52,17 @@ def _parameters(given: Given) -> float:
 def _setting(given: Given, method: str) -> Setting:
     base, anatomy = _base(given)
     rank, n = int(given["rank"]), int(given["prefix"])
-    chosen = {
+    chosen: dict[str, dict[str, JsonValue]] = {
         "lora": {"rank": rank, "alpha": 2.0 * rank},
         "qlora": {"rank": rank, "alpha": 2.0 * rank},
         "adapter": {"bottleneck_size": int(given["bottleneck"])},
         "prefix_tuning": {"num_virtual_tokens": n},
         "p_tuning_v2": {"num_virtual_tokens": n},
-    }.get(method, {})
+    }
     return Setting(
         base=base,
         anatomy=anatomy,
-        method=build_method(method, dict(chosen)),
+        method=build_method(method, chosen.get(method, {})),
         task_kind="causal_lm" if base.causal else "classification",
         labels=2,
         budget=Budget(steps=1_000, batch_size=int(given["batch"]), max_length=int(given["length"])),
