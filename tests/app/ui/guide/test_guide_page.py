@@ -88,7 +88,7 @@ def test_a_value_between_the_steps_of_a_slider_is_the_step_below() -> None:
 
 def test_a_config_has_to_be_an_object() -> None:
     for text in ("", "[1]", "{", '"x"'):
-        with pytest.raises(ValueError, match="not an object|Expecting"):
+        with pytest.raises(ValueError, match=r"not an object|Expecting"):
             Settings(model="config", config=text).request()
 
 
