@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from pydantic import JsonValue
@@ -115,9 +116,14 @@ def _base(settings: Settings, request: CostsRequest) -> tuple[ModelShape, Anatom
         return *read_config(_decoder(width, layers)), title, f"width {width}, layers {layers}"
     config = request.config or {}
     try:
-        return *read_config(config), tr("the configuration given"), f"config {json.dumps(config, sort_keys=True)!r}"
+        return *read_config(config), tr("the configuration given"), f"config {_fingerprint(config)}"
     except InvalidConfig as error:
         raise Invalid(str(error), field=f"model_config.{error.field}") from None
+
+
+def _fingerprint(config: Mapping[str, JsonValue]) -> str:
+    """A name by which a formula says which configuration it was."""
+    return sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _registered(settings: Settings, name: str) -> tuple[ModelShape, Anatomy, str, str]:

@@ -33,6 +33,7 @@ from peft_core.metric import LinearAnchors, metrics
 from peft_core.model_shape import read_model_shape
 from peft_core.scenario import scenarios
 from tests.flow import compared, traded
+from tests.flow.chapter_formulas import CHAPTER_FORMULAS
 from tests.flow.derived import DERIVED
 from tests.flow.estimate_figures import ESTIMATE_FORMULAS
 from tests.flow.evidence_formulas import EVIDENCE_FORMULAS
@@ -89,6 +90,8 @@ def recompute(session: Session, sourced: Mapping[str, str], page: PageQuestion) 
             return EVIDENCE_FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)
         if formula in ESTIMATE_FORMULAS:
             return {ESTIMATE_FORMULAS[formula](session, arguments, page.engine, (page.store or Path()).parent)}
+        if formula in CHAPTER_FORMULAS:
+            return {CHAPTER_FORMULAS[formula](arguments, page.engine)}
         if formula in traded.FORMULAS:
             return {traded.FORMULAS[formula](session, sourced["statistic"], arguments, page.engine)}
         if formula not in FORMULAS:

@@ -69,6 +69,18 @@ def listed(found: Iterable[tuple[Configuration, Number]]) -> Sentence:
     return parts
 
 
+def best_of_each(
+    evidence: StudyEvidence, found: Iterable[tuple[Configuration, Number]]
+) -> list[tuple[Configuration, Number]]:
+    """Of ratios of scores the best one of each method."""
+    best: dict[str, tuple[Configuration, Number]] = {}
+    for row, number in found:
+        known = best.get(row.method)
+        if known is None or sign(evidence.task) * (number.value - known[1].value) > 0:
+            best[row.method] = (row, number)
+    return list(best.values())
+
+
 def quality_kept(evidence: StudyEvidence, found: Number) -> bool:
     """Whether a ratio of scores says that at least 95 % is kept, whichever direction is better."""
     kept = found.value if sign(evidence.task) > 0 else 1 / found.value

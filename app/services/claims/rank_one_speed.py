@@ -31,8 +31,9 @@ class RankOneSpeed(Claim):
         return said(
             filled(
                 "Counted in operations, no rank can be more than {fastest} as fast as full fine-tuning ({full} over"
-                " {frozen} for each token): the gradient still goes back through the whole frozen model. A smaller"
-                " rank saves only the r-dependent part, which is {added} of one matrix at r = {rank}.",
+                " {frozen} for each token): the gradient still goes back through the whole frozen model. What a step"
+                " does besides, such as the optimizer's own work, can add to that. A smaller rank saves only the part"
+                " of r, which is {added} of one matrix at r = {rank}.",
                 fastest=figures["lora_fastest"],
                 full=named("6P"),
                 frozen=named("4P"),

@@ -1,6 +1,6 @@
 """The chapter's recommendations in five scenarios, beside what a study's numbers recommend."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from app.language import filled, mark, tr
 from app.schemas import Part, Sentence
@@ -12,6 +12,15 @@ from peft_core.scenario import Scenario, scenarios
 
 DRAWS = 500
 """Enough to tell which method is picked; the Recommend page draws more and shows how sure it is."""
+
+Outcome = Literal["same", "other", "open", "absent"]
+OUTCOMES: dict[Outcome, str] = {
+    "same": mark("as the chapter"),
+    "other": mark("not as the chapter"),
+    "open": mark("no clear winner"),
+    "absent": mark("the chapter's is not in this study"),
+}
+"""How a pick goes together with the textbook's."""
 
 
 class ScenarioPicks(Claim):
@@ -33,14 +42,13 @@ class ScenarioPicks(Claim):
         picks = [(kind, found) for kind in scenarios().values() if (found := _pick(evidence, kind)) is not None]
         if not picks:
             return None
-        agreements = {agrees for _, (_, agrees) in picks}
-        agrees = False if False in agreements else (True if True in agreements else None)
-        return Judged(agrees, [part for kind, (label, same) in picks for part in _told(kind, label, same)])
+        outcomes = {outcome for _, (_, outcome) in picks}
+        agrees = False if "other" in outcomes else (True if "same" in outcomes else None)
+        return Judged(agrees, [part for kind, (label, outcome) in picks for part in _told(kind, label, outcome)])
 
 
-def _pick(evidence: StudyEvidence, kind: type[Scenario]) -> tuple[str, bool | None] | None:
-    """The picked row, and whether it is of the textbook's method; None for a winner that is not clear, and where the
-    study does not have that method."""
+def _pick(evidence: StudyEvidence, kind: type[Scenario]) -> tuple[str, Outcome] | None:
+    """The picked row, and how it goes together with the textbook's."""
     limits = {} if kind.constraint_default is None else {kind.constraint: kind.constraint_default}
     question = Question(weights=kind.weights, constraints=limits, criteria=CRITERIA | kind.criteria, draws=DRAWS)
     found = recommend(evidence.as_evidence, question)
@@ -48,9 +56,11 @@ def _pick(evidence: StudyEvidence, kind: type[Scenario]) -> tuple[str, bool | No
         return None
     row = next(row for row in evidence.configurations if row.id == found.ranked[0].key)
     there = {_title(candidate.method) for candidate in evidence.configurations}
-    if found.verdict == "no clear winner" or not there & _named(kind):
-        return row.label, None
-    return row.label, _title(row.method) in _named(kind)
+    if not there & _named(kind):
+        return row.label, "absent"
+    if found.verdict == "no clear winner":
+        return row.label, "open"
+    return row.label, "same" if _title(row.method) in _named(kind) else "other"
 
 
 def _named(kind: type[Scenario]) -> set[str]:
@@ -63,14 +73,13 @@ def _title(method: str) -> str:
     return known.title if known else method
 
 
-def _told(kind: type[Scenario], label: str, same: bool | None) -> Sentence:
-    verdict = {True: tr("as the chapter"), False: tr("not as the chapter"), None: tr("undecided")}[same]
+def _told(kind: type[Scenario], label: str, outcome: Outcome) -> Sentence:
     return said(
         filled(
             "{scenario}: {pick}, {verdict} ({chapter}). ",
             scenario=[Part(label=tr(kind.title))],
             pick=[Part(label=label)],
-            verdict=verdict,
+            verdict=tr(OUTCOMES[outcome]),
             chapter=[Part(label=kind.textbook_pick)],
         )
     )

@@ -126,9 +126,10 @@ def spectra(runs: Sequence[RunView]) -> list[Any]:
         return [
             html.P([tr("No run here has a trained update to decompose yet."), " ", launch_link("rank_sweep")]),
         ]
+    different = {(run.label, run.study_id): run for run in runs}
     links = [
         html.Li(html.A([run.label, ", ", run.study_name], href=f"/runs/{run.id}", **{"data-label": run.label}))
-        for run in runs
+        for run in different.values()
     ]
     return [
         html.P(tr("Spectra of real updates, on the pages of these runs:")),

@@ -10,6 +10,8 @@ from app.language import tr
 from app.schemas import BaseModelCard, PublishedModelCard
 from app.ui.guide.settings import CONFIG, PUBLISHED, SIZES, SLIDERS, Settings, Slider
 
+OF_THE_MODEL = ("width", "layers")
+
 
 def controls(
     settings: Settings, published: Sequence[PublishedModelCard], registered: Sequence[BaseModelCard]
@@ -90,12 +92,18 @@ def _slider(settings: Settings, slider: Slider) -> html.Div:
                 updatemode="drag",
                 size="sm",
                 thumbSize=18,
-                disabled=slider.name in ("width", "layers") and settings.model != SIZES,
                 **given,
             ),
         ],
+        id={"type": "chapter-field", "name": slider.name},
         className="chapter-slider",
+        style=own_sizes(settings) if slider.name in OF_THE_MODEL else None,
     )
+
+
+def own_sizes(settings: Settings) -> dict[str, str]:
+    """The sliders of a model's own sizes are there where no model has them already."""
+    return {"display": "block" if settings.model == SIZES else "none"}
 
 
 def _device(settings: Settings) -> html.Div:

@@ -109,9 +109,13 @@ def _bounds(field: HyperparameterField) -> Any:
     if field.minimum is None and field.maximum is None:
         return "–"
     if field.maximum is None:
-        return tr("from {least}", least=f"{field.minimum:g}")
+        return tr("from {least}", least=_short(field.minimum))
     return _span(field.minimum or 0.0, field.maximum)
 
 
 def _span(low: float, high: float) -> str:
-    return tr("{low} to {high}", low=f"{low:g}", high=f"{high:g}")
+    return tr("{low} to {high}", low=_short(low), high=_short(high))
+
+
+def _short(value: float | None) -> str:
+    return f"{value:g}"

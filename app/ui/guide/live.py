@@ -10,13 +10,13 @@ from app.client import ApiProblem
 from app.language import tr
 from app.schemas import CostsView, Page, RunView
 from app.ui.guide import claims, how, rank, sizes, troubleshooting, why
-from app.ui.guide.settings import CONFIG, SIZES, Settings
+from app.ui.guide.controls import OF_THE_MODEL, own_sizes
+from app.ui.guide.settings import CONFIG, Settings
 from app.ui.session import client
 from app.ui.states import error
 
 DRAWINGS = ("lora", "adapter", "prefix")
 MOST_SPECTRA = 4
-FIXED_BY_MODEL = ("width", "layers")
 
 
 def boxes(costs: CostsView, settings: Settings) -> dict[str, list[Any]]:
@@ -50,7 +50,7 @@ def declare_callbacks() -> None:
         Output("chapter-problem", "children"),
         Output("chapter-address", "data"),
         Output("chapter-config", "style"),
-        *[Output({"type": "chapter-slider", "name": name}, "disabled") for name in FIXED_BY_MODEL],
+        *[Output({"type": "chapter-field", "name": name}, "style") for name in OF_THE_MODEL],
         Input("chapter-settings", "data"),
         prevent_initial_call=True,
     )(follow)
@@ -108,7 +108,7 @@ async def follow(data: Mapping[str, Any]) -> tuple[Any, ...]:
     """Everything that the settings decide; where the base cannot be, the problem alone."""
     settings = Settings.from_store(data)
     shown = {"display": "block" if settings.model == CONFIG else "none"}
-    own = [settings.model != SIZES for _ in FIXED_BY_MODEL]
+    own = [own_sizes(settings)] * len(OF_THE_MODEL)
     try:
         costs = await client().costs(settings.request())
     except ApiProblem as problem:

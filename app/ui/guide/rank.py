@@ -7,7 +7,7 @@ from dash import html
 
 from app.language import filled, tr
 from app.schemas import CostsView, RankFigures
-from app.ui.guide.figures import scrolled
+from app.ui.guide.figures import maths, scrolled
 from app.ui.guide.frame import evidence, section, words
 from app.ui.numbers import show
 
@@ -49,7 +49,7 @@ def ranks(costs: CostsView) -> list[Any]:
     head = html.Tr(
         [
             html.Th(tr("Rank r")),
-            html.Th(tr("Parameters, 2dr"), className="number"),
+            html.Th(filled("Parameters, {formula}", formula=maths("2dr")), className="number"),
             html.Th(tr("of d²"), className="number"),
             html.Th(tr("times fewer"), className="number"),
             html.Th(html.Span(tr("Share as a bar"), className="visually-hidden"), className="chapter-bar-column"),

@@ -16,6 +16,7 @@ IN_THE_CHAPTER = frozenset(
     }
 )
 FAMILIES = {
+    "reference": mark("Reference rows"),
     "lora": mark("LoRA and its kin"),
     "factorised": mark("Other factorised updates"),
     "orthogonal": mark("Orthogonal updates"),

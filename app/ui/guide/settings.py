@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote
 
 from app.language import mark
@@ -120,7 +120,7 @@ class Settings:
             batch_size=self.batch,
             length=self.length,
             tasks=self.tasks,
-            device=cast(Literal["cpu", "cuda"], self.device),
+            device=self.device,
         )
 
     def _base(self) -> dict[str, Any]:

@@ -58,12 +58,12 @@ def _sizes(published: Sequence[PublishedModelCard]) -> html.Div:
         for card in published
     ]
     title = tr("Sizes of models, and what full fine-tuning holds of them")
-    table = html.Table([html.Caption(title), html.Thead(head), html.Tbody(body)], className="plain")
+    table = html.Table([html.Thead(head), html.Tbody(body)], className="plain")
     note = tr(
         "Counted tensor by tensor from the printed configuration. Held are weights, gradients and both averages of"
         " Adam, in four bytes each; activations come on top."
     )
-    return evidence(scrolled(table, title), html.P(note, className="quiet"))
+    return evidence(html.H3(title), scrolled(table, title), html.P(note, className="quiet"))
 
 
 def memory(costs: CostsView) -> list[Any]:
