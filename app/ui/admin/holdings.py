@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from app.language import tr
+from app.language import filled, tr
 from app.schemas import BaseModelCard, DatasetView, NotInstalled, SystemView, TaskCard
 from app.ui.elements import moment
 from app.ui.numbers import by_formula, format_value, show
@@ -12,12 +12,12 @@ from app.ui.numbers import by_formula, format_value, show
 
 def models_panel(cards: list[BaseModelCard], system: SystemView) -> html.Section:
     """Registered ones and folders of one's own, those that nobody has fetched, and folders that are no model."""
-    titles = (tr("Base model"), tr("Architecture"), tr("Parameters"), tr("From"))
+    titles = (tr("Base model"), tr("Architecture"), tr("Size"), tr("From"))
     rows = [
         [
             [html.B(card.title), html.Div(html.Code(card.path), className="quiet admin-path")],
             tr("{type}, {layers} layers of {width}", type=card.model_type, layers=card.layers, width=card.hidden_size),
-            show(by_formula(card.parameters, "count", f"parameters_of(base_model {card.name})", exact=True)),
+            _parameters(card),
             [card.source, html.Div(card.licence or "", className="quiet")],
         ]
         for card in cards
@@ -35,9 +35,14 @@ def models_panel(cards: list[BaseModelCard], system: SystemView) -> html.Section
     return html.Section(parts, className="panel", id="base-models")
 
 
+def _parameters(card: BaseModelCard) -> list[Any]:
+    number = by_formula(card.parameters, "count", f"parameters_of(base_model {card.name})", exact=True)
+    return filled("{count} parameters", count=show(number))
+
+
 def datasets_panel(tasks: list[TaskCard], uploaded: list[DatasetView], system: SystemView) -> html.Section:
     """Registered tasks and uploaded files."""
-    titles = (tr("Task"), tr("Kind"), tr("Items: train, validation, test"), tr("From"))
+    titles = (tr("Task"), tr("Kind"), tr("Items"), tr("From"))
     rows = [[html.B(task.title), task.kind.replace("_", " "), _splits(task), _from(task)] for task in tasks]
     head = html.Div(
         [
@@ -57,12 +62,16 @@ def datasets_panel(tasks: list[TaskCard], uploaded: list[DatasetView], system: S
 
 
 def _splits(task: TaskCard) -> list[Any]:
-    sizes = (task.splits.train, task.splits.validation, task.splits.test)
-    parts: list[Any] = []
-    for name, size in zip(("train", "validation", "test"), sizes, strict=True):
-        formula = f"items(task {task.name}, split {name})"
-        parts += [", " if parts else "", show(by_formula(size, "count", formula, exact=True))]
-    return parts
+    return filled(
+        "{train} train, {validation} validation, {test} test",
+        train=_items(task, "train", task.splits.train),
+        validation=_items(task, "validation", task.splits.validation),
+        test=_items(task, "test", task.splits.test),
+    )
+
+
+def _items(task: TaskCard, split: str, count: int) -> html.Span:
+    return show(by_formula(count, "count", f"items(task {task.name}, split {split})", exact=True))
 
 
 def _from(task: TaskCard) -> list[Any]:
@@ -76,7 +85,7 @@ def _uploaded(uploaded: list[DatasetView]) -> Any:
     rows = [
         [
             [html.B(one.name), html.Div(", ".join(one.columns), className="quiet admin-path")],
-            show(by_formula(one.rows, "count", f"rows(dataset {one.id})", exact=True)),
+            filled("{count} rows", count=show(by_formula(one.rows, "count", f"rows(dataset {one.id})", exact=True))),
             show(by_formula(one.bytes, "bytes", f"bytes(dataset {one.id})", exact=True)),
             [one.created_by, html.Div(moment(one.created_at), className="quiet")],
         ]

@@ -56,7 +56,11 @@ def _disk(found: StorageView) -> html.Div:
 
 def _totals(found: StorageView) -> dict[str, Any]:
     return {
-        tr("Files of runs"): [_bytes(found.file_bytes, "stored_files"), " · ", _count(found.files, "stored_files")],
+        tr("Files of runs"): filled(
+            "{size} in {count} files",
+            size=_bytes(found.file_bytes, "stored_files"),
+            count=_count(found.files, "stored_files"),
+        ),
         tr("Checkpoints on the way"): _bytes(found.checkpoint_bytes, "checkpoints"),
         tr("Uploaded datasets"): _bytes(found.dataset_bytes, "datasets"),
         tr("Database"): _bytes(found.database_bytes, "database"),

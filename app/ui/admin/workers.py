@@ -6,9 +6,9 @@ from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
-from app.schemas import WorkerView
+from app.schemas import Number, WorkerView
 from app.ui.elements import moment
-from app.ui.numbers import format_value
+from app.ui.numbers import format_number
 from app.ui.session import client
 
 COMMAND = "peft-atlas worker"
@@ -45,8 +45,13 @@ def workers_table(workers: list[WorkerView]) -> Any:
 
 
 def _row(worker: WorkerView) -> html.Tr:
-    cells = [html.B(worker.name), _device(worker), _state(worker), moment(worker.heartbeat_at, relative=True)]
+    cells = [html.B(worker.name), _device(worker), _state(worker), _heard(worker)]
     return html.Tr([html.Td(cell) for cell in [*cells, _button(worker)]])
+
+
+def _heard(worker: WorkerView) -> Any:
+    """The age of a living worker's heartbeat is no news."""
+    return tr("just now") if worker.alive else moment(worker.heartbeat_at, relative=True)
 
 
 def _device(worker: WorkerView) -> list[Any]:
@@ -54,9 +59,13 @@ def _device(worker: WorkerView) -> list[Any]:
     memory = info.get("memory_bytes")
     facts = [
         str(info.get("name", "")),
-        *([format_value(float(memory), "bytes")] if isinstance(memory, int | float) else []),
+        *([_memory(float(memory))] if isinstance(memory, int | float) else []),
     ]
     return [worker.device, html.Div(" · ".join(fact for fact in facts if fact), className="quiet")]
+
+
+def _memory(size: float) -> str:
+    return format_number(Number(value=size, quantity="bytes", statistic="value", metric="peak_memory"))
 
 
 def _state(worker: WorkerView) -> list[Any]:
@@ -90,7 +99,7 @@ def _button(worker: WorkerView) -> Any:
 def register() -> None:
     """Declared by the page, for Dash gives callbacks to the first application that it serves."""
     callback(
-        Output("admin-workers", "children"),
+        Output("admin-workers", "children", allow_duplicate=True),
         Output("admin-workers-note", "children"),
         Input({"type": "admin-pause", "worker": ALL}, "n_clicks"),
         Input({"type": "admin-resume", "worker": ALL}, "n_clicks"),

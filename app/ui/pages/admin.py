@@ -3,19 +3,20 @@
 import asyncio
 from typing import Any
 
-from dash import html, register_page
+from dash import Input, Output, callback, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr, trn
 from app.schemas import StorageView, WorkerView
+from app.ui import live
 from app.ui.admin import storage, workers
 from app.ui.admin.holdings import datasets_panel, models_panel
 from app.ui.admin.installation import accounts_panel, system_panel
 from app.ui.admin.storage import storage_panel
-from app.ui.admin.workers import workers_panel
+from app.ui.admin.workers import workers_panel, workers_table
 from app.ui.elements import page_head
 from app.ui.session import client
-from app.ui.states import error
+from app.ui.states import error, same_when_alive
 
 
 def page_title(**_: str) -> str:
@@ -30,14 +31,15 @@ async def layout(**_query: str) -> Any:
     api = client()
     try:
         alive, room, models, tasks, uploaded, system = await asyncio.gather(
-            api.devices(), api.storage(), api.base_models(), api.tasks(), api.datasets(), api.system()
+            live.read("admin"), api.storage(), api.base_models(), api.tasks(), api.datasets(), api.system()
         )
     except ApiProblem as problem:
         return error(tr("The installation could not be read"), problem.detail)
     wrong = await _why_not_ready(api)
     return html.Div(
         [
-            page_head(tr("Admin"), answer(alive, room, wrong)),
+            live.following("admin", "", alive),
+            page_head(tr("Admin"), html.Span(answer(alive, room, wrong), id="admin-answer")),
             workers_panel(alive),
             html.Div([storage_panel(room), system_panel(system, wrong)], className="admin-columns"),
             models_panel(models, system),
@@ -46,6 +48,29 @@ async def layout(**_query: str) -> Any:
         ],
         className="admin",
     )
+
+
+async def _read(api: AtlasClient, _: str) -> list[WorkerView]:
+    """The workers of the last day. How old a living one's heartbeat is is no news."""
+    known = await api.devices()
+    return [*same_when_alive(known), *(worker for worker in known if not worker.alive)]
+
+
+@callback(
+    Output("admin-workers", "children"),
+    Output("admin-answer", "children"),
+    Input("admin-live", "data"),
+    prevent_initial_call=True,
+)
+async def refresh(_version: str) -> Any:
+    """The workers as they are now, and what that means."""
+    api = client()
+    try:
+        known, room = await asyncio.gather(live.latest("admin"), api.storage())
+    except ApiProblem:
+        # What is on screen stays: a connection that is away for a moment is told by the frame.
+        return no_update, no_update
+    return workers_table(known), answer(known, room, await _why_not_ready(api))
 
 
 async def _why_not_ready(api: AtlasClient) -> str | None:
@@ -73,5 +98,6 @@ def answer(known: list[WorkerView], room: StorageView, wrong: str | None) -> str
     return tr("Nothing needs you: workers are alive, and there is room.")
 
 
+live.follow("admin", read=_read)
 workers.register()
 storage.register()
