@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[tuple[FastAPI, str]]:
     """A living worker, and a study of which one run keeps a file."""
-    settings = Settings(home=Path(tmp_path_factory.mktemp("home")), hub_token="hunter2")  # type: ignore[arg-type]
+    settings = Settings(home=Path(tmp_path_factory.mktemp("home")), hub_token="hunter2")
     app = create_app(settings)
     with system_session(app.state.engine) as session:
         study = insert(session, team_id=1)
