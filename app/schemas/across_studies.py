@@ -12,6 +12,7 @@ class KindOfStudies(Document):
     """A kind of task, and how many studies of it have measured two methods or more."""
 
     kind: str
+    title: str
     studies: int
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Study
+from app.language import tr
 from app.schemas import (
     AllAcross,
     ComparedMethod,
@@ -33,6 +34,7 @@ from peft_core.compare.places import places
 from peft_core.compare.signed_rank import LEAST_STUDIES as LEAST_FOR_PAIRS
 from peft_core.compare.signed_rank import ROPE, signed_rank
 from peft_core.method import methods as catalogue
+from peft_core.task import tasks as task_kinds
 
 FIRST_PAIR = ("lora", "full")
 """Set against each other until a person chooses, where the studies have both."""
@@ -127,7 +129,10 @@ class _Across:
         several = len(self._studies) > 1
         return StudiesCompared(
             kind=self._kind,
-            kinds=[KindOfStudies(kind=kind, studies=count) for kind, count in sorted(self._kinds.items())],
+            kinds=[
+                KindOfStudies(kind=kind, title=_kind_title(kind), studies=count)
+                for kind, count in sorted(self._kinds.items())
+            ],
             studies=[compared_study(study) for study in self._usable],
             chosen=[study.id for study in self._studies],
             left_out=[LeftOutStudy(id=study.id, name=study.name, reason=why) for study, why in self._unused],
@@ -240,6 +245,12 @@ class _Across:
         ]
         formula = f"across_studies({', '.join(given)})"
         return Number(value=value, quantity=quantity, statistic=statistic, metric=QUALITY, formula=formula)
+
+
+def _kind_title(kind: str) -> str:
+    """A kind of task that only imported results have is called by its key."""
+    known = task_kinds().get(kind)
+    return tr(known.title) if known else kind.replace("_", " ")
 
 
 def _method(studies: Sequence[Comparable], name: str, count: int) -> ComparedMethod:

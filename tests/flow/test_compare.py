@@ -81,8 +81,8 @@ def test_nine_studies_are_tested_and_every_number_has_its_source(page: "Page", s
 
 def test_two_studies_say_how_many_are_missing(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_compare(page, served[1], FEW)
-    assert "6 are missing" in page.inner_text("#compare-pair-sentence")
-    assert "6 are missing" in page.inner_text("#compare-ranking-sentence")
+    assert "still missing: 6" in page.inner_text("#compare-pair-sentence")
+    assert "still missing: 6" in page.inner_text("#compare-ranking-sentence")
     assert page.input_value("#compare-a") == "Adapter"
     assert page.locator("#compare-posterior > *").count() == 0
     assert problems(page, served[0]) == []

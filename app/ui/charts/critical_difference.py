@@ -44,7 +44,7 @@ def critical_difference(found: StudiesCompared, palette: Palette, *, narrow: boo
         font={"family": palette.font, "size": 12, "color": palette.ink},
         hoverlabel={"bgcolor": palette.surface, "font": {"color": palette.ink, "size": 12}, "align": "left"},
     )
-    room = 0.12 if narrow else 0.55
+    room = 0.12 if narrow else 0.4
     span = len(places) - 1
     figure.update_xaxes(
         range=[1 - room * span, len(places) + room * span],

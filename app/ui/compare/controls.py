@@ -25,7 +25,7 @@ def kind_field(found: StudiesCompared) -> dmc.Select:
     return dmc.Select(
         id="compare-kind",
         label=tr("Kind of task"),
-        data=[{"value": one.kind, "label": one.kind.replace("_", " ")} for one in found.kinds],
+        data=[{"value": one.kind, "label": one.title} for one in found.kinds],
         value=found.kind,
         allowDeselect=False,
         display="none" if len(found.kinds) < 2 else None,

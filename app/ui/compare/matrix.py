@@ -115,7 +115,7 @@ def legend(found: StudiesCompared) -> list[Any]:
     return [
         html.Span([html.I(className="heat-bar"), tr("score on fixed anchors")]),
         html.Span(tr("bold: share of full fine-tuning's gain over untuned")),
-        *([html.Span(interval)] if covers else []),
+        *([html.Span(interval, className="compare-interval-legend")] if covers else []),
         html.Span(tr("below: the raw score")),
         *([html.Span(tr("of several configurations the best on validation stands for the method"))] if chosen else []),
     ]

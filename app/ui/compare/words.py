@@ -30,8 +30,8 @@ def pair_sentence(found: StudiesCompared) -> list[Any]:
             worse=show(pair.signed_rank.b, STRONG),
         )
     return filled(
-        "{a} and {b} were both measured in {found} of these studies. A test over studies takes {needed}: {missing} are"
-        " missing. Until then, each study by itself:",
+        "{a} and {b} were both measured in {found} of these studies. A test over studies takes {needed}; still"
+        " missing: {missing}. Until then, each study by itself:",
         a=a,
         b=b,
         found=show(pair.found, STRONG),
@@ -47,20 +47,16 @@ def _named(found: StudiesCompared, method: str) -> html.B:
 
 def pair_note(pair: PairAcross) -> list[Any]:
     """What the marks and the shade mean."""
-    level = show(by_formula(0.95, "fraction", "confidence_level", exact=True))
-    test = (
-        tr(" Bayesian signed-rank test (Benavoli and others): the cloud is its posterior.") if pair.signed_rank else ""
+    note = filled(
+        "Line: {level} interval in that study, by the one rule of every study; hollow where it covers none, which is"
+        " not equality. P: how sure that study is that the first is better. Shade: differences within {rope} of full"
+        " fine-tuning's gain, practically equal.",
+        level=show(by_formula(0.95, "fraction", "confidence_level", exact=True)),
+        rope=show(pair.rope),
     )
-    return [
-        *filled(
-            "Line: {level} interval in that study, by the one rule of every study; hollow where it covers none, which"
-            " is not equality. P: how sure that study is that the first is better. Shade: differences within {rope} of"
-            " full fine-tuning's gain, practically equal.",
-            level=level,
-            rope=show(pair.rope),
-        ),
-        f" {test}" if pair.signed_rank else "",
-    ]
+    if pair.signed_rank is None:
+        return note
+    return [*note, " ", tr("Test: Bayesian signed-rank (Benavoli and others); the cloud is its posterior.")]
 
 
 def pair_table(found: StudiesCompared) -> html.Div:
@@ -101,8 +97,8 @@ def ranking_sentence(found: StudiesCompared) -> list[Any]:
     if not every.enough_methods:
         return [tr("Ranking takes three methods or more; of two, the comparison above says more.")]
     return filled(
-        "A critical-difference diagram takes {needed} studies that have all of these methods. There are {found}:"
-        " {missing} are missing. Until then, what seeds and test items of these studies leave open:",
+        "A critical-difference diagram takes {needed} studies that have all of these methods. There are {found};"
+        " still missing: {missing}. Until then, what seeds and test items of these studies leave open:",
         needed=show(every.needed, STRONG),
         found=show(every.found, STRONG),
         missing=show(every.still_missing, STRONG),

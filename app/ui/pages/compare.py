@@ -9,12 +9,12 @@ from app.language import tr
 from app.schemas import StudiesCompared
 from app.ui.compare.controls import method_options, study_options
 from app.ui.compare.figures import FIGURES, drawn, room
-from app.ui.compare.matrix import left_out
 from app.ui.compare.panels import panels, stores, texts
 from app.ui.compare.question import ComparedQuestion, address_of, csv_address, keep_in_address
+from app.ui.compare.too_few import too_few
 from app.ui.elements import page_head
 from app.ui.session import client
-from app.ui.states import empty, error
+from app.ui.states import error
 from app.ui.theme import palette
 
 LEAST_STUDIES = 2
@@ -35,29 +35,10 @@ async def layout(**query: str) -> Any:
     except ApiProblem as problem:
         return error(tr("The studies could not be compared"), problem.detail)
     if len(found.studies) < LEAST_STUDIES and not question.approved:
-        return _too_few(found)
+        return too_few(found)
     shown = panels(found, approved_only=bool(question.approved))
     answer = html.Span(texts(found)["compare-answer"], id="compare-answer")
     return html.Div([*stores(found), page_head(tr("Compare"), answer), *shown], className="compare")
-
-
-def _too_few(found: StudiesCompared) -> html.Div:
-    """What to do, and why what there is does not count."""
-    why = tr(
-        "Methods are compared across studies of one kind of task, each with an untuned row, full fine-tuning and two"
-        " methods. Launch studies on other datasets or base models, or import published results."
-    )
-    actions = [
-        (tr("New study"), "/studies/new"),
-        (tr("Import results"), "/import"),
-        *([(tr("All studies"), "/studies")] if found.studies or found.left_out else []),
-    ]
-    head = html.Header([html.H1(tr("Compare"))], className="page-head")
-    title = tr("It takes two studies") if not found.studies else tr("One study more")
-    parts: list[Any] = [head, html.Section(empty(title, why, actions), className="panel")]
-    if found.left_out:
-        parts.append(html.Section([html.H2(tr("Studies left out")), left_out(found)], className="panel"))
-    return html.Div(parts, className="compare")
 
 
 TEXTS = (

@@ -116,7 +116,7 @@ def test_no_secret_leaves(engine: Engine, settings: Settings) -> None:
         home=settings.home,
         database_url="postgresql+psycopg://atlas:hunter2@db.internal/atlas",
         hub_endpoint="https://me:hunter2@hub.internal/api",
-        hub_token="hunter2",  # type: ignore[arg-type]
+        hub_token="hunter2",
     )
     found = {one.variable: one.value for one in system(engine, told).settings}
     assert found["PEFT_ATLAS_HUB_TOKEN"] == "set, not shown"

@@ -6,7 +6,7 @@ import pytest
 from peft_core.compare.places import places
 
 
-def drawn(*means: float, spread: float, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def drawn(*means: float, spread: float, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(means, spread, (4_000, len(means)))
 
 
