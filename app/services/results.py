@@ -43,7 +43,9 @@ def list_studies(
 ) -> Page[StudyView]:
     """A page of studies, the newest first. query: part of a name. tag: one that they have, whatever its case."""
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid("This cursor did not come from a page of this list. Leave it out to start again.", field="cursor")
+        raise Invalid(
+            tr("This cursor did not come from a page of this list. Leave it out to start again."), field="cursor"
+        )
     with team_session(engine, caller.team_id) as session:
         wanted = select(Study).order_by(Study.id.desc()).limit(limit + 1)
         if cursor is not None:

@@ -350,4 +350,4 @@ def _parameter_title(method: str, parameter: str) -> str:
         found = method_class(method).model_fields.get(parameter)
     except UnknownName:
         found = None
-    return tr((found.title if found else None) or "") or parameter.replace("_", " ")
+    return tr(found.title) if found and found.title else parameter.replace("_", " ")

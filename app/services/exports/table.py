@@ -31,7 +31,7 @@ def interval_meaning(cell: Cell) -> str | None:
     """What the cell's interval is and covers; None where it has none."""
     if cell.interval is None:
         return None
-    return tr("{level} over {covers}", level=LEVEL, covers=tr(cell.interval_covers or ""))
+    return tr("{level} over {covers}", level=LEVEL, covers=tr(str(cell.interval_covers)))
 
 
 def source_of(cell: Cell) -> str:

@@ -163,7 +163,9 @@ def _figures(found: Lookup, rows: list[LookupRow], cards: Mapping[str, MetricCar
     columns = [key for key in COLUMNS if any(key in row.figures for row in rows)]
     heads = [html.Th(tr("Method")), *([html.Th(tr("P(best)"))] if found.weights else [])]
     estimated = found.basis == "estimated"
-    heads += [html.Th(_head(key, cards, estimated), title=tr(MEANINGS.get(key, "")) or None) for key in columns]
+    heads += [
+        html.Th(_head(key, cards, estimated), title=tr(MEANINGS[key]) if key in MEANINGS else None) for key in columns
+    ]
     level = show(Number(value=0.95, quantity="probability", statistic="level", formula="confidence_level"))
     told = (
         [html.Span("≈", className="box box-estimated"), *filled("estimated, with its {level} interval", level=level)]

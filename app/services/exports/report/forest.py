@@ -110,11 +110,5 @@ def _row(plot: _Plot, place: int, row: ConfigurationView, difference: Difference
         text(24, name_y, row.label, size=SIZE),
         *([] if outside else intervals),
         mark,
-        text(
-            plot.right + 12,
-            y + 4,
-            f"{format_number(value)} {tr(VERDICT_WORDS[verdict])}",
-            size=SIZE,
-            class_=f"t-{verdict}",
-        ),
+        text(plot.right + 12, y + 4, words, size=SIZE, class_=f"t-{verdict}"),
     )

@@ -59,14 +59,14 @@ def described(row: ConfigurationView, card: MetricCard, cell: Cell) -> str:
     if cell.mean is None:
         why = cell.missing or tr("not measured yet")
         return tr("{method}, {metric}: missing, {why}", method=row.label, metric=card.title, why=why)
-    covers = interval_meaning(cell)
+    counted = tr(", ").join([str(cell.n), *([covers] if (covers := interval_meaning(cell)) else [])])
     told = tr(
         "{method}, {metric}: n = {n}; values {values}; {source}: {runs}",
         method=row.label,
         metric=card.title,
-        n=cell.n if covers is None else f"{cell.n}{tr(', ')}{covers}",
+        n=counted,
         values=", ".join(number_text(value) for value in cell.values),
-        source=tr(cell.source or "measured"),
+        source=tr(str(cell.source)),
         runs=_runs(cell.run_ids),
     )
     return spaced([told, *cell.flags])

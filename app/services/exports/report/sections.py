@@ -76,7 +76,7 @@ def _budget(view: StudyView) -> str:
     length = (
         tr("{epochs} epochs of batch {batch}", epochs=budget.epochs, batch=budget.batch_size)
         if budget.epochs is not None
-        else tr("{steps} steps of batch {batch}", steps=f"{budget.steps:,}", batch=budget.batch_size)
+        else tr("{steps:,} steps of batch {batch}", steps=budget.steps, batch=budget.batch_size)
     )
     parts = [length, tr("length ≤ {tokens}", tokens=budget.max_length)]
     parts += [tr("{count} parts a batch", count=budget.accumulation)] if budget.accumulation > 1 else []
@@ -192,9 +192,9 @@ def _anchors(key: str) -> str:
     known: type[Metric] | None = metrics().get(key)
     anchors = known.anchors if known is not None else None
     if isinstance(anchors, RatioAnchors):
-        return tr("lo {lo}, hi {hi}", lo=f"{anchors.lo:g}", hi=f"{anchors.hi:g}")
+        return tr("lo {lo:g}, hi {hi:g}", lo=anchors.lo, hi=anchors.hi)
     if isinstance(anchors, LinearAnchors):
-        return tr("{worst} to {best}", worst=f"{anchors.worst:g}", best=f"{anchors.best:g}")
+        return tr("{worst:g} to {best:g}", worst=anchors.worst, best=anchors.best)
     return tr("no score")
 
 
