@@ -153,7 +153,7 @@ class _Front:
         return ParetoPoint(
             configuration=row.id,
             method=row.method,
-            label=row.label,
+            label=tr(row.label),
             family=row.family,
             **{axis: numbers[axis].value for axis in self._names},
             on_front=traded.on_front,
@@ -212,7 +212,7 @@ class _Front:
 
     def _off(self, key: int, reason: Sentence) -> OffTheFront:
         row = self._rows[key]
-        return OffTheFront(configuration=key, method=row.method, label=row.label, family=row.family, reason=reason)
+        return OffTheFront(configuration=key, method=row.method, label=tr(row.label), family=row.family, reason=reason)
 
     def _why_lacking(self, key: int, names: Sequence[str]) -> Sentence:
         row, card = self._rows[key], self._evidence.card

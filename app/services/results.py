@@ -144,7 +144,7 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
     return ConfigurationView(
         id=row.id,
         method=row.method,
-        label=row.label,
+        label=tr(row.label),
         family=row.family,
         reference=row.reference,
         hyperparameters=row.hyperparameters,
@@ -189,7 +189,7 @@ def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
             flags.append(
                 tr(
                     "{method}: the best learning rate lies at the edge of its grid, so the grid is too narrow.",
-                    method=row.label,
+                    method=tr(row.label),
                 )
             )
     if counts.failed:

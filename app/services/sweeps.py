@@ -181,7 +181,7 @@ class _Swept:
             enough = sign(self._evidence.task) * quality >= least_kept(self._scale)
         return SweepPoint(
             configuration=row.id,
-            label=row.label,
+            label=tr(row.label),
             value=self._sweep.values[place],
             quality=quality,
             parameters=self._mean(row, "parameters"),

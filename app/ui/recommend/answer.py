@@ -252,7 +252,11 @@ def _family(found: Recommendation, label: str) -> str:
 
 def _change(change: Change, *, still: bool, family: str) -> html.Tr:
     said = tr("still") if still else tr("instead")
-    words = said if change.verdict is None else f"{said}{tr(', ')}{verdict_word(change.verdict).lower()}"
+    words = (
+        said
+        if change.verdict is None
+        else tr("{said}, {verdict}", said=said, verdict=verdict_word(change.verdict).lower())
+    )
     pick = [named(change.pick, family), html.Span(f" {words}", className="quiet")]
     return html.Tr([html.Td(sentence(change.change)), html.Td(pick), html.Td(show(change.p_best))])
 
