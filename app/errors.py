@@ -1,11 +1,13 @@
 """What can go wrong for a person who uses the product: each error has an HTTP status and says what to do."""
 
+from app.language import mark
+
 
 class AtlasError(Exception):
     """Base of the domain errors. `field` names the part of the request that is wrong, where there is one."""
 
     status = 500
-    title = "Something went wrong"
+    title = mark("Something went wrong")
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -15,46 +17,46 @@ class AtlasError(Exception):
 
 class NotFound(AtlasError):
     status = 404
-    title = "Not found"
+    title = mark("Not found")
 
 
 class Forbidden(AtlasError):
     status = 403
-    title = "Refused"
+    title = mark("Refused")
 
 
 class Conflict(AtlasError):
     status = 409
-    title = "Not possible now"
+    title = mark("Not possible now")
 
 
 class TooLarge(AtlasError):
     status = 413
-    title = "Too large"
+    title = mark("Too large")
 
 
 class UnsupportedContent(AtlasError):
     status = 415
-    title = "Unsupported content type"
+    title = mark("Unsupported content type")
 
 
 class Invalid(AtlasError):
     status = 422
-    title = "Not valid"
+    title = mark("Not valid")
 
 
 class DiskFull(AtlasError):
     status = 507
-    title = "Not enough room on the disk"
+    title = mark("Not enough room on the disk")
 
 
 class Unavailable(AtlasError):
     status = 503
-    title = "Not available"
+    title = mark("Not available")
 
 
 class LeaseLost(AtlasError):
     """A worker wrote about a run that is no longer its own."""
 
     status = 409
-    title = "The run belongs to another attempt"
+    title = mark("The run belongs to another attempt")

@@ -13,11 +13,12 @@ from starlette.exceptions import HTTPException
 
 from app.db.session import is_disk_full
 from app.errors import AtlasError, DiskFull, NotFound
+from app.language import mark, tr
 from peft_core.errors import MissingAsset, PeftCoreError
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-HTTP_TITLES = {404: "Not found", 405: "Method not allowed"}
+HTTP_TITLES = {404: mark("Not found"), 405: mark("Method not allowed")}
 
 
 def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
@@ -45,13 +46,13 @@ def install(app: FastAPI) -> None:
 async def _atlas(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtlasError)
     errors = [{"field": error.field, "message": error.detail}] if error.field else None
-    return problem(error.status, error.title, error.detail, errors)
+    return problem(error.status, tr(error.title), error.detail, errors)
 
 
 async def _core(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, MissingAsset):
-        return problem(503, "Not installed", str(error))
-    return problem(422, "Not valid", str(error))
+        return problem(503, tr("Not installed"), str(error))
+    return problem(422, tr("Not valid"), str(error))
 
 
 async def _validation(_request: Request, error: Exception) -> JSONResponse:
@@ -59,7 +60,7 @@ async def _validation(_request: Request, error: Exception) -> JSONResponse:
     errors = [{"field": _field(found), "message": _message(found)} for found in error.errors()[:20]]
     first = errors[0]
     detail = f"{first['field']}: {first['message']}." if first["field"] else f"{first['message']}."
-    return problem(422, "Not valid", detail, errors)
+    return problem(422, tr("Not valid"), detail, errors)
 
 
 def _field(found: Any) -> str:
@@ -70,11 +71,11 @@ def _field(found: Any) -> str:
 def _message(found: Any) -> str:
     message = str(found["msg"]).removeprefix("Value error, ")
     if found["type"] == "json_invalid":
-        return "The body is not JSON"
+        return tr("The body is not JSON")
     if found["type"] in ("model_attributes_type", "dict_type") and len(found["loc"]) <= 1:
-        return "The body must be a JSON object, as in the example of the API's documentation"
+        return tr("The body must be a JSON object, as in the example of the API's documentation")
     if found["type"] == "extra_forbidden":
-        return "there is no such field; remove it"
+        return tr("there is no such field; remove it")
     return message[:1].lower() + message[1:]
 
 
@@ -82,18 +83,18 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _atlas(
-            request, NotFound(f"There is nothing at {request.url.path}. See /api/docs for what there is.")
+            request, NotFound(tr("There is nothing at {path}. See /api/docs for what there is.", path=request.url.path))
         )
     if error.status_code == 400:
         if "form-data" in request.headers.get("content-type", ""):
             return problem(
-                422, "Not valid", "The form could not be read. Send at most 1,000 files, all called 'files'."
+                422, tr("Not valid"), tr("The form could not be read. Send at most 1,000 files, all called 'files'.")
             )
         # The framework's answer to a body that its JSON parser gives up on: too deep, or a number too long.
-        return problem(422, "Not valid", "The body could not be read as JSON. Send a plain JSON object.")
+        return problem(422, tr("Not valid"), tr("The body could not be read as JSON. Send a plain JSON object."))
     if error.status_code == 413:
-        return problem(413, "Too large", "The body is larger than this route reads. Send less at a time.")
-    title = HTTP_TITLES.get(error.status_code, "Refused")
+        return problem(413, tr("Too large"), tr("The body is larger than this route reads. Send less at a time."))
+    title = tr(HTTP_TITLES.get(error.status_code, "Refused"))
     return problem(error.status_code, title, f"{request.method} {request.url.path}: {error.detail}.")
 
 
@@ -101,15 +102,15 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     logger.warning("the database did not answer: %s", error)
     if isinstance(error, OperationalError) and is_disk_full(error):
         request.app.state.disk_full_at = time.monotonic()
-        full = DiskFull("The database's disk is full. Nothing was changed; free some room, then try again.")
+        full = DiskFull(tr("The database's disk is full. Nothing was changed; free some room, then try again."))
         answer = await _atlas(request, full)
     else:
-        detail = "The database did not answer. Nothing was changed; try again in a moment."
-        answer = problem(503, "Not available", detail)
+        detail = tr("The database did not answer. Nothing was changed; try again in a moment.")
+        answer = problem(503, tr("Not available"), detail)
     answer.headers["retry-after"] = "5"
     return answer
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, "Something went wrong", "This is a fault of PEFT Atlas. The server's log says more.")
+    return problem(500, tr("Something went wrong"), tr("This is a fault of PEFT Atlas. The server's log says more."))

@@ -115,7 +115,7 @@ def form_fields(kind: type[Method]) -> list[HyperparameterField]:
 def _form_field(name: str, schema: dict[str, Any]) -> HyperparameterField:
     kind = schema.get("type", "string")
     if kind not in JSON_TYPES:
-        raise Invalid(f"The field {name} has a type the form cannot show: {kind}.")
+        raise Invalid(tr("The field {name} has a type the form cannot show: {kind}.", name=name, kind=kind))
     default: JsonValue = schema["default"]
     return HyperparameterField(
         name=name,

@@ -70,7 +70,7 @@ def _row(
     """tied: the rows tied with the best, and those tied with the reference."""
     return SignificanceRow(
         configuration=row.id,
-        label=row.label,
+        label=tr(row.label),
         family=row.family,
         n=len(evidence.values(row.id, QUALITY)),
         with_best=_with(evidence, row, best),

@@ -87,7 +87,7 @@ class StudyEvidence:
             return None
         return tr(
             "{method} stands in for full fine-tuning as the reference: {why}.",
-            method=self.reference.label,
+            method=tr(self.reference.label),
             why=self.why_not_full,
         )
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import Configuration, IdempotencyKey, Run, Study
 from app.errors import Conflict, Invalid
+from app.language import tr
 from app.schemas import MOST_LEARNING_RATES, MOST_ROWS, Added, MethodEntry, Reused, StudyDocument, StudyExtension
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
@@ -51,14 +52,16 @@ def extend_study(
     model or the data are no longer those of the study, DiskFull; nothing is written then.
     """
     if not (extension.methods or extension.learning_rates or extension.seeds is not None):
-        raise Invalid("Say what to add: methods, seeds or learning_rates.")
+        raise Invalid(tr("Say what to add: methods, seeds or learning_rates."))
     digest = hashlib.sha256(f"extend {study_id} {extension.model_dump_json()}".encode()).hexdigest()
     with team_session(engine, caller.team_id) as session:
         study = read_study(session, study_id)
         if study.origin is not None:
             raise Conflict(
-                "This study's results were imported and nothing of it runs here. Import further results, or make a"
-                " study of your own."
+                tr(
+                    "This study's results were imported and nothing of it runs here. Import further results, or"
+                    " make a study of your own."
+                )
             )
         told = _told_before(session, key, digest)
     if told is not None:
@@ -90,7 +93,7 @@ def _told_before(session: Session, key: str | None, digest: str) -> Added | None
     if known is None:
         return None
     if known.request_sha256 != digest:
-        raise Conflict("This Idempotency-Key came with another document before. Use a new key.")
+        raise Conflict(tr("This Idempotency-Key came with another document before. Use a new key."))
     return Added.model_validate(known.body)
 
 
@@ -99,10 +102,10 @@ def _unchanged_base(settings: Settings, study: Study) -> ModelShape:
     base = find_base_model(settings, study.document["base_model"])
     # A hub's is pinned by its commit.
     if base.snapshot is None and weights_sha256(base) != study.base_model_sha256:
-        raise Conflict("The base model's files have changed since the study was made. Make a new study of them.")
+        raise Conflict(tr("The base model's files have changed since the study was made. Make a new study of them."))
     task = TaskSpec.model_validate(study.task)
     if content_sha256(task.dataset) != task.dataset_sha256:
-        raise Conflict("The dataset has changed since the study was made. Make a new study of it.")
+        raise Conflict(tr("The dataset has changed since the study was made. Make a new study of it."))
     return read_shape(base)
 
 
@@ -146,7 +149,12 @@ class _Growing:
         for row_id, wanted in rates.items():
             if row_id not in rows:
                 raise Invalid(
-                    f"Study {self.study.id} has no configuration {row_id}. It has {', '.join(map(str, rows))}.",
+                    tr(
+                        "Study {study} has no configuration {row_id}. It has {rows}.",
+                        study=self.study.id,
+                        row_id=row_id,
+                        rows=", ".join(map(str, rows)),
+                    ),
                     field=f"learning_rates.{row_id}",
                 )
             self._try_rates(rows[row_id], wanted)
@@ -162,8 +170,13 @@ class _Growing:
         row.learning_rates = sorted([*row.learning_rates, *new])
         if len(row.learning_rates) > MOST_LEARNING_RATES:
             raise Invalid(
-                f"At most {MOST_LEARNING_RATES} learning rates are tried for one row; {row.label} would have"
-                f" {len(row.learning_rates)}.",
+                tr(
+                    "At most {most_learning_rates} learning rates are tried for one row; {row} would have"
+                    " {learning_rates}.",
+                    most_learning_rates=MOST_LEARNING_RATES,
+                    row=row.label,
+                    learning_rates=len(row.learning_rates),
+                ),
                 field=f"learning_rates.{row.id}",
             )
         self._open_choice(row)
@@ -215,7 +228,9 @@ class _Growing:
         for place, (entry, asked) in enumerate(zip(entries, planned, strict=True)):
             if any(asked.method == other.method for other in new):
                 raise Invalid(
-                    f"{asked.method.label()} is listed twice. Change a hyper-parameter or remove one.",
+                    tr(
+                        "{method} is listed twice. Change a hyper-parameter or remove one.", method=asked.method.label()
+                    ),
                     field=f"methods.{place}",
                 )
             known = self._row_of(asked)
@@ -236,7 +251,12 @@ class _Growing:
     def _add_rows(self, planned: Sequence[PlannedConfiguration]) -> None:
         if len(self.rows) + len(planned) > MOST_ROWS:
             raise Invalid(
-                f"A study has at most {MOST_ROWS} rows; this one has {len(self.rows)} already.", field="methods"
+                tr(
+                    "A study has at most {most_rows} rows; this one has {rows} already.",
+                    most_rows=MOST_ROWS,
+                    rows=len(self.rows),
+                ),
+                field="methods",
             )
         methods = [*map(_method_of, self.rows), *(row.method for row in planned)]
         labels = distinct_labels(methods)
@@ -290,7 +310,9 @@ class _Growing:
     def _rewrite_rows(self) -> None:
         """Name every row with its learning rates, so that the document makes this very study again."""
         if len(self.rows) > MOST_ROWS:
-            raise Invalid(f"A study of more than {MOST_ROWS} rows cannot be extended. Make a new one.")
+            raise Invalid(
+                tr("A study of more than {most_rows} rows cannot be extended. Make a new one.", most_rows=MOST_ROWS)
+            )
         entries = [
             MethodEntry(
                 method=row.method, hyperparameters=row.hyperparameters, learning_rates=row.learning_rates or None
@@ -308,15 +330,19 @@ def _method_of(row: Configuration) -> Method:
 def _check_tunable(row: Configuration, wanted: Sequence[float]) -> None:
     where = f"learning_rates.{row.id}"
     if not row.learning_rates:
-        raise Invalid(f"{row.label} trains nothing and takes no learning rate.", field=where)
+        raise Invalid(tr("{row} trains nothing and takes no learning rate.", row=row.label), field=where)
     if len(row.learning_rates) == 1:
         raise Invalid(
-            f"{row.label} runs at one fixed learning rate, {row.learning_rates[0]}, which nothing chose. To try"
-            " others, make a new study that names several for it.",
+            tr(
+                "{row} runs at one fixed learning rate, {learning_rates}, which nothing chose. To try"
+                " others, make a new study that names several for it.",
+                row=row.label,
+                learning_rates=row.learning_rates[0],
+            ),
             field=where,
         )
     if len(set(wanted)) < len(wanted):
-        raise Invalid("Each learning rate may be named once.", field=where)
+        raise Invalid(tr("Each learning rate may be named once."), field=where)
 
 
 def _is_there(row: Configuration, rates: Sequence[float]) -> str:

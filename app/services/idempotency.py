@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, team_session
 from app.db.tables import IdempotencyKey
 from app.errors import Conflict
+from app.language import tr
 from app.services.callers import Caller
 
 Remember = Callable[[Session, int], None]
@@ -53,6 +54,6 @@ def _made_before(engine: Engine, caller: Caller, key: str, digest: str) -> int |
     if known is None:
         return None
     if known.request_sha256 != digest:
-        raise Conflict("This Idempotency-Key came with another document before. Use a new key.")
+        raise Conflict(tr("This Idempotency-Key came with another document before. Use a new key."))
     made: int = known.body["id"]
     return made

@@ -62,7 +62,7 @@ class CarriedRows:
             figures[TRAIN_SECONDS] = self._duration(name)
         return LookupRow(
             method=newest.method,
-            label=newest.label,
+            label=tr(newest.label),
             family=newest.family,
             hyperparameters=newest.hyperparameters,
             studies=sorted(study.id for study in having),
@@ -137,7 +137,7 @@ class MeasuredRows:
         figures = {key: figure for key in keys if (figure := self._figure(row, key)) is not None}
         return LookupRow(
             method=row.method,
-            label=row.label,
+            label=tr(row.label),
             family=row.family,
             hyperparameters=row.hyperparameters,
             studies=[self._study.id],

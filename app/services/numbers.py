@@ -42,8 +42,8 @@ def paragraph(*sentences: Sentence) -> Sentence:
 
 
 def label(row: Configuration) -> Part:
-    """The name of a configuration."""
-    return Part(label=row.label)
+    """The name of a configuration: a reference row is called what the method is called in the reader's language."""
+    return Part(label=tr(row.label))
 
 
 def number(value: Number) -> Part:

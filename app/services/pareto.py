@@ -42,17 +42,32 @@ def _check_metrics(evidence: StudyEvidence, names: Mapping[Axis, str]) -> None:
     for axis, name in names.items():
         if name not in metrics():
             raise Invalid(
-                f"There is no metric named {name[:100]!r}. This study has: {', '.join(evidence.metric_keys)}.",
+                tr(
+                    "There is no metric named {name!r}. This study has: {metric_keys}.",
+                    name=name[:100],
+                    metric_keys=", ".join(evidence.metric_keys),
+                ),
                 field=axis,
             )
         if name not in evidence.metric_keys:
             raise Invalid(
-                f"{metrics()[name].title} is not a metric of this study. It has: {', '.join(evidence.metric_keys)}.",
+                tr(
+                    "{metric} is not a metric of this study. It has: {metric_keys}.",
+                    metric=tr(metrics()[name].title),
+                    metric_keys=", ".join(evidence.metric_keys),
+                ),
                 field=axis,
             )
         earlier = [other for other in AXES[: AXES.index(axis)] if names.get(other) == name]
         if earlier:
-            raise Invalid(f"{earlier[0]} and {axis} name the same metric. Choose another for one of them.", field=axis)
+            raise Invalid(
+                tr(
+                    "{earlier} and {axis} name the same metric. Choose another for one of them.",
+                    earlier=earlier[0],
+                    axis=axis,
+                ),
+                field=axis,
+            )
 
 
 class _Front:
@@ -138,7 +153,7 @@ class _Front:
         return ParetoPoint(
             configuration=row.id,
             method=row.method,
-            label=row.label,
+            label=tr(row.label),
             family=row.family,
             **{axis: numbers[axis].value for axis in self._names},
             on_front=traded.on_front,
@@ -197,7 +212,7 @@ class _Front:
 
     def _off(self, key: int, reason: Sentence) -> OffTheFront:
         row = self._rows[key]
-        return OffTheFront(configuration=key, method=row.method, label=row.label, family=row.family, reason=reason)
+        return OffTheFront(configuration=key, method=row.method, label=tr(row.label), family=row.family, reason=reason)
 
     def _why_lacking(self, key: int, names: Sequence[str]) -> Sentence:
         row, card = self._rows[key], self._evidence.card

@@ -320,4 +320,4 @@ def stands_in(name: Part, why: str | None) -> Sentence:
 
 
 def _ruled_out(row: Configuration, reason: Sentence) -> Vetoed:
-    return Vetoed(configuration=row.id, label=row.label, family=row.family, reason=reason)
+    return Vetoed(configuration=row.id, label=tr(row.label), family=row.family, reason=reason)

@@ -80,7 +80,7 @@ def _told(
         verdict=found.verdict,
         pick=picks[0] if picks else None,
         picks=picks,
-        headline=_headline([rows[key].label for key in picks]),
+        headline=_headline([tr(rows[key].label) for key in picks]),
         reason=reasons.reason(),
         ranked=[_candidate(evidence, reasons, found, rows[row.key], row) for row in found.ranked],
         vetoed=reasons.vetoed(),
@@ -113,7 +113,7 @@ def _candidate(
     shown = [metric for keys in found.metrics.values() for metric in keys]
     return RankedCandidate(
         configuration=row.id,
-        label=row.label,
+        label=tr(row.label),
         family=row.family,
         on_front=ranked.on_front,
         score=reasons.number(ranked.score, "score", "score"),
@@ -130,7 +130,7 @@ def _candidate(
 
 def _changes(evidence: StudyEvidence, reasons: Reasons, question: Question, found: Answer) -> list[Change]:
     """What would change the answer, one edit at a time."""
-    labels = {row.id: row.label for row in evidence.configurations}
+    labels = {row.id: tr(row.label) for row in evidence.configurations}
     return [
         Change(
             change=_edit(reasons, question, change),

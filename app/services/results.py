@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.session import team_session
 from app.db.tables import Configuration, Run, Study
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import (
     ArchiveOrigin,
     Comparison,
@@ -42,7 +43,9 @@ def list_studies(
 ) -> Page[StudyView]:
     """A page of studies, the newest first. query: part of a name. tag: one that they have, whatever its case."""
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid("This cursor did not come from a page of this list. Leave it out to start again.", field="cursor")
+        raise Invalid(
+            tr("This cursor did not come from a page of this list. Leave it out to start again."), field="cursor"
+        )
     with team_session(engine, caller.team_id) as session:
         wanted = select(Study).order_by(Study.id.desc()).limit(limit + 1)
         if cursor is not None:
@@ -84,7 +87,7 @@ def _view(session: Session, study: Study, counts: RunCounts, changed: datetime) 
         status=study_status(counts),
         document=StudyDocument.model_validate(study.document),
         task_kind=study.task["kind"],
-        metric=score.headline,
+        metric=tr(score.headline),
         splits=splits,
         warnings=warnings_for(splits, score) if splits else [],
         precision=study.precision,
@@ -141,7 +144,7 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
     return ConfigurationView(
         id=row.id,
         method=row.method,
-        label=row.label,
+        label=tr(row.label),
         family=row.family,
         reference=row.reference,
         hyperparameters=row.hyperparameters,
@@ -172,18 +175,23 @@ def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
     """What a reader must know before comparing: never silently averaged."""
     quality, costs = ([evidence.conditions[run.id] for run in runs] for runs in (evidence.finished, evidence.costing))
     flags = study_flags(quality, costs)
-    flags += [f"{evidence.reference_note}"] if evidence.reference_note else []
+    flags += [evidence.reference_note] if evidence.reference_note else []
     if evidence.assumed_floor is not None:
         flags.append(
-            "Assumed floor: no untuned row was run, so gains are taken from the chance level of"
-            f" {evidence.task.headline}."
+            tr(
+                "Assumed floor: no untuned row was run, so gains are taken from the chance level of {score}.",
+                score=tr(evidence.task.headline),
+            )
         )
     for row in evidence.configurations:
         edges = (min(row.learning_rates), max(row.learning_rates)) if len(row.learning_rates) > 1 else ()
         if row.learning_rate in edges:
             flags.append(
-                f"{row.label}: the best learning rate lies at the edge of its grid, so the grid is too narrow."
+                tr(
+                    "{method}: the best learning rate lies at the edge of its grid, so the grid is too narrow.",
+                    method=tr(row.label),
+                )
             )
     if counts.failed:
-        flags.append("Some runs failed; their cells say how many.")
+        flags.append(tr("Some runs failed; their cells say how many."))
     return flags

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import Invalid
+from app.language import tr
 
 
 def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str, what: str) -> Path:
@@ -12,7 +13,7 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     Raises Invalid where it does not exist or, links followed, lies outside every root; the text names `variable`.
     """
     if "\0" in name:
-        raise Invalid(f"The path of a {what} cannot hold a NUL character.", field=field)
+        raise Invalid(tr("The path of a {what} cannot hold a NUL character.", what=what), field=field)
     allowed = [root.resolve() for root in roots]
     for candidate in [root / name for root in allowed]:
         found = _existing(candidate)
@@ -25,7 +26,14 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     if wanted is None or not any(wanted.is_relative_to(root) for root in allowed):
         raise Invalid(_outside(name, what, variable, allowed), field=field)
     raise Invalid(
-        f"There is no {what} {name[:200]!r}. Put it under {allowed[0]} or add its folder to {variable}.", field=field
+        tr(
+            "There is no {what} {name!r}. Put it under {allowed} or add its folder to {variable}.",
+            what=what,
+            name=name[:200],
+            allowed=allowed[0],
+            variable=variable,
+        ),
+        field=field,
     )
 
 

@@ -166,7 +166,7 @@ class _Guide:
             verdict=found.answer.verdict,
             configuration=row.id,
             method=row.method,
-            label=row.label,
+            label=tr(row.label),
             family=self._family(row.method),
             p_best=self._share(leaf, first.p_best, [found], f"configuration {row.id}"),
         )

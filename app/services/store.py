@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.errors import NotFound
+from app.language import tr
 from app.schemas import ArtifactView
 from peft_core.spec import Artifact
 
@@ -20,7 +21,9 @@ def stored_file(store: Path, artifact: ArtifactView) -> Path:
     """Where a registered file lies. Raises NotFound where the store does not have it."""
     path = object_path(store, artifact.sha256)
     if not path.is_file():
-        raise NotFound(f"File {artifact.id} is registered but not in the store. Was the store moved?")
+        raise NotFound(
+            tr("File {artifact} is registered but not in the store. Was the store moved?", artifact=artifact.id)
+        )
     return path
 
 
@@ -44,7 +47,9 @@ def link(store: Path, artifacts: Sequence[Artifact], folder: Path) -> None:
     for artifact in artifacts:
         path = object_path(store, artifact.sha256)
         if not path.is_file():
-            raise NotFound(f"The file {artifact.path} is registered but not in the store. Was the store moved?")
+            raise NotFound(
+                tr("The file {path} is registered but not in the store. Was the store moved?", path=artifact.path)
+            )
         target = folder / artifact.path
         target.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, target)

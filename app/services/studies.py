@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import ArtifactRow, Configuration, Run, Study
 from app.errors import Conflict, Invalid, NotFound
+from app.language import tr
 from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyPatch, StudyStatus
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
@@ -105,22 +106,22 @@ def chosen_seeds(seeds: int | list[int]) -> list[int]:
     """0..n-1 for a number, the list itself where one was given; raises Invalid for none, too many or doubles."""
     listed = list(range(seeds)) if isinstance(seeds, int) and seeds <= MOST_SEEDS else seeds
     if isinstance(listed, int) or len(listed) > MOST_SEEDS:
-        raise Invalid(f"At most {MOST_SEEDS} seeds are run.", field="seeds")
+        raise Invalid(tr("At most {most_seeds} seeds are run.", most_seeds=MOST_SEEDS), field="seeds")
     if not listed:
-        raise Invalid("A study needs at least one seed. Five are the default.", field="seeds")
+        raise Invalid(tr("A study needs at least one seed. Five are the default."), field="seeds")
     if any(not 0 <= seed <= LARGEST_SEED for seed in listed):
-        raise Invalid(f"A seed lies between 0 and {LARGEST_SEED}.", field="seeds")
+        raise Invalid(tr("A seed lies between 0 and {largest_seed}.", largest_seed=LARGEST_SEED), field="seeds")
     if len(set(listed)) < len(listed):
-        raise Invalid("Each seed may be named once.", field="seeds")
+        raise Invalid(tr("Each seed may be named once."), field="seeds")
     return listed
 
 
 def check_name(name: str) -> None:
     """Raise Invalid for a study's name that shows nothing, or more than one line."""
     if not name.strip():
-        raise Invalid("Give the study a name.", field="name")
+        raise Invalid(tr("Give the study a name."), field="name")
     if not name.isprintable():
-        raise Invalid("A study's name cannot hold control characters or line breaks.", field="name")
+        raise Invalid(tr("A study's name cannot hold control characters or line breaks."), field="name")
 
 
 def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
@@ -131,12 +132,20 @@ def chosen_metrics(names: list[str] | None, kind: str) -> list[str]:
     known = metrics(kind)
     for index, name in enumerate(names or []):
         if name not in known:
-            why = f"{metrics()[name].title} is not measured for {kind} tasks" if name in metrics() else ""
-            raise Invalid(
-                f"{why or f'There is no metric named {name[:100]!r}'}. Choose among: {', '.join(known)}.",
-                field=f"metrics.{index}",
-            )
+            raise Invalid(_unknown_metric(name, kind, list(known)), field=f"metrics.{index}")
     return names or list(known)
+
+
+def _unknown_metric(name: str, kind: str, known: list[str]) -> str:
+    offered = ", ".join(known)
+    if name not in metrics():
+        return tr("There is no metric named {name!r}. Choose among: {known}.", name=name[:100], known=offered)
+    return tr(
+        "{metric} is not measured for {kind} tasks. Choose among: {known}.",
+        metric=tr(metrics()[name].title),
+        kind=kind,
+        known=offered,
+    )
 
 
 def queue_rows(
@@ -233,7 +242,7 @@ def read_study(session: Session, study_id: int) -> Study:
     # A select, not session.get: the team's scope is added to statements.
     study = session.scalar(select(Study).where(Study.id == study_id))
     if study is None:
-        raise NotFound(f"There is no study {study_id}.")
+        raise NotFound(tr("There is no study {study_id}.", study_id=study_id))
     return study
 
 
@@ -255,7 +264,9 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         if read_study(session, study_id).origin is not None:
-            raise Conflict("Nothing of this study runs here: its results were imported. Delete it if it is not wanted.")
+            raise Conflict(
+                tr("Nothing of this study runs here: its results were imported. Delete it if it is not wanted.")
+            )
         now = database_now(session)
         unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
         # Held, so that no worker can put one back into the queue between this reading and the request.
@@ -282,7 +293,9 @@ def delete_study(engine: Engine, settings: Settings, caller: Caller, study_id: i
         study = read_study(session, study_id)
         running = session.scalar(select(func.count()).where(Run.study_id == study_id, Run.status == "running"))
         if running:
-            raise Conflict(f"{running} of its runs are running. Cancel the study first, then delete it.")
+            raise Conflict(
+                tr("{running} of its runs are running. Cancel the study first, then delete it.", running=running)
+            )
         of_study = select(Run.id).where(Run.study_id == study_id)
         run_ids = list(session.scalars(of_study))
         hashes = list(session.scalars(select(ArtifactRow.sha256).where(ArtifactRow.run_id.in_(of_study))))

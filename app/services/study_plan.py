@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import MethodEntry, StudyDocument
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
 from peft_core.method import LearningRate, Method, build_method, check_budget
@@ -76,7 +77,10 @@ def plan_row(
 def refuse_twin(row: PlannedConfiguration, planned: Sequence[PlannedConfiguration], field: str) -> None:
     """Raises Invalid where one of the planned rows is the same."""
     if any(other.method == row.method and other.learning_rates == row.learning_rates for other in planned):
-        raise Invalid(f"{row.method.label()} is listed twice. Change a hyper-parameter or remove one.", field=field)
+        raise Invalid(
+            tr("{method} is listed twice. Change a hyper-parameter or remove one.", method=row.method.label()),
+            field=field,
+        )
 
 
 def _no_reference_here(entry: MethodEntry, shape: ModelShape, kind: str) -> bool:
@@ -110,11 +114,14 @@ def _learning_rates(
 ) -> tuple[float, ...]:
     if method.learning_rate is None:
         if entry.learning_rates is not None:
-            raise Invalid(f"{method.title} trains nothing and takes no learning rate.", field=f"{field}.learning_rates")
+            raise Invalid(
+                tr("{method} trains nothing and takes no learning rate.", method=method.title),
+                field=f"{field}.learning_rates",
+            )
         return ()
     if entry.learning_rates is not None:
         if len(set(entry.learning_rates)) < len(entry.learning_rates):
-            raise Invalid("Each learning rate may be named once.", field=f"{field}.learning_rates")
+            raise Invalid(tr("Each learning rate may be named once."), field=f"{field}.learning_rates")
         return tuple(sorted(entry.learning_rates))
     if steps is None:
         return ()

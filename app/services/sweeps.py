@@ -181,7 +181,7 @@ class _Swept:
             enough = sign(self._evidence.task) * quality >= least_kept(self._scale)
         return SweepPoint(
             configuration=row.id,
-            label=row.label,
+            label=tr(row.label),
             value=self._sweep.values[place],
             quality=quality,
             parameters=self._mean(row, "parameters"),
@@ -350,4 +350,4 @@ def _parameter_title(method: str, parameter: str) -> str:
         found = method_class(method).model_fields.get(parameter)
     except UnknownName:
         found = None
-    return tr((found.title if found else None) or "") or parameter.replace("_", " ")
+    return tr(found.title) if found and found.title else parameter.replace("_", " ")

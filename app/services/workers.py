@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.db.session import database_now, system_session
 from app.db.tables import Run, Worker
 from app.errors import Conflict, NotFound
+from app.language import tr
 from app.schemas import WorkerView
 
 ALIVE_SECONDS = 15.0
@@ -45,9 +46,9 @@ def resume_worker(engine: Engine, worker_id: int) -> WorkerView:
 def _working(session: Session, worker_id: int) -> Worker:
     worker = session.get(Worker, worker_id)
     if worker is None:
-        raise NotFound(f"There is no worker {worker_id}.")
+        raise NotFound(tr("There is no worker {worker_id}.", worker_id=worker_id))
     if worker.stopped_at is not None:
-        raise Conflict(f"Worker {worker.name} has stopped. Start one with `peft-atlas worker`.")
+        raise Conflict(tr("Worker {worker} has stopped. Start one with `peft-atlas worker`.", worker=worker.name))
     return worker
 
 

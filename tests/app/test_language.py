@@ -141,3 +141,51 @@ async def test_what_programs_read_is_the_same_in_every_language(
     ]
     said_once = [re.sub(r'"exported_at":"[^"]+"', "", text) for text in texts]
     assert said_once[0] == said_once[1]
+
+
+@pytest.mark.anyio
+async def test_a_sentence_has_the_same_numbers_and_names_in_every_language(
+    web: FastAPI, api: httpx.AsyncClient
+) -> None:
+    study = exported.finished(web.state.engine)
+    asked = {"study": study, "scenario": "multi_task"}
+    told = []
+    for name in LANGUAGES:
+        headers = {"accept-language": name}
+        compared = (await api.get(f"/api/v1/studies/{study}/comparison", headers=headers)).json()
+        recommended = (await api.post("/api/v1/recommendations", json=asked, headers=headers)).json()
+        told.append([compared["verdict"], recommended["reason"]])
+    english, chinese = told
+    for first, second in zip(english, chinese, strict=True):
+        assert _words(first) != _words(second)
+        assert _numbers(first) == _numbers(second) != []
+
+
+def _words(parts: list[dict[str, Any]]) -> str:
+    return "".join(part["text"] or "" for part in parts)
+
+
+def _numbers(parts: list[dict[str, Any]]) -> list[str]:
+    """Their order is the language's own business."""
+    return sorted(str(part["number"]) for part in parts if part["number"])
+
+
+@pytest.mark.anyio
+async def test_a_refusal_is_said_in_the_readers_language(api: httpx.AsyncClient) -> None:
+    details = [
+        (await api.get("/api/v1/studies/77", headers={"accept-language": name})).json()["detail"] for name in LANGUAGES
+    ]
+    assert details[0] == "There is no study 77."
+    assert "77" in details[1] != details[0]
+
+
+@pytest.mark.anyio
+async def test_what_people_read_of_a_study_is_in_their_language(web: FastAPI, api: httpx.AsyncClient) -> None:
+    study = exported.finished(web.state.engine)
+    for kind, english in (("md", "## Differences"), ("html", "How these numbers were made")):
+        texts = [
+            (await api.get(f"/api/v1/studies/{study}/export?format={kind}", headers={"accept-language": name})).text
+            for name in LANGUAGES
+        ]
+        assert english in texts[0]
+        assert english not in texts[1]

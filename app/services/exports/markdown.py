@@ -7,11 +7,19 @@ from importlib.metadata import version
 from sqlalchemy import Engine
 
 from app.formats import sentence_text
-from app.schemas import Comparison, Difference, StudyView
+from app.language import mark, tr
+from app.schemas import Comparison, Difference, StudyStatus, StudyView
 from app.services.callers import Caller
 from app.services.exports.table import COLUMNS, Value, cell_rows, number_text
 from app.services.results import comparison, study_view
 
+STATUS_WORDS: dict[StudyStatus, str] = {
+    "queued": mark("queued"),
+    "running": mark("running"),
+    "succeeded": mark("succeeded"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
 SPECIAL = re.compile(r"([\\`*\[\]|])")
 DIFFERENCES = (
     *("configuration", "difference", "lo", "hi", "corrected_lo", "corrected_hi", "p_holm", "verdict", "covers"),
@@ -28,8 +36,8 @@ def as_markdown(engine: Engine, caller: Caller, study_id: int) -> str:
         _origin(view, found),
         *_flags(found),
         *_differences(found),
-        "## Cells",
-        "Values are seconds, bytes and fractions; `lo` and `hi` are the ends of the interval.",
+        "## " + tr("Cells"),
+        tr("Values are seconds, bytes and fractions; `lo` and `hi` are the ends of the interval."),
         _table(COLUMNS, cell_rows(found)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -38,32 +46,40 @@ def as_markdown(engine: Engine, caller: Caller, study_id: int) -> str:
 def _origin(view: StudyView, found: Comparison) -> str:
     """Whose numbers these are."""
     counts, base = view.counts, escaped(view.document.base_model)
-    return (
-        f"Study {view.id}, {view.status}: {counts.succeeded} runs succeeded, {counts.failed} failed. Base model {base},"
-        f" precision {view.precision or 'not chosen yet'}. Scores are on anchors version {found.anchors_version}."
-        f" Written by PEFT Atlas {version('peft-atlas')}."
+    return tr(
+        "Study {study}, {status}: {succeeded} runs succeeded, {failed} failed. Base model {base_model}, precision"
+        " {precision}. Scores are on anchors version {anchors}. Written by PEFT Atlas {version}.",
+        study=view.id,
+        status=tr(STATUS_WORDS[view.status]),
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        base_model=base,
+        precision=view.precision or tr("not chosen yet"),
+        anchors=found.anchors_version,
+        version=version("peft-atlas"),
     )
 
 
 def _flags(found: Comparison) -> list[str]:
     listed = "\n".join(f"- {escaped(flag)}" for flag in found.flags)
-    return ["## To know before comparing", listed] if found.flags else []
+    return ["## " + tr("To know before comparing"), listed] if found.flags else []
 
 
 def _differences(found: Comparison) -> list[str]:
     if not found.differences:
         return []
     labels = {row.id: row.label for row in found.configurations}
-    reference = labels[found.reference] if found.reference is not None else "the reference"
+    reference = labels[found.reference] if found.reference is not None else tr("the reference")
     quantity = found.differences[0].quantity
-    unit = "as fractions" if quantity == "points" else f"in {quantity}"
-    words = (
-        f"Quality minus that of {escaped(reference)}, {unit}. `lo` to `hi` is the 95 % interval of the pair; the"
-        " corrected one is at the level that Holm's procedure used. A tie is a difference that was not shown, not"
-        " equality."
+    unit = tr("as fractions") if quantity == "points" else tr("in {unit}", unit=quantity)
+    words = tr(
+        "Quality minus that of {reference}, {unit}. `lo` to `hi` is the 95 % interval of the pair; the corrected one is"
+        " at the level that Holm's procedure used. A tie is a difference that was not shown, not equality.",
+        reference=escaped(reference),
+        unit=unit,
     )
     rows = [_difference(difference, labels[difference.configuration]) for difference in found.differences]
-    return ["## Differences", words, _table(DIFFERENCES, rows)]
+    return ["## " + tr("Differences"), words, _table(DIFFERENCES, rows)]
 
 
 def _difference(found: Difference, label: str) -> list[Value]:

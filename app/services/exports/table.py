@@ -1,5 +1,6 @@
 """The cells of a study as rows of a table, in SI units, with the runs behind them."""
 
+from app.language import tr
 from app.schemas import Cell, Comparison
 
 Value = str | float | int | None
@@ -30,13 +31,13 @@ def interval_meaning(cell: Cell) -> str | None:
     """What the cell's interval is and covers; None where it has none."""
     if cell.interval is None:
         return None
-    return f"{LEVEL} over {cell.interval_covers}"
+    return tr("{level} over {covers}", level=LEVEL, covers=tr(str(cell.interval_covers)))
 
 
 def source_of(cell: Cell) -> str:
     """measured, imported or estimated; else why there is no value, and what it is known to be larger than."""
-    source = f"missing: {cell.missing}" if cell.mean is None else str(cell.source)
-    return source if cell.at_least is None else f"{source}, more than {cell.at_least!r}"
+    source = tr("missing: {why}", why=cell.missing) if cell.mean is None else tr(str(cell.source))
+    return source if cell.at_least is None else tr("{source}, more than {value!r}", source=source, value=cell.at_least)
 
 
 def number_text(value: Value) -> str:

@@ -15,6 +15,7 @@ from app.db.session import database_now, team_session, write_lock
 from app.db.tables import Configuration, IdempotencyKey, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
 from app.db.upserts import upsert
 from app.errors import Conflict, Invalid
+from app.language import tr
 from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
 from app.services.callers import Caller
 from app.services.runs import read_run, run_view
@@ -46,7 +47,7 @@ def add_runs(
         made = _add_once(engine, caller, study_id, given, key, digest)
     except IntegrityError:
         # The same key came in for another study while this was written.
-        raise Conflict("This Idempotency-Key is in use for another document. Use a new key.") from None
+        raise Conflict(tr("This Idempotency-Key is in use for another document. Use a new key.")) from None
     with team_session(engine, caller.team_id) as session:
         now = database_now(session)
         return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
@@ -76,7 +77,7 @@ def _made_before(session: Session, key: str | None, digest: str) -> list[int] | 
     if known is None:
         return None
     if known.request_sha256 != digest:
-        raise Conflict("This Idempotency-Key came with another document before. Use a new key.")
+        raise Conflict(tr("This Idempotency-Key came with another document before. Use a new key."))
     made: list[int] = known.body["run_ids"]
     return made
 
@@ -112,7 +113,11 @@ class _Adding:
         row = self._row(where, item)
         if (row.id, item.seed) in self.seeds:
             raise Conflict(
-                f"{row.label} has a run of seed {item.seed} already. Leave it out, or cancel the one that waits.",
+                tr(
+                    "{row} has a run of seed {seed} already. Leave it out, or cancel the one that waits.",
+                    row=row.label,
+                    seed=item.seed,
+                ),
                 field=f"{where}.seed",
             )
         measured = self._measured(where, item)
@@ -135,22 +140,31 @@ class _Adding:
 
     def _row(self, where: str, item: RunElsewhere) -> Configuration:
         if (item.configuration is None) == (item.method is None):
-            raise Invalid("Name either a configuration of the study or a method.", field=where)
+            raise Invalid(tr("Name either a configuration of the study or a method."), field=where)
         if item.configuration is None:
             return self._row_of_method(where, item)
         row = next((row for row in self.rows if row.id == item.configuration), None)
         if row is None:
             raise Invalid(
-                f"Study {self.study.id} has no configuration {item.configuration}.", field=f"{where}.configuration"
+                tr(
+                    "Study {study} has no configuration {configuration}.",
+                    study=self.study.id,
+                    configuration=item.configuration,
+                ),
+                field=f"{where}.configuration",
             )
         if None not in (item.learning_rate, row.learning_rate) and item.learning_rate != row.learning_rate:
             raise Invalid(
-                f"{row.label} is trained at {row.learning_rate}. Name the method instead of the configuration: a run at"
-                " another learning rate is not averaged with it.",
+                tr(
+                    "{row} is trained at {learning_rate}. Name the method instead of the configuration: a run at"
+                    " another learning rate is not averaged with it.",
+                    row=row.label,
+                    learning_rate=row.learning_rate,
+                ),
                 field=f"{where}.learning_rate",
             )
         if item.hyperparameters:
-            raise Invalid("A configuration has its hyper-parameters already.", field=f"{where}.hyperparameters")
+            raise Invalid(tr("A configuration has its hyper-parameters already."), field=f"{where}.hyperparameters")
         return row
 
     def _row_of_method(self, where: str, item: RunElsewhere) -> Configuration:
@@ -162,7 +176,7 @@ class _Adding:
             if row.id in imported and (row.method, row.hyperparameters, row.learning_rates) == wanted:
                 return row
         if len(self.rows) >= MOST_ROWS and self.study.origin is None:
-            raise Invalid(f"A study has at most {MOST_ROWS} rows.", field=where)
+            raise Invalid(tr("A study has at most {most_rows} rows.", most_rows=MOST_ROWS), field=where)
         row = Configuration(
             study_id=self.study.id,
             position=max((row.position for row in self.rows), default=-1) + 1,
@@ -222,29 +236,42 @@ class _Adding:
         if item.item_scores is not None:
             values[QUALITY] = self._from_items(where, item, item.item_scores)
         if not values:
-            raise Invalid("Give the run at least one metric, or its item scores.", field=f"{where}.metrics")
+            raise Invalid(tr("Give the run at least one metric, or its item scores."), field=f"{where}.metrics")
         return values
 
     def _check_metric(self, where: str, metric: str, value: float) -> None:
         known = metrics(self.study.task["kind"])
         if metric not in known:
             raise Invalid(
-                f"There is no metric named {metric[:100]!r} for this study. Choose among: {', '.join(known)}.",
+                tr(
+                    "There is no metric named {metric!r} for this study. Choose among: {known}.",
+                    metric=metric[:100],
+                    known=", ".join(known),
+                ),
                 field=where,
             )
         if not known[metric].purposes:
-            raise Invalid(f"{known[metric].title} is worked out from other results, not given.", field=where)
+            raise Invalid(
+                tr("{metric} is worked out from other results, not given.", metric=tr(known[metric].title)), field=where
+            )
         quantity = score_of(self.study).quantity if metric == QUALITY else known[metric].quantity
         if value < 0 and quantity in NOT_BELOW_ZERO:
-            raise Invalid(f"{known[metric].title} cannot be below 0.", field=where)
+            raise Invalid(tr("{metric} cannot be below 0.", metric=tr(known[metric].title)), field=where)
         if value > 1 and quantity == "fraction":
-            raise Invalid(f"{known[metric].title} is a fraction between 0 and 1, not a percentage.", field=where)
+            raise Invalid(
+                tr("{metric} is a fraction between 0 and 1, not a percentage.", metric=tr(known[metric].title)),
+                field=where,
+            )
 
     def _from_items(self, where: str, item: RunElsewhere, scores: list[float]) -> tuple[float, dict[str, JsonValue]]:
         splits = self.study.task["splits"]
         if splits is not None and len(scores) != splits["test"]:
             raise Invalid(
-                f"The study's test split has {splits['test']} items, here are {len(scores)} scores.",
+                tr(
+                    "The study's test split has {test} items, here are {scores} scores.",
+                    test=splits["test"],
+                    scores=len(scores),
+                ),
                 field=f"{where}.item_scores",
             )
         mean = sum(scores) / len(scores)
@@ -252,7 +279,8 @@ class _Adding:
         given = item.metrics.get(QUALITY)
         if given is not None and abs(given - mean) > ROUNDING * max(1.0, abs(mean)):
             raise Invalid(
-                f"The item scores have the mean {mean:.6g}, not {given:.6g}.", field=f"{where}.metrics.{QUALITY}"
+                tr("The item scores have the mean {mean:.6g}, not {given:.6g}.", mean=mean, given=given),
+                field=f"{where}.metrics.{QUALITY}",
             )
         return mean, {"how": "mean of the item scores given", "items": len(scores)}
 
@@ -281,7 +309,9 @@ def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) 
         write_lock(session)
         run = read_run(session, run_id)
         if run.source != "imported":
-            raise Conflict(f"Run {run_id} is measured here, and its curves are written by its worker alone.")
+            raise Conflict(
+                tr("Run {run_id} is measured here, and its curves are written by its worker alone.", run_id=run_id)
+            )
         points = {(point.key, point.step): point.value for point in given.items}
         owner = {"run_id": run.id, "team_id": run.team_id}
         # In one order, so that two batches at once wait for each other and do not lock each other out.

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from app.errors import Invalid
+from app.language import tr
 from app.schemas import LARGEST_RESULT_BYTES
 from app.services.imports.hf_result import RefusedResult, too_large
 
@@ -31,15 +32,20 @@ def files_of_folder(folder: Path) -> list[ResultFile]:
     """
     root = folder.expanduser().resolve()
     if not root.is_dir():
-        raise Invalid(f"There is no folder {folder}.", field="folder")
+        raise Invalid(tr("There is no folder {folder}.", folder=folder), field="folder")
     try:
         found = sorted(path for results in _results_of(root) for path in results.iterdir() if _is_meant(path))
     except OSError as error:
-        raise Invalid(f"{folder} cannot be read: {error.strerror}.", field="folder") from None
+        raise Invalid(
+            tr("{folder} cannot be read: {strerror}.", folder=folder, strerror=error.strerror), field="folder"
+        ) from None
     if not any(path.suffix == ".json" for path in found):
         raise Invalid(
-            f"There are no result files in {folder}. Name the folder that holds MetaMathQA and image-gen, one of them,"
-            " or its results.",
+            tr(
+                "There are no result files in {folder}. Name the folder that holds MetaMathQA and image-gen,"
+                " one of them, or its results.",
+                folder=folder,
+            ),
             field="folder",
         )
     return [_file(root, path) for path in found]
@@ -64,23 +70,23 @@ def _file(root: Path, path: Path) -> ResultFile:
 def _read(root: Path, path: Path) -> bytes:
     """Raises RefusedResult for what is no plain file of a fitting size inside `root`."""
     if path.suffix != ".json":
-        raise RefusedResult("is no .json file")
+        raise RefusedResult(tr("is no .json file"))
     try:
         if not path.resolve(strict=True).is_relative_to(root):
-            raise RefusedResult("is a link to something outside of the folder")
+            raise RefusedResult(tr("is a link to something outside of the folder"))
         # Looked at first, for opening a pipe waits until somebody writes to it.
         _check_file(path.stat())
         with path.open("rb") as file:
             return file.read(LARGEST_RESULT_BYTES + 1)
     except (OSError, RuntimeError) as error:
-        raise RefusedResult(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise RefusedResult(tr("cannot be read: {value}", value=getattr(error, "strerror", None) or error)) from None
 
 
 def _check_file(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise RefusedResult("is a folder")
+        raise RefusedResult(tr("is a folder"))
     if not stat.S_ISREG(found.st_mode):
-        raise RefusedResult("is no plain file")
+        raise RefusedResult(tr("is no plain file"))
     if found.st_size > LARGEST_RESULT_BYTES:
         raise RefusedResult(too_large())
 
@@ -100,7 +106,7 @@ def _uploaded(path: str, read: Callable[[int], bytes]) -> ResultFile:
 
 def _received(name: str, read: Callable[[int], bytes]) -> bytes:
     if not name.endswith(".json"):
-        raise RefusedResult("is no .json file")
+        raise RefusedResult(tr("is no .json file"))
     return read(LARGEST_RESULT_BYTES + 1)
 
 

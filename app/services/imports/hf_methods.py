@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.language import tr
 from app.services.imports.hf_result import HfResult, RefusedResult
 from peft_core.method import Family, methods
 
@@ -47,7 +48,7 @@ def method_of(result: HfResult) -> NamedMethod:
         return NamedMethod("full", "reference", {})
     kind = config.get("peft_type")
     if not isinstance(kind, str) or not kind.strip() or len(kind) > 90 or not kind.isprintable():
-        raise RefusedResult("names no method in run_info.peft_config.peft_type")
+        raise RefusedResult(tr("names no method in run_info.peft_config.peft_type"))
     key = _key(kind.strip().lower(), config, result.config.optimizer_type)
     known = methods().get(key)
     if known is None or known.family == "reference":

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session, write_lock
 from app.db.tables import Team
+from app.language import tr
 from app.schemas import ImportReport, RefusedFile
 from app.services.callers import Caller
 from app.services.imports.hf_files import ResultFile
@@ -94,7 +95,13 @@ class _Importing:
         study = _study(session, caller, studies, file, result)
         known = self.told.get((study.id, result.experiment))
         if known is not None and known[1] != result.sha256:
-            raise RefusedResult(f"tells {result.experiment} otherwise than {known[0]}, which is imported")
+            raise RefusedResult(
+                tr(
+                    "tells {experiment} otherwise than {known}, which is imported",
+                    experiment=result.experiment,
+                    known=known[0],
+                )
+            )
         new = study.take(result, method, file.name)
         self.told.setdefault((study.id, result.experiment), (file.name, result.sha256))
         self.study_ids.add(study.id)
@@ -116,15 +123,21 @@ def _study(
     scored = suite_of(result, file.folder)
     folder = file.folder or (folder_of(scored) if scored is not None else None)
     if folder is None:
-        raise RefusedResult("stands in no folder that names its suite; put it into MetaMathQA/results or the like")
+        raise RefusedResult(tr("stands in no folder that names its suite; put it into MetaMathQA/results or the like"))
     if not folder.strip() or not folder.isprintable() or len(folder) > LONGEST_NAME:
-        raise RefusedResult("stands in a folder whose name cannot be a study's")
+        raise RefusedResult(tr("stands in a folder whose name cannot be a study's"))
     if folder not in studies and (found := find_study(session, folder)) is not None:
         studies[folder] = found
     if folder not in studies:
         if scored is None:
-            raise RefusedResult("does not say what it is scored by: it has neither an accuracy nor a similarity")
+            raise RefusedResult(tr("does not say what it is scored by: it has neither an accuracy nor a similarity"))
         studies[folder] = new_study(session, caller.user, folder, scored)
     if scored is not None and scored.score != studies[folder].suite.score:
-        raise RefusedResult(f"is scored by {scored.score.headline}, unlike the other results of {folder}")
+        raise RefusedResult(
+            tr(
+                "is scored by {headline}, unlike the other results of {folder}",
+                headline=scored.score.headline,
+                folder=folder,
+            )
+        )
     return studies[folder]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from app.language import mark, tr
 from app.schemas import LARGEST_RESULT_BYTES
 
 DEEPEST = 40
@@ -159,7 +160,7 @@ def parse_result(data: bytes) -> HfResult:
     except ValidationError as error:
         raise RefusedResult(_first_wrong(error)) from None
     if not read.run_info.experiment_name.strip() or not read.run_info.experiment_name.isprintable():
-        raise RefusedResult("has a run_info.experiment_name that is empty or holds control characters")
+        raise RefusedResult(tr("has a run_info.experiment_name that is empty or holds control characters"))
     text = json.dumps(document, sort_keys=True)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     return HfResult(read.run_info, read.train_info, read.meta_info or MetaInfo(), document, sha256)
@@ -171,25 +172,32 @@ def _strict_json(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
     except UnicodeDecodeError:
-        raise RefusedResult("is not UTF-8 text") from None
+        raise RefusedResult(tr("is not UTF-8 text")) from None
     except json.JSONDecodeError as error:
-        raise RefusedResult(f"is not JSON, or was cut off: {error.msg} in line {error.lineno}") from None
+        raise RefusedResult(
+            tr("is not JSON, or was cut off: {msg} in line {lineno}", msg=error.msg, lineno=error.lineno)
+        ) from None
     except RecursionError:
-        raise RefusedResult(_TOO_DEEP) from None
+        raise RefusedResult(_too_deep()) from None
     except ValueError:
         # An integer of thousands of digits.
-        raise RefusedResult(_TOO_LONG) from None
+        raise RefusedResult(tr(_TOO_LONG)) from None
     if not isinstance(found, dict):
-        raise RefusedResult(f"holds {_kind(found)} where an object with run_info and train_info is expected")
+        raise RefusedResult(
+            tr("holds {found} where an object with run_info and train_info is expected", found=_kind(found))
+        )
     return found
 
 
 def too_large() -> str:
-    return f"is larger than {LARGEST_RESULT_BYTES:,} bytes, more than any result file"
+    return tr("is larger than {bytes:,} bytes, more than any result file", bytes=LARGEST_RESULT_BYTES)
 
 
-_TOO_DEEP = f"is nested deeper than {DEEPEST} levels"
-_TOO_LONG = "holds a number of more digits than any count has"
+_TOO_LONG = mark("holds a number of more digits than any count has")
+
+
+def _too_deep() -> str:
+    return tr("is nested deeper than {levels} levels", levels=DEEPEST)
 
 
 def _finite(text: str) -> float | None:
@@ -198,8 +206,14 @@ def _finite(text: str) -> float | None:
 
 
 def _kind(value: Any) -> str:
-    names = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "nothing")
+    names = {
+        list: tr("a list"),
+        str: tr("a text"),
+        bool: tr("true or false"),
+        int: tr("a number"),
+        float: tr("a number"),
+    }
+    return names.get(type(value), tr("nothing"))
 
 
 def _check_plain(document: dict[str, Any]) -> None:
@@ -208,15 +222,15 @@ def _check_plain(document: dict[str, Any]) -> None:
     while waiting:
         value, depth = waiting.pop()
         if depth > DEEPEST:
-            raise RefusedResult(_TOO_DEEP)
+            raise RefusedResult(_too_deep())
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):
             waiting += [(part, depth + 1) for part in value]
         elif isinstance(value, str) and not _is_plain(value):
-            raise RefusedResult("holds a text that is no valid Unicode")
+            raise RefusedResult(tr("holds a text that is no valid Unicode"))
         elif isinstance(value, int) and abs(value) >= LARGEST_INTEGER:
-            raise RefusedResult(_TOO_LONG)
+            raise RefusedResult(tr(_TOO_LONG))
 
 
 def _is_plain(text: str) -> bool:

@@ -22,6 +22,7 @@ from app.db.tables import (
     Team,
 )
 from app.errors import Invalid, TooLarge
+from app.language import tr
 from app.schemas import LARGEST_ARCHIVE_BYTES, ArchivedConfiguration, ArchivedRun, StudyDocument, StudyResults
 from app.services.callers import Caller
 from app.services.studies import check_name, chosen_metrics, chosen_seeds
@@ -76,7 +77,13 @@ def import_study(engine: Engine, caller: Caller, content: bytes) -> ImportedStud
 def read_archive(content: bytes) -> StudyDocument:
     """The document that a file holds; raises TooLarge, or Invalid naming the first field that is wrong."""
     if len(content) > LARGEST_ARCHIVE_BYTES:
-        raise TooLarge(f"An exported study has at most {LARGEST_ARCHIVE_BYTES} bytes; this file has {len(content)}.")
+        raise TooLarge(
+            tr(
+                "An exported study has at most {largest_archive_bytes} bytes; this file has {content}.",
+                largest_archive_bytes=LARGEST_ARCHIVE_BYTES,
+                content=len(content),
+            )
+        )
     try:
         return StudyDocument.model_validate_json(content)
     except ValidationError as error:
@@ -87,11 +94,13 @@ def _refusal(error: ValidationError, *above: str) -> Invalid:
     """The first thing that is wrong, by its field in the file; `above`: where what was read lies in it."""
     found = error.errors(include_url=False)[0]
     if found["type"] == "json_invalid":
-        return Invalid(f"The file is not JSON: {found['ctx']['error']}. Was it cut off? Export the study again.")
+        return Invalid(
+            tr("The file is not JSON: {error}. Was it cut off? Export the study again.", error=found["ctx"]["error"])
+        )
     where = (*above, *found["loc"])
     field = ".".join(str(part) for part in where if not (isinstance(part, str) and "[" in part))
     if found["type"] == "extra_forbidden":
-        return Invalid(f"{field}: an exported study has no such field; remove it.", field=field)
+        return Invalid(tr("{field}: an exported study has no such field; remove it.", field=field), field=field)
     message = str(found["msg"]).removeprefix("Value error, ")
     return Invalid(f"{field}: {message[:1].lower()}{message[1:]}.", field=field)
 
@@ -99,7 +108,10 @@ def _refusal(error: ValidationError, *above: str) -> Invalid:
 def _results(document: StudyDocument) -> StudyResults:
     if document.results is None:
         raise Invalid(
-            "This document holds no results. Launch it as a new study, or export the study with its results as JSON.",
+            tr(
+                "This document holds no results. Launch it as a new study, or export the study with its"
+                " results as JSON."
+            ),
             field="results",
         )
     return document.results
@@ -149,7 +161,7 @@ def _read_task(results: StudyResults) -> TaskSpec:
     except UnknownName as error:
         raise Invalid(str(error), field="results.task.kind") from None
     if task.dataset.name != str(task.dataset):
-        raise Invalid("The dataset is named without the folder that it lay in.", field="results.task.dataset")
+        raise Invalid(tr("The dataset is named without the folder that it lay in."), field="results.task.dataset")
     return task
 
 
@@ -173,7 +185,11 @@ def _check_method(field: str, row: ArchivedConfiguration) -> None:
 def _check_run(field: str, run: ArchivedRun, rows: set[int]) -> None:
     if run.configuration not in rows:
         raise Invalid(
-            f"Run {run.id} is of configuration {run.configuration}, which the file does not have.",
+            tr(
+                "Run {run} is of configuration {configuration}, which the file does not have.",
+                run=run.id,
+                configuration=run.configuration,
+            ),
             field=f"{field}.configuration",
         )
     if run.spec is not None:
@@ -181,7 +197,11 @@ def _check_run(field: str, run: ArchivedRun, rows: set[int]) -> None:
     for place, measured in enumerate(run.measurements):
         if measured.metric not in metrics():
             raise Invalid(
-                f"There is no metric named {measured.metric!r}. Choose among: {', '.join(metrics())}.",
+                tr(
+                    "There is no metric named {metric!r}. Choose among: {metrics}.",
+                    metric=measured.metric,
+                    metrics=", ".join(metrics()),
+                ),
                 field=f"{field}.measurements.{place}.metric",
             )
     _refuse_doubles(f"{field}.measurements", "metric", [measured.metric for measured in run.measurements])
@@ -193,11 +213,22 @@ def _check_run(field: str, run: ArchivedRun, rows: set[int]) -> None:
 
 def _check_retry(field: str, run: ArchivedRun, retried: int, earlier: dict[int, ArchivedRun]) -> None:
     if retried not in earlier:
-        raise Invalid(f"Run {run.id} was tried in place of run {retried}, which does not stand before it.", field=field)
+        raise Invalid(
+            tr(
+                "Run {run} was tried in place of run {retried}, which does not stand before it.",
+                run=run.id,
+                retried=retried,
+            ),
+            field=field,
+        )
     before = earlier[retried]
     if (before.configuration, before.purpose, before.seed) != (run.configuration, run.purpose, run.seed):
         raise Invalid(
-            f"Run {run.id} was tried in place of run {retried}, which has another configuration, purpose or seed.",
+            tr(
+                "Run {run} was tried in place of run {retried}, which has another configuration, purpose or seed.",
+                run=run.id,
+                retried=retried,
+            ),
             field=field,
         )
 
@@ -216,11 +247,23 @@ def _check_lengths(field: str, run: ArchivedRun) -> None:
     _refuse_doubles(field, "items", found.items)
     if len(found.scores) != len(found.items):
         raise Invalid(
-            f"Run {run.id} has {len(found.items)} items and {len(found.scores)} scores.", field=f"{field}.scores"
+            tr(
+                "Run {run} has {items} items and {scores} scores.",
+                run=run.id,
+                items=len(found.items),
+                scores=len(found.scores),
+            ),
+            field=f"{field}.scores",
         )
     if found.predicted and len(found.predicted) != len(found.items):
         raise Invalid(
-            f"Run {run.id} has {len(found.items)} items and {len(found.predicted)} answers.", field=f"{field}.predicted"
+            tr(
+                "Run {run} has {items} items and {predicted} answers.",
+                run=run.id,
+                items=len(found.items),
+                predicted=len(found.predicted),
+            ),
+            field=f"{field}.predicted",
         )
 
 
@@ -228,7 +271,7 @@ def _refuse_doubles(field: str, name: str, values: Iterable[Hashable]) -> None:
     seen: set[Hashable] = set()
     for place, value in enumerate(values):
         if value in seen:
-            raise Invalid(f"{name} {value} is there twice.", field=f"{field}.{place}.{name}")
+            raise Invalid(tr("{name} {value} is there twice.", name=name, value=value), field=f"{field}.{place}.{name}")
         seen.add(value)
 
 
@@ -242,8 +285,15 @@ def _refuse_runs_of_one_seed(runs: list[ArchivedRun]) -> None:
         same = (run.configuration, run.purpose, run.seed, run.learning_rate if run.purpose == "tune" else None)
         if same in seen:
             raise Invalid(
-                f"Runs {seen[same]} and {run.id} are both the {run.purpose} run of configuration {run.configuration}"
-                f" with seed {run.seed}.",
+                tr(
+                    "Runs {seen} and {run} are both the {purpose} run of configuration {configuration} with seed"
+                    " {seed}.",
+                    seen=seen[same],
+                    run=run.id,
+                    purpose=run.purpose,
+                    configuration=run.configuration,
+                    seed=run.seed,
+                ),
                 field=f"results.runs.{place}.seed",
             )
         seen[same] = run.id

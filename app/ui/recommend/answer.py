@@ -5,20 +5,19 @@ from typing import Any, cast
 from dash import html
 
 from app.language import filled, spaced, tr
-from app.schemas import Change, Number, RankedCandidate, Recommendation, ScenarioCard, Vetoed
+from app.schemas import Number, RankedCandidate, Recommendation, ScenarioCard, Vetoed
 from app.ui.cells import Matrix
 from app.ui.launch.link import study_address
 from app.ui.numbers import show
+from app.ui.recommend.alternatives import ruled_out, what_changes
 from app.ui.recommend.case import CRITERION_TITLES
-from app.ui.recommend.verdicts import VERDICTS, verdict_tag, verdict_word
+from app.ui.recommend.verdicts import VERDICTS, verdict_tag
 from app.ui.sentences import sentence
 from app.ui.study.parts import named, tag
 from app.ui.study.tabs import table
 
 LEAST_NAMED = 0.15
 """A segment of the bar this wide has room for its name."""
-MOST_REASONS = 8
-"""Of methods that are out, before the rest is folded away."""
 RAW_COLUMNS = 3
 """Raw values in a row of the ranking: quality and the two that weigh most."""
 
@@ -29,7 +28,7 @@ def answer(found: Recommendation, matrix: Matrix, card: ScenarioCard | None) -> 
         [
             _headline(found, card),
             *([_ranking(found, matrix)] if found.ranked else []),
-            html.Div([_changes(found), _ruled_out(found)], className="recommend-columns"),
+            html.Div([what_changes(found), ruled_out(found)], className="recommend-columns"),
         ],
         className="recommend-answer",
     )
@@ -226,67 +225,6 @@ def _dropped(found: Recommendation) -> list[Any]:
         *(tr("{reason}: left out for all.", reason=reason) for reason in others),
     ]
     return [spaced(words)] if words else []
-
-
-def _changes(found: Recommendation) -> html.Section:
-    """One edit of the question at a time, and the pick it would give."""
-    title = html.H3(tr("What would change this answer"))
-    if not found.changes:
-        return html.Section(
-            [title, html.P(tr("Nothing to vary until there is an answer."), className="quiet")], className="panel"
-        )
-    picked = {row.label for row in found.ranked if row.configuration in found.picks}
-    body = [
-        _change(change, still=change.pick in picked, family=_family(found, change.pick)) for change in found.changes
-    ]
-    head = html.Tr([html.Th(tr("Change")), html.Th(tr("Then")), html.Th(tr("P(best)"))])
-    return html.Section(
-        [title, table(head, body, className="study-table-wrap")], className="panel", **{"data-region": "evidence"}
-    )
-
-
-def _family(found: Recommendation, label: str) -> str:
-    rows: list[RankedCandidate | Vetoed] = [*found.ranked, *found.vetoed, *found.left_out]
-    return next((row.family for row in rows if row.label == label), "reference")
-
-
-def _change(change: Change, *, still: bool, family: str) -> html.Tr:
-    said = tr("still") if still else tr("instead")
-    words = said if change.verdict is None else f"{said}{tr(', ')}{verdict_word(change.verdict).lower()}"
-    pick = [named(change.pick, family), html.Span(f" {words}", className="quiet")]
-    return html.Tr([html.Td(sentence(change.change)), html.Td(pick), html.Td(show(change.p_best))])
-
-
-def _ruled_out(found: Recommendation) -> html.Section:
-    """Who was vetoed, by which limit, and who could not be ranked for want of a measurement."""
-    parts: list[Any] = [html.H3(tr("Ruled out"))]
-    parts += _reasons(found.vetoed) or [html.P(tr("No method was ruled out."), className="quiet")]
-    if found.left_out:
-        parts += [html.H3(tr("Not ranked")), *_reasons(found.left_out)]
-    return html.Section(parts, className="panel", **{"data-region": "evidence"})
-
-
-def _reasons(rows: list[Vetoed]) -> list[Any]:
-    if not rows:
-        return []
-    shown, folded = rows[:MOST_REASONS], rows[MOST_REASONS:]
-    parts: list[Any] = [html.Ul([_reason(row) for row in shown], className="recommend-reasons")]
-    if folded:
-        rest = html.Ul([_reason(row) for row in folded], className="recommend-reasons")
-        parts.append(html.Details([html.Summary(tr("And {count} more", count=len(folded))), rest]))
-    return parts
-
-
-def _reason(row: Vetoed) -> html.Li:
-    """Who is out and why; of one that only quality ruled out also how often it is best after all."""
-    words: list[Any] = sentence(row.reason)
-    if row.p_best is not None and row.p_best.value > 0:
-        words = filled(
-            "{reason}; good enough after all, and best, in {share} of the draws",
-            reason=html.Span(words),
-            share=show(row.p_best),
-        )
-    return html.Li([named(row.label, row.family), html.Div(words, className="quiet")])
 
 
 def found_row(found: Recommendation, key: int | None) -> RankedCandidate | Vetoed | None:

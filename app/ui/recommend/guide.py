@@ -10,7 +10,8 @@ from app.language import tr
 from app.schemas import SelectionGuide, StudyView
 from app.ui.recommend.case import CONSTRAINT_FIELDS
 from app.ui.recommend.guide_case import LIMITS, GuideCase, answers_to, reached
-from app.ui.recommend.guide_leaf import every_leaf, leaf_panel, regret_panel, spoken
+from app.ui.recommend.guide_leaf import leaf_panel, spoken
+from app.ui.recommend.guide_overview import every_leaf, regret_panel
 from app.ui.recommend.guide_tree import guide_tree
 from app.ui.recommend.views import case_store
 from app.ui.session import client

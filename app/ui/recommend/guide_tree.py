@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from app.language import tr
+from app.language import filled, tr
 from app.schemas import LeafView, SelectionGuide
 from app.ui.numbers import show
 from app.ui.recommend.answer import either
@@ -61,7 +61,9 @@ class _Tree:
 def _outcome(leaf: LeafView) -> list[Component]:
     if leaf.title is None or leaf.family is None or leaf.p_best is None:
         return [html.Span(tr("not enough evidence"), className="quiet")]
-    verdict = html.Span([tr(SHORT[leaf.verdict]), tr(", "), show(leaf.p_best)], className="quiet")
+    verdict = html.Span(
+        filled("{verdict}, {share}", verdict=tr(SHORT[leaf.verdict]), share=show(leaf.p_best)), className="quiet"
+    )
     return [html.Span(leaf_names(leaf)), verdict]
 
 

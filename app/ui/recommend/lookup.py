@@ -102,10 +102,10 @@ def _wrong(fields: dict[str, Any]) -> str | None:
             continue
         if not isinstance(value, int) or not LEAST[name] <= value <= MOST[name]:
             return tr(
-                "Give the number of {what}: a whole number from {least} to {most}.",
+                "Give the number of {what}: a whole number from {least} to {most:,}.",
                 what=tr(words),
                 least=LEAST[name],
-                most=f"{MOST[name]:,}",
+                most=MOST[name],
             )
     return None
 

@@ -7,12 +7,12 @@ from dash import html
 
 from app.language import filled, mark, spaced, tr
 from app.schemas import Lookup, LookupCase, LookupRow, MetricCard, NearStudy, Number, NumberQuantity
-from app.ui.cells import SHORT_TITLES
 from app.ui.launch.link import case_address
-from app.ui.numbers import attributes, format_number, show
+from app.ui.numbers import show
 from app.ui.recommend.answer import either
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
 from app.ui.recommend.lookup_case import LookedUp
+from app.ui.recommend.lookup_figures import column_title, lookup_figures
 from app.ui.recommend.verdicts import verdict_tag
 from app.ui.recommend.views import address
 from app.ui.sentences import sentence
@@ -30,18 +30,6 @@ BASES = {
 }
 """Word, tone and meaning."""
 
-COLUMNS = (
-    *("task_performance", "peak_memory", "train_seconds", "training_speed"),
-    *("storage_bytes", "trainable_parameters", "inference_latency", "switch_time"),
-)
-"""The figures that are shown, where any method has them."""
-OWN_TITLES = {"task_performance": mark("Share of full's gain"), "train_seconds": mark("Training time")}
-MEASURED_TITLES = {"task_performance": mark("Quality"), "training_speed": mark("Speed, tokens/s")}
-MEANINGS = {
-    "task_performance": mark("Share of full fine-tuning's gain over untuned that a method keeps."),
-    "train_seconds": mark("From the training speed and the time that full fine-tuning would take."),
-}
-
 
 def lookup_answer(found: Lookup, case: LookedUp, cards: Mapping[str, MetricCard]) -> html.Div:
     """Everything right of the form."""
@@ -50,7 +38,7 @@ def lookup_answer(found: Lookup, case: LookedUp, cards: Mapping[str, MetricCard]
     return html.Div(
         [
             _headline(found, case),
-            *([_figures(found, ranked, cards)] if ranked else []),
+            *([lookup_figures(found, ranked, cards)] if ranked else []),
             html.Div([*_nearest(found), *_ruled_out(out)], className="recommend-columns"),
             *_how(found, cards),
         ],
@@ -155,101 +143,6 @@ def _next_step(found: Lookup, case: LookedUp) -> list[Any]:
     ]
 
 
-# -- figures -----------------------------------------------------------------------------------------------------------
-
-
-def _figures(found: Lookup, rows: list[LookupRow], cards: Mapping[str, MetricCard]) -> html.Section:
-    """Each method's figures: what it would be here, and the ratio that this comes from."""
-    columns = [key for key in COLUMNS if any(key in row.figures for row in rows)]
-    heads = [html.Th(tr("Method")), *([html.Th(tr("P(best)"))] if found.weights else [])]
-    estimated = found.basis == "estimated"
-    heads += [html.Th(_head(key, cards, estimated), title=tr(MEANINGS.get(key, "")) or None) for key in columns]
-    level = show(Number(value=0.95, quantity="probability", statistic="level", formula="confidence_level"))
-    told = (
-        [html.Span("≈", className="box box-estimated"), *filled("estimated, with its {level} interval", level=level)]
-        if estimated
-        else filled("measured, with its {level} interval", level=level)
-    )
-    legend = [html.Span(told), html.Span(tr("×: times full fine-tuning"))]
-    body = [_row(found, row, columns, cards) for row in rows]
-    return html.Section(
-        [
-            html.Div(
-                [
-                    html.H3(tr("What each method would give") if estimated else tr("What each method gave")),
-                    html.Div(legend, className="legend"),
-                ],
-                className="panel-head",
-            ),
-            table(html.Tr(heads), body, className="recommend-stacks lookup-rows"),
-        ],
-        className="panel",
-        **{"data-region": "evidence"},
-    )
-
-
-def _column_title(key: str, cards: Mapping[str, MetricCard]) -> str:
-    if key in OWN_TITLES:
-        return tr(OWN_TITLES[key])
-    return tr(SHORT_TITLES[key]) if key in SHORT_TITLES else cards[key].title
-
-
-def _head(key: str, cards: Mapping[str, MetricCard], estimated: bool) -> str:
-    """A column's title; a measured speed has no unit of its own beside its value."""
-    if estimated or key not in MEASURED_TITLES:
-        return _column_title(key, cards)
-    return tr(MEASURED_TITLES[key])
-
-
-def _row(found: Lookup, row: LookupRow, columns: list[str], cards: Mapping[str, MetricCard]) -> html.Tr:
-    estimated = found.basis == "estimated"
-    cells = [_cell(row, key, _head(key, cards, estimated), estimated) for key in columns]
-    best = "–" if row.p_best is None else html.Div(show(row.p_best), className=_look(estimated))
-    sure = [html.Td(best, **{"data-column": tr("P(best)")})] if found.weights else []
-    picked = "recommend-pick" if row.label in found.picks else ""
-    return html.Tr([html.Th(named(row.label, row.family), scope="row"), *sure, *cells], className=picked)
-
-
-def _cell(row: LookupRow, key: str, title: str, estimated: bool) -> html.Td:
-    """The figure in its own unit with its interval, below it the ratio; hatched where it is an estimate."""
-    figure = row.figures.get(key)
-    told = {"data-column": title}
-    if figure is None:
-        return html.Td("–", className="quiet", **told)
-    lines: list[Any] = []
-    if figure.absolute is not None:
-        lines.append(_with_interval(figure.absolute, figure.absolute_interval, "lookup-figure"))
-    if not lines or figure.value != figure.absolute:
-        of_gain = figure.scale == "share of gain" and bool(lines)
-        lines.append(
-            _with_interval(figure.value, figure.interval, "quiet" if lines else "lookup-figure", of_gain=of_gain)
-        )
-    return html.Td(html.Div(lines, className=_look(estimated)), **told)
-
-
-def _look(estimated: bool) -> str:
-    return "box-estimated lookup-cell" if estimated else "lookup-cell"
-
-
-def _with_interval(
-    value: Number,
-    interval: tuple[Number, Number] | None,
-    look: str,
-    *,
-    of_gain: bool = False,
-) -> html.Div:
-    told = filled("{share} of full's gain", share=show(value)) if of_gain else [show(value)]
-    if interval is None or _bare(interval[0]) == _bare(interval[1]):
-        return html.Div(told, className=look)
-    lo, hi = (html.Span(_bare(end), **attributes(end)) for end in interval)
-    return html.Div([*told, html.Span([lo, " – ", hi], className="lookup-interval")], className=look)
-
-
-def _bare(end: Number) -> str:
-    """An end of an interval, whose middle says already that it is an estimate."""
-    return format_number(end.model_copy(update={"source": "measured"}))
-
-
 # -- what it comes from ------------------------------------------------------------------------------------------------
 
 
@@ -306,7 +199,7 @@ def _ruled_out(rows: list[LookupRow]) -> list[Any]:
 
 def _how(found: Lookup, cards: Mapping[str, MetricCard]) -> list[Any]:
     """How the absolute figures are made, and which studies could not be used; folded away."""
-    told = [html.Li([html.B(f"{_column_title(key, cards)}: "), text]) for key, text in found.how.items()]
+    told = [html.Li([html.B(f"{column_title(key, cards)}: "), text]) for key, text in found.how.items()]
     parts: list[Any] = []
     if told and found.basis == "estimated":
         first = tr("Full fine-tuning's own figures, which the ratios are multiplied with:")

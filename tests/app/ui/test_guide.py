@@ -15,7 +15,9 @@ from app.services.callers import LOCAL
 from app.services.reasons import CAUSES
 from app.services.selection_guide import selection_guide
 from app.ui.recommend.guide_case import LIMITS, GuideCase, answers_to, reached
-from app.ui.recommend.guide_leaf import AGREEMENTS, every_leaf, leaf_panel, regret_panel
+from app.ui.recommend.guide_leaf import leaf_panel
+from app.ui.recommend.guide_overview import every_leaf, regret_panel
+from app.ui.recommend.guide_textbook import AGREEMENTS
 from app.ui.recommend.guide_tree import guide_tree
 from tests.app.ui.components import elements, sources, text_of, uncovered_digits
 from tests.flow.finished_study import QUICKSTART, insert

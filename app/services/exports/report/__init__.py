@@ -9,9 +9,12 @@ from importlib.metadata import version
 
 from sqlalchemy import Engine
 
+from app.language import DEFAULT, filled, language, spaced, speaking, tr
 from app.matrix import Matrix
+from app.schemas import StudyView
 from app.services.callers import Caller
-from app.services.exports.conditions import read_conditions
+from app.services.exports.conditions import Conditions, read_conditions
+from app.services.exports.markdown import STATUS_WORDS
 from app.services.exports.report import sections, tables
 from app.services.exports.report.content import Content
 from app.services.exports.report.forest import forest
@@ -34,11 +37,17 @@ def as_html(engine: Engine, caller: Caller, study_id: int) -> str:
         view=view,
         matrix=Matrix(comparison(engine, caller, study_id), view.metric),
         conditions=conditions,
-        yaml=yaml_text(view, conditions),
+        yaml=_document(view, conditions),
         product_version=version("peft-atlas"),
         written_at=datetime.now(UTC),
     )
     return page(content)
+
+
+def _document(view: StudyView, conditions: Conditions) -> str:
+    """The study's document as it is exported: the same in every language."""
+    with speaking(DEFAULT):
+        return yaml_text(view, conditions)
 
 
 def page(content: Content) -> str:
@@ -53,14 +62,15 @@ def page(content: Content) -> str:
         element("style", Markup(style_sheet())),
     )
     body = element("body", element("main", _head(content), *_evidence(content), *_background(content), _foot(content)))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return f"<!doctype html>\n{element('html', head, body, lang=language())}\n"
 
 
 def _head(content: Content) -> Markup:
-    status = "finished" if content.view.status == "succeeded" else content.view.status
+    status = tr("finished") if content.view.status == "succeeded" else tr(STATUS_WORDS[content.view.status])
+    kicker = tr("Comparison of fine-tuning methods · study {study}, {status}", study=content.view.id, status=status)
     return element(
         "header",
-        element("p", f"Comparison of fine-tuning methods · study {content.view.id}, {status}", class_="kicker"),
+        element("p", kicker, class_="kicker"),
         element("h1", content.view.name),
         sections.reviewed(content.view),
         element("p", sentence(content.matrix.comparison.verdict), class_="verdict"),
@@ -71,10 +81,16 @@ def _head(content: Content) -> Markup:
 
 def _evidence(content: Content) -> list[Child]:
     matrix = content.matrix
-    key = element("span", class_="key", role="img", aria_label="from low to high")
+    key = element("span", class_="key", role="img", aria_label=tr("from low to high"))
     heat = section(
-        "Methods by metrics",
-        note(f"Raw values; below them {intervals(matrix)}. Colour: score on fixed anchors, low ", key, " high."),
+        tr("Methods by metrics"),
+        note(
+            filled(
+                "Raw values; below them {intervals}. Colour: score on fixed anchors, low {scale} high.",
+                intervals=intervals(matrix),
+                scale=key,
+            )
+        ),
         heat_table(matrix),
     )
     return [sections.flags(content), heat, _differences(matrix), _scatter(matrix)]
@@ -84,12 +100,16 @@ def _differences(matrix: Matrix) -> Markup | None:
     wide, narrow = forest(matrix, narrow=False), forest(matrix, narrow=True)
     if wide is None:
         return None
-    covers = sorted({found.covers for found in matrix.comparison.differences})
+    covers = sorted({tr(found.covers) for found in matrix.comparison.differences})
     words = note(
-        f"{matrix.headline.capitalize()} minus the reference's. Thick: 95 % interval of this pair; thin:"
-        f" corrected for all pairs. Hollow: a tie, no difference is shown. Intervals are over {' or '.join(covers)}."
+        tr(
+            "{score} minus the reference's. Thick: 95 % interval of this pair; thin: corrected for all pairs. Hollow: a"
+            " tie, no difference is shown. Intervals are over {covers}.",
+            score=matrix.headline.capitalize(),
+            covers=tr(" or ").join(covers),
+        )
     )
-    return section("Differences in quality", words, wide, narrow, tables.differences(matrix))
+    return section(tr("Differences in quality"), words, wide, narrow, tables.differences(matrix))
 
 
 def _scatter(matrix: Matrix) -> Markup | None:
@@ -97,22 +117,25 @@ def _scatter(matrix: Matrix) -> Markup | None:
     if wide is None:
         return None
     missing = without_place(matrix)
-    words = note(
-        f"Vertical bars: {intervals(matrix)}. A name that finds no room stands in the table above.",
-        f" Without a place on this axis: {', '.join(missing)}." if missing else None,
-    )
-    return section("Quality against trainable parameters", words, wide, narrow)
+    told = [
+        tr(
+            "Vertical bars: {intervals}. A name that finds no room stands in the table above.",
+            intervals=intervals(matrix),
+        )
+    ]
+    told += [tr("Without a place on this axis: {methods}.", methods=tr(", ").join(missing))] if missing else []
+    return section(tr("Quality against trainable parameters"), note(spaced(told)), wide, narrow)
 
 
 def _background(content: Content) -> list[Child]:
     tuned, failed = tables.tuning(content.matrix), tables.failures(content)
-    budget = note("Chosen on the validation split at one seed; the test split chose nothing.")
+    budget = note(tr("Chosen on the validation split at one seed; the test split chose nothing."))
     return [
-        section("Tuning budget", budget if tuned else None, tuned or note("No method was tuned.")),
-        section("Failures", failed or note("No run failed.")),
+        section(tr("Tuning budget"), budget if tuned else None, tuned or note(tr("No method was tuned."))),
+        section(tr("Failures"), failed or note(tr("No run failed."))),
         sections.environment(content),
         sections.how(content),
-        section("Every cell", tables.every_cell(content.matrix)),
+        section(tr("Every cell"), tables.every_cell(content.matrix)),
         sections.again(content),
     ]
 
@@ -120,4 +143,10 @@ def _background(content: Content) -> list[Child]:
 def _foot(content: Content) -> Markup:
     at = content.written_at.strftime("%Y-%m-%d %H:%M UTC")
     anchors = content.matrix.comparison.anchors_version
-    return element("footer", f"Written by PEFT Atlas {content.product_version} at {at}; anchors version {anchors}.")
+    words = tr(
+        "Written by PEFT Atlas {version} at {time}; anchors version {anchors}.",
+        version=content.product_version,
+        time=at,
+        anchors=anchors,
+    )
+    return element("footer", words)

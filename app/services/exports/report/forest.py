@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from app.formats import MINUS, format_number
+from app.language import tr
 from app.matrix import QUALITY, Matrix, gap
 from app.schemas import ConfigurationView, Difference
 from app.services.exports.report.markup import Markup
 from app.services.exports.report.numbers import origin
 from app.services.exports.report.svg import figure, line, marker, round_ticks, text, text_width, titled
+from app.services.exports.report.tables import VERDICT_WORDS
 
 Pair = tuple[ConfigurationView, Difference]
 FAR_OUT = 4.0
@@ -22,7 +24,8 @@ def forest(matrix: Matrix, *, narrow: bool) -> Markup | None:
         return None
     plot = _plot(pairs, narrow=narrow)
     rows = [_row(plot, place, row, difference) for place, (row, difference) in enumerate(pairs)]
-    name = f"{matrix.headline} minus that of {matrix.configurations[matrix.comparison.reference or 0].label}"
+    reference = matrix.configurations[matrix.comparison.reference or 0].label
+    name = tr("{score} minus that of {reference}", score=matrix.headline, reference=reference)
     class_ = "figure only-narrow" if narrow else "figure only-wide"
     drawn = [_axis(plot, pairs[0][1].quantity), *rows]
     return figure(drawn, width=plot.width, height=plot.height, label=name, class_=class_)
@@ -80,7 +83,7 @@ def _axis(plot: _Plot, quantity: str) -> list[Markup]:
         x, words = plot.x(tick / shown), f"{tick:+g}".replace("-", MINUS) if tick else "0"
         parts.append(line(x, bottom, x, bottom + 4, "axis"))
         parts.append(text(x, bottom + 16, words, size=11, anchor="middle", class_="soft"))
-    unit = "points" if quantity == "points" else quantity
+    unit = tr("points") if quantity == "points" else quantity
     return [*parts, text(plot.right + 12, bottom + 16, unit, size=11, class_="soft")]
 
 
@@ -91,6 +94,7 @@ def _row(plot: _Plot, place: int, row: ConfigurationView, difference: Difference
     name_y = y - 13 if plot.step != LINE else y + 4
     outside = not plot.lo <= difference.value <= plot.hi
     x = plot.x(difference.value)
+    words = f"{format_number(value)} {tr(VERDICT_WORDS[verdict])}"
     intervals = [
         line(plot.x(lo), y, plot.x(hi), y, f"v-{verdict} {width}")
         for (lo, hi), width in ((difference.corrected, "thin"), (difference.interval, "thick"))
@@ -106,5 +110,5 @@ def _row(plot: _Plot, place: int, row: ConfigurationView, difference: Difference
         text(24, name_y, row.label, size=SIZE),
         *([] if outside else intervals),
         mark,
-        text(plot.right + 12, y + 4, f"{format_number(value)} {verdict}", size=SIZE, class_=f"t-{verdict}"),
+        text(plot.right + 12, y + 4, words, size=SIZE, class_=f"t-{verdict}"),
     )

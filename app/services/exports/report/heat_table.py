@@ -1,5 +1,6 @@
 """Methods by metrics as a table of text whose cells have the heatmap's colours."""
 
+from app.language import filled, spaced, tr
 from app.matrix import QUALITY, Matrix
 from app.schemas import Cell, ConfigurationView, MetricCard
 from app.services.exports.report.markup import Child, Markup, element
@@ -13,17 +14,17 @@ STEPS = 9
 def heat_table(matrix: Matrix) -> Markup:
     """One row a method, one column a metric of the heatmap; raw values, below them what spreads or is missing."""
     columns = [card for card in matrix.columns if matrix.known(card.key)] or matrix.columns
-    head = element("tr", element("th", "Method", scope="col"), [_head(matrix, card) for card in columns])
+    head = element("tr", element("th", tr("Method"), scope="col"), [_head(matrix, card) for card in columns])
     body = [
         element("tr", element("th", method_name(row), scope="row"), [_cell(matrix, row, card) for card in columns])
         for row in matrix.ordered(QUALITY)
     ]
-    return scrolling("Methods by metrics", element("thead", head), element("tbody", body), class_="heat")
+    return scrolling(tr("Methods by metrics"), element("thead", head), element("tbody", body), class_="heat")
 
 
 def _head(matrix: Matrix, card: MetricCard) -> Markup:
     unit = element("span", matrix.unit(card), class_="unit")
-    return element("th", matrix.title(card), unit, scope="col", title=f"{card.meaning} {card.how}")
+    return element("th", matrix.title(card), unit, scope="col", title=spaced([card.meaning, card.how]))
 
 
 def _cell(matrix: Matrix, row: ConfigurationView, card: MetricCard) -> Markup:
@@ -50,7 +51,9 @@ def _below(matrix: Matrix, cell: Cell) -> list[Markup]:
     if interval is not None:
         parts.append(element("span", shown(interval[0]), " – ", shown(interval[1]), class_="below"))
     elif cell.n == 1 and not matrix.cards[cell.metric].exact:
-        parts.append(element("span", "one run", class_="below"))
+        parts.append(element("span", tr("one run"), class_="below"))
     if cell.failures:
-        parts.append(element("span", "✕ ", shown(matrix.failures(cell)), " failed", class_="below bad"))
+        parts.append(
+            element("span", "✕ ", filled("{count} failed", count=shown(matrix.failures(cell))), class_="below bad")
+        )
     return parts

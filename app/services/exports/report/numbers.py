@@ -1,6 +1,7 @@
 """A number in the report says where it comes from: on hover, and to whoever reads its attributes."""
 
 from app.formats import format_number
+from app.language import spaced, tr, trn
 from app.matrix import Matrix
 from app.schemas import Cell, ConfigurationView, MetricCard, Number, Sentence
 from app.services.exports.report.markup import Markup, element
@@ -24,18 +25,22 @@ def shown(number: Number, class_: str | None = None) -> Markup:
 
 def origin(number: Number) -> str:
     """What a number is, and the runs or the formula that it comes from."""
-    what = number.statistic.replace("_", " ")
-    of = f" of {number.metric.replace('_', ' ')}" if number.metric else ""
     if number.formula is not None:
-        return f"formula: {number.formula}"
-    against = f" against {_runs(number.reference_run_ids)}" if number.reference_run_ids else ""
-    return f"{what}{of}, {number.source}: {_runs(number.run_ids)}{against}"
+        return tr("formula: {formula}", formula=number.formula)
+    what = number.statistic.replace("_", " ")
+    runs = _runs(number.run_ids)
+    if number.reference_run_ids:
+        runs = tr("{runs} against {others}", runs=runs, others=_runs(number.reference_run_ids))
+    if number.metric:
+        what = tr("{statistic} of {metric}", statistic=what, metric=number.metric.replace("_", " "))
+    return tr("{what}, {source}: {runs}", what=what, source=tr(number.source), runs=runs)
 
 
 def _runs(ids: list[int]) -> str:
     named = ", ".join(str(run) for run in ids[:MOST_RUNS_NAMED])
-    more = f" and {len(ids) - MOST_RUNS_NAMED} more" if len(ids) > MOST_RUNS_NAMED else ""
-    return ("run " if len(ids) == 1 else "runs ") + named + more if ids else "no run"
+    if len(ids) > MOST_RUNS_NAMED:
+        return tr("runs {runs} and {more} more", runs=named, more=len(ids) - MOST_RUNS_NAMED)
+    return trn("run {runs}", "runs {runs}", len(ids), runs=named) if ids else tr("no run")
 
 
 def sentence(parts: Sentence) -> list[Markup | str]:
@@ -52,16 +57,23 @@ def _piece(text: str | None, label: str | None, number: Number | None) -> Markup
 def described(row: ConfigurationView, card: MetricCard, cell: Cell) -> str:
     """A cell in one line: what it is, what its interval covers, every value and the runs."""
     if cell.mean is None:
-        return f"{row.label}, {card.title}: missing, {cell.missing or 'not measured yet'}"
-    covers = interval_meaning(cell)
-    spread = f", {covers}" if covers else ""
-    values = ", ".join(number_text(value) for value in cell.values)
-    told = f"{row.label}, {card.title}: n = {cell.n}{spread}; values {values}; {cell.source}: {_runs(cell.run_ids)}"
-    return " ".join([told, *cell.flags])
+        why = cell.missing or tr("not measured yet")
+        return tr("{method}, {metric}: missing, {why}", method=row.label, metric=card.title, why=why)
+    counted = tr(", ").join([str(cell.n), *([covers] if (covers := interval_meaning(cell)) else [])])
+    told = tr(
+        "{method}, {metric}: n = {n}; values {values}; {source}: {runs}",
+        method=row.label,
+        metric=card.title,
+        n=counted,
+        values=", ".join(number_text(value) for value in cell.values),
+        source=tr(str(cell.source)),
+        runs=_runs(cell.run_ids),
+    )
+    return spaced([told, *cell.flags])
 
 
 def intervals(matrix: Matrix) -> str:
     """What the intervals of a comparison are, in words."""
     meanings = {interval_meaning(cell) for cell in matrix.comparison.cells}
-    told = " or ".join(sorted(meaning for meaning in meanings if meaning is not None))
-    return f"the interval, {told}" if told else "no interval"
+    told = tr(" or ").join(sorted(meaning for meaning in meanings if meaning is not None))
+    return tr("the interval, {meaning}", meaning=told) if told else tr("no interval")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from app.formats import format_number, format_value
+from app.language import tr
 from app.matrix import QUALITY, Matrix
 from app.schemas import Cell, ConfigurationView
 from app.services.exports.report.markup import Markup
@@ -56,7 +57,7 @@ def scatter(matrix: Matrix, *, narrow: bool) -> Markup | None:
     places = [(plot.x(dot.parameters.mean or 1), plot.y(dot.quality.mean or 0)) for dot in dots]
     plot.taken += [box for dot, place in zip(dots, places, strict=True) for box in _room(plot, dot, place)]
     drawn = [_drawn(matrix, plot, dot, place) for dot, place in zip(dots, places, strict=True)]
-    label = f"{matrix.headline} against trainable parameters"
+    label = tr("{score} against trainable parameters", score=matrix.headline)
     class_ = "figure only-narrow" if narrow else "figure only-wide"
     return figure([*_axes(matrix, plot), *drawn], width=plot.width, height=plot.height, label=label, class_=class_)
 
@@ -124,8 +125,11 @@ def _axes(matrix: Matrix, plot: _Plot) -> Iterable[Markup]:
             anchor="middle",
             class_="soft",
         )
-    better = "↑" if card.better == "higher" else "↓ is better"
-    words = f"trainable parameters → · {matrix.headline} {better}"
+    words = (
+        tr("trainable parameters → · {score} ↑", score=matrix.headline)
+        if card.better == "higher"
+        else tr("trainable parameters → · {score} ↓ is better", score=matrix.headline)
+    )
     yield text(right, bottom + 33, words, size=11, anchor="end", class_="soft")
     floor = _floor(matrix)
     if floor is not None:
@@ -144,7 +148,7 @@ def _drawn(matrix: Matrix, plot: _Plot, dot: _Dot, place: tuple[float, float]) -
     x, y = place
     interval = dot.quality.interval
     whisker = [line(x, plot.y(interval[0]), x, plot.y(interval[1]), "whisker")] if interval else []
-    told = "; ".join(described(dot.row, matrix.cards[cell.metric], cell) for cell in (dot.quality, dot.parameters))
+    told = tr("; ").join(described(dot.row, matrix.cards[cell.metric], cell) for cell in (dot.quality, dot.parameters))
     return titled(told, *whisker, marker(dot.row.family, x, y, size=5.5), _label(plot, dot.row.label, x, y))
 
 

@@ -1,14 +1,27 @@
 """Tables of the report: differences, tuning, failures, every cell."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
+from app.colours import Verdict
+from app.language import filled, mark, tr
 from app.matrix import QUALITY, Matrix, gap
-from app.schemas import Cell, ConfigurationView, Difference, Number, NumberQuantity, TuningPoint
+from app.schemas import Cell, ConfigurationView, Difference, Number, NumberQuantity, SourceKind, TuningPoint
+from app.services.exports.markdown import STATUS_WORDS
 from app.services.exports.report.content import Content
 from app.services.exports.report.markup import Child, Markup, element
 from app.services.exports.report.numbers import shown
 from app.services.exports.report.svg import marker
 from app.services.exports.table import interval_meaning, source_of
+from peft_core.spec import Purpose
+
+VERDICT_WORDS: dict[Verdict, str] = {"better": mark("better"), "tie": mark("tie"), "worse": mark("worse")}
+PURPOSE_WORDS: dict[Purpose, str] = {"tune": mark("tune"), "probe": mark("probe"), "report": mark("report")}
+SOURCE_WORDS: dict[SourceKind, str] = {
+    "measured": mark("measured"),
+    "imported": mark("imported"),
+    "estimated": mark("estimated"),
+}
 
 
 def scrolling(name: str, *children: Child, class_: str | None = None) -> Markup:
@@ -38,9 +51,12 @@ def method_name(row: ConfigurationView) -> Markup:
 
 def differences(matrix: Matrix) -> Markup:
     """The numbers of the forest."""
-    head = ("Method", "Difference", "95 % interval", "Corrected interval", "p (Holm)", "Verdict", "Runs")
+    head = (
+        *(tr("Method"), tr("Difference"), tr("95 % interval"), tr("Corrected interval"), tr("p (Holm)")),
+        *(tr("Verdict"), tr("Runs")),
+    )
     pairs = [(row, matrix.differences[row.id]) for row in matrix.ordered(QUALITY) if row.id in matrix.differences]
-    return table("Differences", head, [_difference(row, found) for row, found in pairs])
+    return table(tr("Differences"), head, [_difference(row, found) for row, found in pairs])
 
 
 def _difference(row: ConfigurationView, found: Difference) -> list[Child]:
@@ -52,10 +68,10 @@ def _difference(row: ConfigurationView, found: Difference) -> list[Child]:
     return [
         method_name(row),
         shown(gap(found, found.value, "difference")),
-        *([first, " to ", last] for first, last in spans),
+        *(filled("{lo} to {hi}", lo=first, hi=last) for first, last in spans),
         shown(gap(found, found.p_value, "p_value")),
-        element("span", found.verdict, class_=f"t-{found.verdict}"),
-        f"{runs(found.run_ids)} against {runs(found.reference_run_ids)}",
+        element("span", tr(VERDICT_WORDS[found.verdict]), class_=f"t-{found.verdict}"),
+        tr("{runs} against {others}", runs=runs(found.run_ids), others=runs(found.reference_run_ids)),
     ]
 
 
@@ -72,23 +88,23 @@ def tuning(matrix: Matrix) -> Markup | None:
     if not tuned:
         return None
     quantity = matrix.cards[QUALITY].quantity if QUALITY in matrix.cards else "series"
-    head = ("Method", "Tried", "Learning rate → validation score", "Chosen", "Note")
-    return table("Tuning", head, [_tuned(row, quantity) for row in tuned], class_="wrap")
+    head = (tr("Method"), tr("Tried"), tr("Learning rate → validation score"), tr("Chosen"), tr("Note"))
+    return table(tr("Tuning"), head, [_tuned(row, quantity) for row in tuned], class_="wrap")
 
 
 def _tuned(row: ConfigurationView, quantity: NumberQuantity) -> list[Child]:
     tried = [element("span", _tried(point, quantity), class_="tried") for point in row.tuning]
     chosen = next((point for point in row.tuning if point.learning_rate == row.learning_rate), None)
-    notes = ["grid too narrow"] if row.grid_edge else []
-    notes += ["did not learn: grid or budget"] if row.learned is False else []
-    rate = shown(_of_run(chosen, chosen.learning_rate, "learning_rate")) if chosen else "not chosen"
-    return [method_name(row), str(len(row.tuning)), tried, rate, "; ".join(notes)]
+    notes = [tr("grid too narrow")] if row.grid_edge else []
+    notes += [tr("did not learn: grid or budget")] if row.learned is False else []
+    rate = shown(_of_run(chosen, chosen.learning_rate, "learning_rate")) if chosen else tr("not chosen")
+    return [method_name(row), str(len(row.tuning)), tried, rate, tr("; ").join(notes)]
 
 
 def _tried(point: TuningPoint, quantity: NumberQuantity) -> list[Child]:
     rate = shown(_of_run(point, point.learning_rate, "learning_rate"))
     if point.validation_score is None:
-        return [rate, f" {point.status}"]
+        return [rate, f" {tr(STATUS_WORDS[point.status])}"]
     return [rate, " → ", shown(_of_run(point, point.validation_score, quantity))]
 
 
@@ -108,15 +124,15 @@ def failures(content: Content) -> Markup | None:
         [
             str(run.id),
             labels[run.configuration_id],
-            run.purpose,
+            tr(PURPOSE_WORDS[cast(Purpose, run.purpose)]),
             str(run.seed),
-            run.reason or "no reason was written down",
-            f"run {again[run.id]}" if run.id in again else "no",
+            run.reason or tr("no reason was written down"),
+            tr("run {run}", run=again[run.id]) if run.id in again else tr("no"),
         ]
         for run in content.failed
     ]
-    head = ("Run", "Method", "Purpose", "Seed", "Reason", "Tried again")
-    return table("Failures", head, rows, class_="wrap failures") if rows else None
+    head = (tr("Run"), tr("Method"), tr("Purpose"), tr("Seed"), tr("Reason"), tr("Tried again"))
+    return table(tr("Failures"), head, rows, class_="wrap failures") if rows else None
 
 
 # -- every cell -------------------------------------------------------------------------------------------------------
@@ -124,9 +140,12 @@ def failures(content: Content) -> Markup | None:
 
 def every_cell(matrix: Matrix) -> Markup:
     """All cells with their runs in words: what hovering tells, for print and for small screens."""
-    head = ("Method", "Metric", "Value", "Interval", "n", "Score", "Source", "Runs")
+    head = (
+        *(tr("Method"), tr("Metric"), tr("Value"), tr("Interval"), tr("n"), tr("Score")),
+        *(tr("Source"), tr("Runs")),
+    )
     rows = [_whole(matrix, cell) for row in matrix.ordered(QUALITY) for cell in _cells(matrix, row)]
-    return table("Every cell", head, rows, class_="small cells")
+    return table(tr("Every cell"), head, rows, class_="small cells")
 
 
 def _cells(matrix: Matrix, row: ConfigurationView) -> list[Cell]:
@@ -141,9 +160,9 @@ def _whole(matrix: Matrix, cell: Cell) -> list[Child]:
         matrix.configurations[cell.configuration].label,
         matrix.title(matrix.cards[cell.metric]),
         shown(matrix.mean(cell)) if cell.mean is not None else value,
-        [shown(interval[0]), " – ", shown(interval[1]), f", {interval_meaning(cell)}"] if interval else "",
+        [shown(interval[0]), " – ", shown(interval[1]), tr(", "), interval_meaning(cell)] if interval else "",
         str(cell.n),
         shown(score) if score else "",
-        str(cell.source) if cell.mean is not None else source_of(cell),
+        tr(SOURCE_WORDS[cell.source]) if cell.mean is not None and cell.source is not None else source_of(cell),
         runs(cell.run_ids),
     ]
