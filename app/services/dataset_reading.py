@@ -1,11 +1,11 @@
 """Reading an uploaded dataset in a process of its own, which may use so much memory and time and write nothing.
 
 `python -m app.services.dataset_reading` is that process: a JSON request on its standard input, a JSON answer on its
-standard output. What people upload is parsed nowhere else in the web service. Imports no torch.
+standard output. What people upload is parsed nowhere else in the web service. It is told nothing of the environment,
+in which tokens may stand, and imports no torch.
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def read_apart(request: dict[str, Any], *, field: str) -> Answer:
             input=json.dumps(request).encode(),
             capture_output=True,
             timeout=WALL_SECONDS,
-            env=os.environ | threads | {"ARROW_DEFAULT_MEMORY_POOL": "system"},
+            env=threads | {"ARROW_DEFAULT_MEMORY_POOL": "system"},
             cwd=Path(__file__).parents[2],
             check=False,
         )
