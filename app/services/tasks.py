@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.errors import Invalid
+from app.language import mark
 from app.schemas import TaskCard, TaskEntry, TaskKindCard
 from app.services.hub import fetch_hub_dataset
 from app.services.roots import lies_under, resolve_under
@@ -47,7 +48,7 @@ def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
         summary, name = _own_summary(found.folder, entry), found.source.repository
         return _spec(name, entry.kind, found.folder, entry.columns(), summary, found.source)
     named = entry.dataset if entry.folder is None else f"{entry.dataset}/{entry.folder}"
-    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what="dataset")
+    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what=mark("dataset"))
     _refuse_links_out(roots, path)
     return _spec(path.stem, entry.kind, path, entry.columns(), _own_summary(path, entry))
 
@@ -59,7 +60,7 @@ def _refuse_links_out(roots: Sequence[Path], path: Path) -> None:
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
     for file in files:
-        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what="dataset file")
+        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what=mark("dataset file"))
 
 
 def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:
