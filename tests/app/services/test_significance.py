@@ -76,7 +76,7 @@ def test_single_seeds_are_tested_over_items_and_say_so(engine: Engine) -> None:
     assert {one.test for one in tested} == {"McNemar"}
     assert {one.covers for one in tested} == {"test items of these two trained models"}
     verdict = results.comparison(engine, LOCAL, found.study).verdict
-    assert verdict[-1].text == " One seed each: this holds for these trained models, not for the methods."
+    assert verdict[-1].text == "One seed each: this holds for these trained models, not for the methods."
 
 
 def test_without_full_fine_tuning_the_lora_row_stands_in_and_is_named(engine: Engine) -> None:
