@@ -146,28 +146,33 @@ def read_splits(task: TaskSpec, kind: "type[Task]") -> SplitRows:
     return split
 
 
-def warnings_for(splits: Splits, kind: "Score") -> list[str]:
-    """What splits this small cannot tell, one sentence each; nothing from 100 validation and 200 test items on.
+@dataclass(frozen=True)
+class SmallSplit:
+    """A split of fewer items than wanted. points: to how many points a share on it is known at worst. times_as_wide:
+    how much wider the interval of a score that is no share is than with the items wanted."""
+
+    name: str
+    items: int
+    wanted: int
+    points: float | None = None
+    times_as_wide: float | None = None
+
+
+def small_splits(splits: Splits, kind: "Score") -> list[SmallSplit]:
+    """Splits that are too small to tell much; none from 100 validation and 200 test items on.
 
     The figure for a share is the half-width of Wilson's 95 % interval where it is widest, at a share of one half:
     z / (2 sqrt(n + z^2)) with z = 1.96 (Wilson 1927). It covers the draw of items, not seeds.
     """
     enough = {"validation": FEW_VALIDATION_ITEMS, "test": FEW_TEST_ITEMS}
-    found = []
-    for name, wanted in enough.items():
-        items = getattr(splits, name)
-        if items >= wanted:
-            continue
-        if kind.quantity == "fraction":
-            points = 100 * Z_95 / (2 * math.sqrt(items + Z_95**2))
-            meaning = f"{kind.headline} on them is known to ±{points:.1f} points at worst (95 % interval at 50 %)"
-        else:
-            meaning = (
-                f"the interval of {kind.headline} is {math.sqrt(wanted / items):.1f} times as wide as with {wanted}"
-            )
-        count = f"{items} item{'s' if items > 1 else ''}"
-        found.append(f"The {name} split has {count}: {meaning}. {wanted} or more are better.")
-    return found
+    small = [(name, getattr(splits, name), wanted) for name, wanted in enough.items()]
+    return [_small(name, items, wanted, kind) for name, items, wanted in small if items < wanted]
+
+
+def _small(name: str, items: int, wanted: int, kind: "Score") -> SmallSplit:
+    if kind.quantity == "fraction":
+        return SmallSplit(name, items, wanted, points=100 * Z_95 / (2 * math.sqrt(items + Z_95**2)))
+    return SmallSplit(name, items, wanted, times_as_wide=math.sqrt(wanted / items))
 
 
 def training_batches(items: Sequence[Item], budget: Budget, seed: int) -> Iterator[list[Item]]:

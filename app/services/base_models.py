@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.errors import Invalid
+from app.language import mark
 from app.schemas import BaseModelCard
 from app.services.hub import find_hub_model
 from app.services.roots import lies_under, resolve_under
@@ -50,7 +51,7 @@ def find_base_model(settings: Settings, name: str) -> FoundBase:
         snapshot = find_hub_model(settings, name)
         return FoundBase(str(snapshot.source), snapshot.folder, snapshot)
     try:
-        folder = resolve_under(roots, name, variable=VARIABLE, field="base_model", what="base model")
+        folder = resolve_under(roots, name, variable=VARIABLE, field="base_model", what=mark("base model"))
     except Invalid:
         assets.refuse_missing(name)
         raise

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import Dataset
 from app.errors import Invalid, NotFound, TooLarge
+from app.language import tr
 from app.schemas import (
     DATASET_FORMS,
     LARGEST_DATASET_BYTES,
@@ -45,7 +46,7 @@ def keep_dataset(engine: Engine, settings: Settings, caller: Caller, name: str, 
     stem, suffix = _safe_name(name)
     folder = settings.home_folder / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
-    check_room_for(folder, "This dataset", LARGEST_DATASET_BYTES, "")
+    check_room_for(folder, tr("This dataset"), LARGEST_DATASET_BYTES)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as incoming:
         # Under its own name, for a refusal says it.
         arrived = Path(incoming) / f"{stem}{suffix}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import DiskFull
+from app.language import mark, tr
 from peft_core.method import Method
 from peft_core.model_shape import ModelShape
 
@@ -15,25 +16,40 @@ BYTES_CHECKPOINTED = 12
 """A trained number with its two moments."""
 
 
+FULL = mark(
+    "{what} keeps about {needed} of files. {free} of the store's disk ({total}) are free, and {kept} of them stay free."
+    " Delete studies that are no longer needed."
+)
+FULL_OF_A_STUDY = mark(
+    "{what} keeps about {needed} of files. {free} of the store's disk ({total}) are free, and {kept} of them stay free."
+    " Delete studies that are no longer needed, or ask for fewer methods or seeds."
+)
+
+
 def check_room(store: Path, methods: Sequence[Method], shape: ModelShape, seeds: int) -> None:
     """Raises DiskFull where the study's files would leave less than a tenth of the store's disk free."""
-    check_room_for(store, "This study", bytes_kept(methods, shape, seeds), " or ask for fewer methods or seeds")
+    check_room_for(store, tr("This study"), bytes_kept(methods, shape, seeds), FULL_OF_A_STUDY)
 
 
 def check_room_for_model(store: Path, shape: ModelShape) -> None:
     """Raises DiskFull where a whole model would leave less than a tenth of the store's disk free."""
-    check_room_for(store, "The merged model", BYTES_STORED * shape.parameters, "")
+    check_room_for(store, tr("The merged model"), BYTES_STORED * shape.parameters)
 
 
-def check_room_for(store: Path, what: str, needed: int, otherwise: str) -> None:
+def check_room_for(store: Path, what: str, needed: int, refusal: str = FULL) -> None:
     """Raises DiskFull where so many bytes would leave less than a tenth of the store's disk free."""
     disk = shutil.disk_usage(nearest_existing(store))
     kept_free = SHARE_LEFT_FREE * disk.total
     if disk.free - needed < kept_free:
         raise DiskFull(
-            f"{what} keeps about {_gigabytes(needed)} of files. {_gigabytes(disk.free)} of the store's disk"
-            f" ({_gigabytes(disk.total)}) are free, and {_gigabytes(kept_free)} of them stay free. Delete studies that"
-            f" are no longer needed{otherwise and ','}{otherwise}."
+            tr(
+                refusal,
+                what=what,
+                needed=_gigabytes(needed),
+                free=_gigabytes(disk.free),
+                total=_gigabytes(disk.total),
+                kept=_gigabytes(kept_free),
+            )
         )
 
 

@@ -163,7 +163,7 @@ class _Growing:
         _check_tunable(row, wanted)
         known, new = _parted(wanted, row.learning_rates)
         if known:
-            sentence = f"{row.label} has the learning rates {_listed(known)} already."
+            sentence = tr("{row} has the learning rates {rates} already.", row=row.label, rates=_listed(known))
             self.reused.append(Reused(what="learning_rates", configuration=row.id, sentence=sentence))
         if not new:
             return
@@ -210,7 +210,7 @@ class _Growing:
                 choose_learning_rate(self.session, row.id)
         everywhere = [seed for seed in asked if not any(seed in lacking for lacking in missing.values())]
         if everywhere:
-            sentence = f"Every row has the seeds {_listed(everywhere)} already."
+            sentence = tr("Every row has the seeds {seeds} already.", seeds=_listed(everywhere))
             self.reused.append(Reused(what="seeds", sentence=sentence))
 
     def _reported_seeds(self) -> dict[int, set[int]]:
@@ -347,14 +347,22 @@ def _check_tunable(row: Configuration, wanted: Sequence[float]) -> None:
 
 def _is_there(row: Configuration, rates: Sequence[float]) -> str:
     """That a method is reused, and which of the learning rates named for it are not tried by that."""
-    there, untried = f"{row.label} is in the study already", _parted(rates, row.learning_rates)[1]
+    untried = _parted(rates, row.learning_rates)[1]
     if not untried:
-        return f"{there}."
+        return tr("{row} is in the study already.", row=row.label)
     if len(row.learning_rates) == 1:
-        return f"{there} and stays at its fixed learning rate {row.learning_rates[0]}: {_listed(untried)} not added."
-    return (
-        f"{there}. The learning rates {_listed(untried)} were not added: name them under learning_rates for"
-        f" configuration {row.id}."
+        return tr(
+            "{row} is in the study already and stays at its fixed learning rate {rate}: {rates} not added.",
+            row=row.label,
+            rate=row.learning_rates[0],
+            rates=_listed(untried),
+        )
+    return tr(
+        "{row} is in the study already. The learning rates {rates} were not added: name them under learning_rates for"
+        " configuration {configuration}.",
+        row=row.label,
+        rates=_listed(untried),
+        configuration=row.id,
     )
 
 

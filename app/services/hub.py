@@ -1,6 +1,7 @@
 """What a study may name on a model hub."""
 
 from app.errors import Invalid
+from app.language import mark, tr
 from app.schemas import TaskEntry
 from app.settings import Settings
 from peft_core.errors import HubError
@@ -17,7 +18,7 @@ def find_hub_model(settings: Settings, name: str) -> Snapshot:
     try:
         return find(settings.hub, "model", name)
     except HubError as error:
-        raise _refused(error, name, "base model", "base_model") from None
+        raise _refused(error, name, mark("base model"), "base_model") from None
 
 
 def fetch_hub_dataset(settings: Settings, entry: TaskEntry) -> Snapshot:
@@ -31,18 +32,27 @@ def fetch_hub_dataset(settings: Settings, entry: TaskEntry) -> Snapshot:
         if size_bytes > SMALL_DATASET_BYTES:
             folder = f" --folder '{snapshot.source.folder}'" if entry.folder is not None else ""
             raise Invalid(
-                f"{snapshot.source.repository} is a download of {size_bytes / 1e6:,.0f} MB; only up to"
-                f" {SMALL_DATASET_BYTES / 1e6:.0f} MB are fetched while a study is made. Run"
-                f" `peft-atlas fetch dataset {snapshot.source}{folder}`, then launch again.",
+                tr(
+                    "{repository} is a download of {size:,.0f} MB; only up to {most:.0f} MB are fetched while a study"
+                    " is made. Run `{command}`, then launch again.",
+                    repository=snapshot.source.repository,
+                    size=size_bytes / 1e6,
+                    most=SMALL_DATASET_BYTES / 1e6,
+                    command="peft-atlas fetch dataset " + str(snapshot.source) + folder,
+                ),
                 field="task.dataset",
             )
         download(settings.hub, snapshot, lambda _event: None)
     except HubError as error:
-        raise _refused(error, entry.dataset, "dataset", "task.dataset") from None
+        raise _refused(error, entry.dataset, mark("dataset"), "task.dataset") from None
     return snapshot
 
 
 def _refused(error: HubError, name: str, what: str, field: str) -> Invalid:
     # Without an answer of the hub, nobody knows whether the name was meant for it.
-    own = f"There is no {what} {name!r} in the allowed folders. On the hub: " if isinstance(error, NotCached) else ""
-    return Invalid(f"{own}{error}", field=field)
+    if not isinstance(error, NotCached):
+        return Invalid(str(error), field=field)
+    told = tr(
+        "There is no {what} {name!r} in the allowed folders. On the hub: {error}", what=tr(what), name=name, error=error
+    )
+    return Invalid(told, field=field)

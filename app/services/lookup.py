@@ -284,7 +284,7 @@ def _beyond(outside: Outside) -> Sentence:
         number(lookup_number(value, "count", statistic, f"size {outside.dimension}", estimated=False))
         for value, statistic in ((outside.asked, "asked"), (outside.lo, "smallest"), (outside.hi, "largest"))
     )
-    told = {"asked": asked, "size": tr(SIZES[outside.dimension]), "lo": lo}
+    told: dict[str, Part | str] = {"asked": asked, "size": tr(SIZES[outside.dimension]), "lo": lo}
     if outside.hi > outside.lo:
         return sentence("{asked} {size}, where {lo} to {hi} were measured", hi=hi, **told)
     return sentence("{asked} {size}, where {lo} were measured", **told)

@@ -30,11 +30,11 @@ from app.services.evidence import StudyEvidence, read_evidence
 from app.services.findings import finding_of
 from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
+from app.services.small_splits import split_warnings
 from app.services.studies import count_runs, read_study, study_status
 from app.services.verdicts import verdict
 from peft_core.compare.normalise import ANCHORS_VERSION
 from peft_core.compare.recommend import QUALITY
-from peft_core.data import warnings_for
 from peft_core.spec import Splits
 
 
@@ -89,7 +89,7 @@ def _view(session: Session, study: Study, counts: RunCounts, changed: datetime) 
         task_kind=study.task["kind"],
         metric=tr(score.headline),
         splits=splits,
-        warnings=warnings_for(splits, score) if splits else [],
+        warnings=split_warnings(splits, score) if splits else [],
         precision=study.precision,
         counts=counts,
         failures=counts.failed,

@@ -13,7 +13,7 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     Raises Invalid where it does not exist or, links followed, lies outside every root; the text names `variable`.
     """
     if "\0" in name:
-        raise Invalid(tr("The path of a {what} cannot hold a NUL character.", what=what), field=field)
+        raise Invalid(tr("The path of a {what} cannot hold a NUL character.", what=tr(what)), field=field)
     allowed = [root.resolve() for root in roots]
     for candidate in [root / name for root in allowed]:
         found = _existing(candidate)
@@ -28,7 +28,7 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     raise Invalid(
         tr(
             "There is no {what} {name!r}. Put it under {allowed} or add its folder to {variable}.",
-            what=what,
+            what=tr(what),
             name=name[:200],
             allowed=allowed[0],
             variable=variable,
@@ -60,7 +60,10 @@ def _resolved(path: Path) -> Path | None:
 
 
 def _outside(name: str, what: str, variable: str, allowed: Sequence[Path]) -> str:
-    return (
-        f"The {what} {name[:200]!r} lies outside the allowed folders. Put it under {allowed[0]} "
-        f"or add its folder to {variable}."
+    return tr(
+        "The {what} {name!r} lies outside the allowed folders. Put it under {allowed} or add its folder to {variable}.",
+        what=tr(what),
+        name=name[:200],
+        allowed=allowed[0],
+        variable=variable,
     )

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.errors import Invalid
+from app.language import mark, tr
 from app.schemas import TaskCard, TaskEntry, TaskKindCard
 from app.services.hub import fetch_hub_dataset
 from app.services.roots import lies_under, resolve_under
@@ -16,7 +17,7 @@ from peft_core.dataset_files import files_of
 from peft_core.errors import InvalidDataset, UnknownName
 from peft_core.hub import is_hub_name
 from peft_core.spec import Columns, HubSource, Splits, TaskSpec
-from peft_core.task import task_kind
+from peft_core.task import Column, task_kind
 from peft_core.task import tasks as task_kinds
 
 VARIABLE = "PEFT_ATLAS_DATASET_ROOTS"
@@ -47,7 +48,7 @@ def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
         summary, name = _own_summary(found.folder, entry), found.source.repository
         return _spec(name, entry.kind, found.folder, entry.columns(), summary, found.source)
     named = entry.dataset if entry.folder is None else f"{entry.dataset}/{entry.folder}"
-    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what="dataset")
+    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what=mark("dataset"))
     _refuse_links_out(roots, path)
     return _spec(path.stem, entry.kind, path, entry.columns(), _own_summary(path, entry))
 
@@ -59,7 +60,7 @@ def _refuse_links_out(roots: Sequence[Path], path: Path) -> None:
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
     for file in files:
-        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what="dataset file")
+        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what=mark("dataset file"))
 
 
 def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:
@@ -147,14 +148,19 @@ def list_kinds() -> list[TaskKindCard]:
     return [
         TaskKindCard(
             name=name,
-            title=kind.title,
-            metric=kind.headline,
+            title=tr(kind.title),
+            metric=tr(kind.headline),
             better=kind.better,
-            meaning=kind.score_meaning,
-            columns=list(kind.columns),
+            meaning=tr(kind.score_meaning),
+            columns=[_said(column) for column in kind.columns],
         )
         for name, kind in task_kinds().items()
     ]
+
+
+def _said(column: Column) -> Column:
+    """A column as the reader's language calls it."""
+    return column.model_copy(update={"title": tr(column.title), "meaning": tr(column.meaning)})
 
 
 def list_tasks() -> list[TaskCard]:
@@ -166,13 +172,13 @@ def _card(asset: TaskAsset) -> TaskCard:
     summary = _summary(asset)
     return TaskCard(
         name=asset.name,
-        title=asset.title,
+        title=tr(asset.title),
         kind=asset.kind,
         dataset=asset.dataset.name,
         **asset.columns.model_dump(),
         labels=list(summary.labels),
         splits=summary.splits,
-        metric=task_kind(asset.kind).headline,
+        metric=tr(task_kind(asset.kind).headline),
         source=asset.source,
         licence=asset.licence,
         citation=asset.citation,

@@ -45,6 +45,10 @@ def read_chinese() -> Catalog:
         return read_po(source, locale="zh")
 
 
+def _key(found: str | tuple[str, ...] | list[str]) -> Message:
+    return found if isinstance(found, str) else (found[0], found[1])
+
+
 def write_chinese(catalogue: Catalog) -> None:
     """Keep the translations, in the order of the alphabet so that two branches rarely meet in a line."""
     written = BytesIO()
@@ -55,10 +59,10 @@ def write_chinese(catalogue: Catalog) -> None:
 def update() -> tuple[int, int, int]:
     """Bring the file up to date: how many sentences are new, how many are gone, how many have no translation."""
     kept, wanted = read_chinese(), said()
-    known: dict[Message, str | tuple[str, ...]] = {message.id: message.string for message in kept if message.id}
+    known = {_key(message.id): message.string for message in kept if message.id}
     fresh = Catalog(locale="zh")
     for message in wanted:
         fresh.add(message, known.get(message) or ("" if isinstance(message, str) else ("",)))
     write_chinese(fresh)
-    empty = sum(not any(message.string) for message in fresh if message.id)
+    empty = sum(not any(message.string or "") for message in fresh if message.id)
     return len(wanted - known.keys()), len(known.keys() - wanted), empty

@@ -1,6 +1,5 @@
 """Reading and batching: what makes a comparison fair before anything is trained."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ from peft_core.data import (
     read_rows,
     read_splits,
     real_tokens,
+    small_splits,
     training_batches,
-    warnings_for,
 )
 from peft_core.errors import InvalidDataset
 from peft_core.spec import Budget, Columns, Splits, TaskSpec
@@ -136,17 +135,15 @@ def test_evaluation_reads_every_item_once_longest_first() -> None:
     [((99, 199), ["9.7", "6.9"]), ((10, 200), ["26.3"]), ((100, 50), ["13.4"]), ((100, 200), [])],
 )
 def test_small_splits_are_told_with_what_they_cannot_tell(items: tuple[int, int], points: list[str]) -> None:
-    told = warnings_for(Splits(train=100, validation=items[0], test=items[1]), Classification)
-    assert [re.findall(r"±([\d.]+) points", sentence) for sentence in told] == [[point] for point in points]
+    told = small_splits(Splits(train=100, validation=items[0], test=items[1]), Classification)
+    assert [f"{small.points:.1f}" for small in told] == points
 
 
 def test_a_score_that_is_no_share_is_told_by_how_much_wider_its_interval_is() -> None:
-    (told,) = warnings_for(Splits(train=100, validation=25, test=200), Regression)
-    assert told.startswith(
-        "The validation split has 25 items: the interval of R² is 2.0 times as wide as with 100. 100"
-    )
-    (told,) = warnings_for(Splits(train=100, validation=100, test=1), Regression)
-    assert told.startswith("The test split has 1 item: the interval of R² is 14.1 times")
+    (small,) = small_splits(Splits(train=100, validation=25, test=200), Regression)
+    assert (small.name, small.items, small.wanted, small.times_as_wide) == ("validation", 25, 100, 2.0)
+    (small,) = small_splits(Splits(train=100, validation=100, test=1), Regression)
+    assert small.times_as_wide == pytest.approx(14.142, abs=1e-3)
 
 
 def test_a_dataset_that_changed_is_not_read(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The Recommend page: the case in the address, and the answer in words and numbers."""
 
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from dash import html
 from hypothesis import given
 from hypothesis import strategies as some
 
 from app.schemas import (
     Change,
+    CustomScenario,
     MethodEntry,
     Number,
     Part,
@@ -19,8 +23,9 @@ from app.schemas import (
 )
 from app.ui.cells import Matrix
 from app.ui.recommend.answer import answer
-from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case, of_scenario
+from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case, of_kept, of_scenario, to_keep
 from app.ui.recommend.controls import limit_of, scenario_cards, textbook
+from app.ui.recommend.kept import kept_scenarios
 from peft_core.scenario import scenarios
 from tests.app.ui.components import elements, sources, text_of, uncovered_digits
 from tests.app.ui.documents import comparison
@@ -96,8 +101,6 @@ WEIGHTS = some.dictionaries(some.sampled_from(sorted(CRITERION_TITLES)), SHARES,
 
 @given(weights=WEIGHTS.filter(lambda found: sum(found.values()) > 0), limits=LIMITS, floor=SHARES)
 def test_an_address_gives_the_case_back(weights: dict[Any, float], limits: dict[Any, float], floor: float) -> None:
-    from urllib.parse import parse_qsl
-
     case = Case(7, "multi_task", weights, limits, floor)
     read = Case.from_query(dict(parse_qsl(case.query())))
     assert (read.study, read.scenario) == (7, "multi_task")
@@ -231,3 +234,41 @@ def test_the_cards_and_the_textbook_show_each_scenarios_own_answer() -> None:
     table = text_of(textbook(cards, answers))
     assert "Full fine-tuningLoRA r8" in table
     assert "Adapter + LoRAnot enough evidence" in table
+
+
+# -- what the team keeps ----------------------------------------------------------------------------------------------
+
+
+def kept(**changes: Any) -> CustomScenario:
+    fields: dict[str, Any] = {
+        "id": 3,
+        "name": "A phone",
+        "scenario": "multi_task",
+        "weights": {"quality": 0.5, "memory": 0.5},
+        "constraints": {"storage_bytes": 4e6},
+        "quality_floor": 0.8,
+        "created_by": "local user",
+        "created_at": datetime(2026, 3, 2, tzinfo=UTC),
+    }
+    return CustomScenario(**fields | changes)
+
+
+def test_a_case_comes_back_as_it_was_kept() -> None:
+    case = of_kept(kept(), study=7)
+    assert Case.from_query(dict(parse_qsl(case.query()))) == case
+    again = to_keep(case, card("multi_task"), "A phone")
+    assert again.model_dump() == kept().model_dump(exclude={"id", "created_by", "created_at"})
+
+
+def test_a_scenario_as_it_stands_is_kept_with_its_own_weights_and_limit() -> None:
+    chosen = card("high_performance")
+    asked = to_keep(Case(1, chosen.key), chosen, "Best")
+    assert asked.weights == chosen.weights
+    assert asked.constraints == {"quality_standard_errors": 1.0}
+
+
+def test_each_kept_case_can_be_chosen_and_removed_by_name() -> None:
+    assert kept_scenarios([]) == []
+    buttons = [element for element in elements(html.Div(kept_scenarios([kept()]))) if element._type == "Button"]
+    assert [text_of(button) for button in buttons] == ["A phone", "×"]
+    assert getattr(buttons[1], "aria-label") == "Remove A phone"
