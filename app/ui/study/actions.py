@@ -30,17 +30,20 @@ COPY = """async (clicks) => {
 
 def buttons(view: StudyView) -> html.Div:
     running = view.status in ("queued", "running")
-    export = dmc.Menu(
+    files = [
+        html.Li(html.A(tr(words), href=f"/api/v1/studies/{view.id}/export?format={kind}", download=""))
+        for kind, words in EXPORTS.items()
+    ]
+    export = dmc.Popover(
         [
-            dmc.MenuTarget(dmc.Button(tr("Export"), variant="default", size="xs")),
-            dmc.MenuDropdown(
-                [
-                    dmc.MenuItem(tr(words), href=f"/api/v1/studies/{view.id}/export?format={kind}", refresh=True)
-                    for kind, words in EXPORTS.items()
-                ]
-            ),
+            dmc.PopoverTarget(dmc.Button(tr("Export"), id="study-export", variant="default", size="xs")),
+            dmc.PopoverDropdown(html.Ul(files, className="export-files")),
         ],
         position="bottom-end",
+        shadow="md",
+        trapFocus=True,
+        returnFocus=True,
+        withRoles=False,
     )
     stop = dmc.Button(
         tr("Cancel study"), id="study-cancel", variant="default", size="xs", display=None if running else "none"

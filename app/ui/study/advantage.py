@@ -69,7 +69,7 @@ def content(matrix: Matrix) -> list[Any]:
         "How many times better than the reference. Parameters and storage are exact; other costs are of one probe"
         " each, so small differences may be noise. Bars are logarithmic; hatched ones are a disadvantage."
     )
-    listed = table(html.Tr(heads), body, "study-advantages")
+    listed = table(html.Tr(heads), body, "study-advantages", label=_title(matrix))
     if len(body) > MOST_IN_SIGHT:
         listed.className = f"{listed.className} study-tall"
     return [html.P(note, className="study-note"), listed]

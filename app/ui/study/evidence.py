@@ -47,7 +47,12 @@ def panel(matrix: Matrix, chosen: Chosen) -> html.Section:
                 className="panel-head",
             ),
             _view_choice(chosen),
-            html.Div(loading(rows=rows, height=21), id="study-evidence", className="study-evidence"),
+            html.Div(
+                loading(rows=rows, height=21),
+                id="study-evidence",
+                className="study-evidence",
+                style=_room(matrix, chosen),
+            ),
             html.Div(
                 dmc.Pagination(
                     id="study-page",
@@ -64,6 +69,11 @@ def panel(matrix: Matrix, chosen: Chosen) -> html.Section:
         id="study-panel",
         **{"data-region": "evidence"},
     )
+
+
+def _room(matrix: Matrix, chosen: Chosen) -> dict[str, int]:
+    """How many rows the view takes, so that nothing below it moves when they arrive."""
+    return {"--rows": len(chosen.on_page(matrix))} if chosen.view in OF_ROWS else {}
 
 
 def _view_choice(chosen: Chosen) -> html.Div:
@@ -122,6 +132,7 @@ def _choice(
         position="bottom-end",
         shadow="md",
         trapFocus=True,
+        withRoles=False,
         returnFocus=True,
         keepMounted=True,
     )
@@ -152,6 +163,7 @@ def register() -> None:
         Output("study-address", "data"),
         Output("study-page", "total"),
         Output("study-page", "value"),
+        Output("study-evidence", "style"),
         Input("study-view", "value"),
         Input("study-sort", "value"),
         Input("study-order", "checked"),
@@ -192,7 +204,7 @@ async def show_evidence(
 ) -> Any:
     """The chosen view of the same comparison, once the browser has said its colours and width."""
     if scheme is None or narrow is None:
-        return [no_update] * 5
+        return [no_update] * 6
     api = client()
     try:
         view, comparison = await asyncio.gather(api.study(study), api.comparison(study))
@@ -207,9 +219,9 @@ async def show_evidence(
         ).within(matrix)
         new = await _view(api, chosen, view, matrix, palette(scheme), narrow=narrow)
     except ApiProblem as problem:
-        return error(tr("The comparison could not be read"), problem.detail), "error", *[no_update] * 3
+        return error(tr("The comparison could not be read"), problem.detail), "error", *[no_update] * 4
     pages = chosen.pages(matrix) if name in OF_ROWS[:1] else 1
-    return *in_place(new, shown), chosen.query(), pages, chosen.page
+    return *in_place(new, shown), chosen.query(), pages, chosen.page, _room(matrix, chosen)
 
 
 async def _view(

@@ -118,4 +118,4 @@ def profile_table(matrix: Matrix, chosen: list[int], axes: list[MetricCard]) -> 
         body.append(
             html.Tr([html.Th(matrix.title(card), scope="row"), *[html.Td(show(s)) for s in scores if s is not None]])
         )
-    return table(head, body, className="study-table-wrap")
+    return table(head, body, className="study-table-wrap", label=tr("Scores of the profile"))

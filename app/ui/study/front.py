@@ -101,7 +101,7 @@ def front_view(found: Pareto, headline: str, colours: Palette, *, narrow: bool) 
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | {"front-figure": drawn(draw)}
+    updates = {key: {"children": words} for key, words in parts.items()} | drawn("front-figure", draw)
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
 

@@ -34,10 +34,20 @@ def in_place(new: Shown, shown: str | None) -> tuple[Any, Any]:
 
 def image(graph_id: str, figure: go.Figure, sentence_id: str) -> html.Div:
     """A figure as one image, described by the sentence with the id."""
-    graph = dcc.Graph(id=graph_id, config=GRAPH, **drawn(figure))
-    return html.Div(graph, role="img", **{"data-figure": "evidence", "aria-labelledby": sentence_id})
+    shown = drawn(graph_id, figure)
+    graph = dcc.Graph(id=graph_id, config=GRAPH, **shown[graph_id])
+    described = {"data-figure": "evidence", "aria-labelledby": sentence_id}
+    return html.Div(graph, id=_frame(graph_id), role="img", **shown[_frame(graph_id)], **described)
 
 
-def drawn(figure: go.Figure) -> dict[str, Any]:
-    """The properties of a graph that shows a figure: its height is kept while the figure is drawn."""
-    return {"figure": figure, "style": {"height": figure.layout.height}}
+def drawn(graph_id: str, figure: go.Figure) -> dict[str, dict[str, Any]]:
+    """What shows a figure, by id: the graph, and around it the room that it takes before it is drawn."""
+    height = figure.layout.height
+    return {
+        graph_id: {"figure": figure, "style": {"height": height}},
+        _frame(graph_id): {"style": {"minHeight": height}},
+    }
+
+
+def _frame(graph_id: str) -> str:
+    return f"{graph_id}-frame"

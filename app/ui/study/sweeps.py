@@ -91,7 +91,7 @@ def sweep_view(found: Sweeps, place: int, headline: str, colours: Palette, *, na
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | {"sweep-figure": drawn(draw)}
+    updates = {key: {"children": words} for key, words in parts.items()} | drawn("sweep-figure", draw)
     return Shown(f"{'narrow ' if narrow else ''}figure {place}", children, updates)
 
 

@@ -182,12 +182,18 @@ def _id(value: int) -> html.Span:
     return html.Span(str(value), **{"data-id": str(value)})
 
 
-def table(head: html.Tr | list[html.Tr], body: list[html.Tr], className: str = "") -> html.Div:  # noqa: N803 (Dash's)
-    """A short table that scrolls in its own box on a narrow screen, never the page. head: its row of titles, or two."""
+def table(
+    head: html.Tr | list[html.Tr],
+    body: list[html.Tr],
+    className: str = "",  # noqa: N803 (Dash's own name)
+    label: str | None = None,
+) -> html.Div:
+    """A short table that scrolls in its own box on a narrow screen, never the page. head: its row of titles, or two.
+    label: what tells it from other tables of the page."""
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className=f"study-table {className}".rstrip()),
         className="study-scroll",
         tabIndex=0,
         role="region",
-        **{"aria-label": tr("Table, scrolls sideways")},
+        **{"aria-label": label or tr("Table, scrolls sideways")},
     )

@@ -48,7 +48,7 @@ def heatmap_view(view: StudyView, matrix: Matrix, chosen: Chosen, colours: Palet
         ]
     )
     updates = {
-        "study-figure": drawn(draw),
+        **drawn("study-figure", draw),
         "study-figure-sentence": {"children": sentence},
         "study-legend": {"children": legend},
         "study-cell-notes": {"children": notes},
@@ -76,7 +76,7 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
         ]
     )
     updates = {
-        "study-radar-figure": drawn(draw),
+        **drawn("study-radar-figure", draw),
         "study-radar-sentence": {"children": note},
         "study-radar-scores": {"children": scores},
     }
