@@ -131,12 +131,21 @@ class _Filler:
         self._form.notes.append(tr(message, value=shown, **parts))
 
     def _place(self) -> None:
-        """The step and the device of the estimate, which only the form itself writes."""
+        """The step and the device of the estimate, which only the form itself writes. A link opens where something is
+        left to choose, else at the review."""
         step, line = self._given("step"), self._given("line")
         if step in tuple("1234567"):
             self._form.step = int(step)
+        elif self._form.linked:
+            self._form.step = self._first_open_step()
         if LINE.fullmatch(line):
             self._form.line = line
+
+    def _first_open_step(self) -> int:
+        form = self._form
+        if form.task == OWN and not form.dataset:
+            return 1
+        return 2 if form.preset or not self._given("methods") else 7
 
     # -- what is trained ---------------------------------------------------------------------------------------------
 
