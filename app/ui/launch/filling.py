@@ -392,7 +392,7 @@ def with_kept(document: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
     their number stays, a folder and splits while the task is a dataset of one's own."""
     whole = dict(document)
     whole |= {name: kept[name] for name in ("metrics", "priority") if name in kept}
-    if len(kept.get("seeds", [])) == document["seeds"]:
+    if "seeds" in kept and len(kept["seeds"]) == document["seeds"]:
         whole["seeds"] = kept["seeds"]
     if "task" in kept and not isinstance(document["task"], str):
         whole["task"] = document["task"] | kept["task"]

@@ -93,7 +93,7 @@ def _wizard(
     )
     stores = [
         dcc.Location(id="study-go", refresh="callback-nav"),
-        dcc.Location(id="study-fill", refresh=True),
+        dcc.Store(id="study-fill"),
         dcc.Store(id="study-kept", data=form.kept),
         dcc.Store(id="study-problems"),
         dcc.Store(id="study-address"),

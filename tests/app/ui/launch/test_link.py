@@ -85,6 +85,7 @@ def test_a_study_comes_back_as_it_was(there: Catalogues) -> None:
     sent = with_kept({"seeds": 2, "task": "movies"}, form.kept)
     assert (sent["seeds"], sent["metrics"], sent["priority"]) == ([3, 5], document.metrics, 2)
     assert with_kept({"seeds": 3, "task": "movies"}, form.kept)["seeds"] == 3
+    assert with_kept({"seeds": 0, "task": "movies"}, {})["seeds"] == 0
 
 
 def test_a_dataset_of_ones_own_comes_back(there: Catalogues) -> None:
