@@ -13,8 +13,9 @@ from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import component_of, step_of
 from app.ui.launch.estimate import device_lines, placed
 from app.ui.launch.figures import Line, total_bytes, total_cost, total_seconds
-from app.ui.launch.filling import Catalogues, fill
+from app.ui.launch.filling import fill
 from app.ui.launch.link import draft_fields
+from app.ui.launch.opening import Catalogues
 from tests.app.ui.components import sources, text_of
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,9 @@ from app.services.base_models import list_base_models
 from app.services.catalogue import list_metrics, list_presets
 from app.services.tasks import list_kinds, list_tasks
 from app.settings import Settings
-from app.ui.launch.filling import OWN, STARTING_ROWS, Catalogues, Filling, fill, offered_only, with_kept
+from app.ui.launch.filling import fill
 from app.ui.launch.link import case_address, preset_address, read_methods, study_address
+from app.ui.launch.opening import OWN, STARTING_ROWS, Catalogues, Filling, offered_only, with_kept
 from peft_core.spec import Budget, Splits
 
 WORDS = some.text(some.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(str.strip).filter(bool)

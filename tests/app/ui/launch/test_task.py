@@ -9,8 +9,9 @@ from app.schemas import BaseModelCard, DatasetColumn, TaskCard
 from app.services.base_models import describe_base_model, list_base_models
 from app.services.tasks import list_kinds, list_tasks
 from app.settings import Settings
-from app.ui.launch.filling import OWN, Catalogues, fill
+from app.ui.launch.filling import fill
 from app.ui.launch.model import model_facts, model_step
+from app.ui.launch.opening import OWN, Catalogues
 from app.ui.launch.preview import guess_columns
 from app.ui.launch.task import task_document, task_step
 from tests.app.ui.components import elements, text_of
