@@ -34,13 +34,15 @@ def served(serve: Serve, home: Path) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture
 def page(browser: Browser, served: tuple[str, Any]) -> Iterator[Page]:
-    """An empty page of its own; a callback that breaks, or a word on the console, fails the test."""
+    """An empty page of its own; a callback of the wizard that breaks, or a word on its console, fails the test."""
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.set_default_timeout(SECONDS)
     expect.set_options(timeout=SECONDS)
     told: list[str] = []
-    page.on("console", lambda said: told.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: told.append(str(error)))
+    here = "/studies/new"
+    wrong = ("error", "warning")
+    page.on("console", lambda said: told.append(said.text) if said.type in wrong and here in page.url else None)
+    page.on("pageerror", lambda error: told.append(str(error)) if here in page.url else None)
     yield page
     page.close()
     expect.set_options(timeout=5_000)
@@ -143,9 +145,9 @@ def test_what_is_wrong_is_said_beside_its_field_and_on_its_step(page: Page, serv
     step(page, 1)
     choose(page, "task", "A dataset of my own")
     choose(page, "kind", "Regression")
-    expect(page.get_by_label("Target column")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Target column")).to_be_visible()
     choose(page, "kind", "Language modelling")
-    expect(page.get_by_label("Target column")).to_be_hidden()
+    expect(page.get_by_role("textbox", name="Target column")).to_be_hidden()
     expect(page.locator("#study-size")).to_contain_text("Nothing can be run")
     step(page, 2)
     expect(page.locator("#methods-problem")).to_contain_text("needs a decoder")
