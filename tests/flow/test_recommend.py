@@ -207,8 +207,10 @@ def test_what_a_study_lacks_is_run_from_a_form_filled_in(page: "Page", served: t
     page.locator("#study-linked").wait_for()
     assert page.locator("#study-name").input_value() == "No references, with reference rows"
     assert page.locator(".method-card[aria-pressed=true]").count() == 2
+    page.locator(".step").nth(1).click()
     assert page.get_by_role("checkbox", name="Untuned").is_checked()
     assert not page.get_by_role("checkbox", name="Head only").is_checked()
+    page.locator(".step").nth(6).click()
     page.locator("#launch-study").click()
     page.wait_for_url(re.compile(r"/studies/\d+$"))
     document = ask(f"{url}/api/v1/studies/{page.url.rpartition('/')[2]}")["document"]
@@ -280,7 +282,8 @@ def test_what_a_link_asks_for_and_is_not_there_is_said(page: "Page", served: tup
     left_out.wait_for()
     for wrong in ("nobody", "nosuch", "depth of adapter", "gold", "two"):
         assert wrong in left_out.inner_text()
-    rank = page.locator('[id*=\'"field":"rank"\'][id*=\'"method":"lora"\']').first
+    page.locator(".step").nth(2).click()
+    rank = page.locator('input[id*=\'"field":"rank"\'][id*=\'"method":"lora"\']').first
     rank.wait_for()
     assert rank.input_value() == "4"
     assert page.locator("#study-task").input_value() == "Film reviews: positive or negative"

@@ -202,5 +202,6 @@ def test_a_study_without_a_sweep_leads_to_a_form_that_is_filled_in(page: "Page",
     page.locator("#study-sweeps").get_by_role("link", name="Rank sweep").click()
     page.wait_for_selector("#study-name")
     page.get_by_role("button", name="Rank sweep", exact=True).wait_for()
-    waits_for(page, "#method-forms", "LoRA r64")
     assert page.get_by_role("button", name="Rank sweep", exact=True).get_attribute("aria-pressed") == "true"
+    page.locator(".step").nth(2).click()
+    waits_for(page, "#method-forms", "LoRA r64")

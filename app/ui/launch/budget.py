@@ -7,7 +7,7 @@ from dash import html
 
 from app.language import mark, tr
 from app.ui.elements import panel
-from app.ui.launch.filling import Filling
+from app.ui.launch.opening import Filling
 
 DEVICES = {"any": mark("whichever a worker has"), "cpu": mark("a CPU"), "cuda": mark("a CUDA device")}
 

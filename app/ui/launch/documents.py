@@ -148,12 +148,19 @@ def register() -> None:
             prevent_initial_call=True,
         )
     callback(
-        Output("study-fill", "href"),
+        Output("study-fill", "data"),
         Output("yaml-problem", "children"),
         Input("yaml-read", "n_clicks"),
         State("yaml-text", "value"),
         prevent_initial_call=True,
     )(read_yaml)
+    # A new page: what was typed before is not to be mixed with what the document says.
+    clientside_callback(
+        "address => { if (address) window.location.assign(address); return dash_clientside.no_update; }",
+        Output("study-fill", "id"),
+        Input("study-fill", "data"),
+        prevent_initial_call=True,
+    )
     callback(
         Output("template-list", "children"),
         Input("templates-window", "opened"),

@@ -6,8 +6,8 @@ from typing import Any
 from dash import Input, State
 
 from app.ui.launch.budget import budget_document
-from app.ui.launch.filling import OWN, REFERENCES, with_kept
 from app.ui.launch.hyperparameters import Row, method_entries
+from app.ui.launch.opening import OWN, REFERENCES, with_kept
 from app.ui.launch.task import ROLES, task_document
 
 FIELDS = (

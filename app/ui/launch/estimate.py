@@ -13,8 +13,8 @@ from app.ui.elements import facts
 from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import FIELDS, component_of, document_of, form_as, step_of
 from app.ui.launch.figures import Line, exact, fitting, row_figure, total_bytes, total_cost, total_seconds
-from app.ui.launch.filling import Filling
 from app.ui.launch.link import draft_fields
+from app.ui.launch.opening import Filling
 from app.ui.launch.steps import STEPS
 from app.ui.launch.task import ROLES
 from app.ui.numbers import format_value

@@ -1,29 +1,23 @@
-"""What the form of a new study opens with: its own defaults, or what its address asks for, each value checked.
+"""What the address of New study asks for, each value checked.
 
 A value of the address that does not exist is left out, and a note says so: an address is typed by anyone, and what a
 study is made of may have gone since it was written.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from app.language import mark, tr
-from app.schemas import BaseModelCard, MetricCard, PresetCard, TaskCard, TaskKindCard
 from app.ui.launch.hyperparameters import Row
 from app.ui.launch.link import BUDGET_FIELDS, NONE, LinkedMethod, read_list, read_methods
+from app.ui.launch.opening import OWN, REFERENCES, Catalogues, Filling
 from app.ui.numbers import format_value
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import build_method, distinct_labels, method_class
 from peft_core.spec import Budget, Splits
-
-STARTING_ROWS: list[Row] = [{"method": name, "fixed": {}, "label": ""} for name in ("lora", "adapter")]
-REFERENCES = ("untuned", "head_only", "full")
-OWN = "own"
-"""The choice of a dataset or a base model of one's own."""
 
 COLUMNS = ("text", "label", "pair", "choices", "group")
 GRIDS = ("5", "3", "1")
@@ -42,49 +36,6 @@ KEPT_EXTRAS = {
     "folder": mark("Kept from the link: folder of the dataset."),
     "splits": mark("Kept from the link: splits of the dataset."),
 }
-
-
-@dataclass
-class Filling:
-    """The form's opening values. kept: parts of the study document that no field shows, and launching sends along."""
-
-    name: str = field(default_factory=lambda: tr("New study"))
-    base_model: str = ""
-    folder: str = ""
-    task: str = ""
-    kind: str = "classification"
-    dataset: str = ""
-    columns: dict[str, str] = field(default_factory=lambda: {"text": "text", "label": "label"})
-    rows: list[Row] = field(default_factory=lambda: list(STARTING_ROWS))
-    values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
-    preset: str = ""
-    references: list[str] = field(default_factory=lambda: list(REFERENCES))
-    budget: Budget = field(default_factory=lambda: Budget(epochs=3))
-    seeds: int = 5
-    grid: str = "5"
-    device: str = "any"
-    step: int = 1
-    line: str = ""
-    """The device that the estimate is held against: cpu:BYTES or cuda:BYTES."""
-    kept: dict[str, Any] = field(default_factory=dict)
-    linked: bool = False
-    draft: bool = False
-    """The address is one that the form itself keeps."""
-    notes: list[str] = field(default_factory=list)
-    """What the address asked for and is not there."""
-    told: list[str] = field(default_factory=list)
-    """What the address says of the case, and the form has no field for."""
-
-
-@dataclass(frozen=True)
-class Catalogues:
-    """What there is to choose from."""
-
-    tasks: Sequence[TaskCard]
-    kinds: Sequence[TaskKindCard]
-    models: Sequence[BaseModelCard]
-    presets: Sequence[PresetCard] = ()
-    metrics: Sequence[MetricCard] = ()
 
 
 def fill(query: Mapping[str, str], there: Catalogues) -> Filling:
@@ -131,12 +82,21 @@ class _Filler:
         self._form.notes.append(tr(message, value=shown, **parts))
 
     def _place(self) -> None:
-        """The step and the device of the estimate, which only the form itself writes."""
+        """The step and the device of the estimate, which only the form itself writes. A link opens where something is
+        left to choose, else at the review."""
         step, line = self._given("step"), self._given("line")
         if step in tuple("1234567"):
             self._form.step = int(step)
+        elif self._form.linked:
+            self._form.step = self._first_open_step()
         if LINE.fullmatch(line):
             self._form.line = line
+
+    def _first_open_step(self) -> int:
+        form = self._form
+        if form.task == OWN and not form.dataset:
+            return 1
+        return 2 if form.preset or not self._given("methods") else 7
 
     # -- what is trained ---------------------------------------------------------------------------------------------
 
@@ -365,26 +325,3 @@ class _Filler:
             self._form.kept["metrics"] = found
             titles = ", ".join(card.title.lower() for card in self._there.metrics if card.key in found)
             self._form.told.append(tr("Only the link's metrics are measured: {titles}.", titles=titles))
-
-
-def offered_only(form: Filling, not_offered: Mapping[str, str | None], titles: Mapping[str, str]) -> None:
-    """Takes out of a linked form what the base model and task cannot have, with a note of the reason."""
-    if not form.linked:
-        return
-    for row in list(form.rows):
-        if reason := not_offered.get(row["method"]):
-            form.rows.remove(row)
-            form.notes.append(tr("{title} is left out: {reason}", title=titles[row["method"]], reason=reason))
-    form.notes = list(dict.fromkeys(form.notes))
-
-
-def with_kept(document: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of the form with what a link asked for and no field shows, as far as it still fits: seeds while
-    their number stays, a folder and splits while the task is a dataset of one's own."""
-    whole = dict(document)
-    whole |= {name: kept[name] for name in ("metrics", "priority") if name in kept}
-    if len(kept.get("seeds", [])) == document["seeds"]:
-        whole["seeds"] = kept["seeds"]
-    if "task" in kept and not isinstance(document["task"], str):
-        whole["task"] = document["task"] | kept["task"]
-    return whole

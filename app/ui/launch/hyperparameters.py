@@ -109,7 +109,7 @@ def _description(field: HyperparameterField) -> str:
     said = [field.effect]
     if field.recommended:
         low, high = field.recommended
-        said.append(tr("Recommended {low} to {high}.", low=f"{low:g}", high=f"{high:g}"))
+        said.append(tr("Recommended {low} to {high}.", low=_short(low), high=_short(high)))
     if field.minimum is not None and field.maximum is not None:
         said.append(tr("Valid from {low} to {high}.", low=_short(field.minimum), high=_short(field.maximum)))
     elif field.minimum is not None:

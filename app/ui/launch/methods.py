@@ -10,8 +10,8 @@ from app.language import mark, tr
 from app.schemas import MethodCard, PresetCard
 from app.ui.elements import panel
 from app.ui.launch.cards import fact, method_cards, search_field
-from app.ui.launch.filling import OWN, REFERENCES, Filling
 from app.ui.launch.hyperparameters import Row
+from app.ui.launch.opening import OWN, REFERENCES, Filling
 from app.ui.session import client
 
 REFERENCE_TITLES = {"untuned": mark("Untuned"), "head_only": mark("Head only"), "full": mark("Full fine-tuning")}

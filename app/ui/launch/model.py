@@ -9,7 +9,7 @@ from app.client import ApiProblem
 from app.language import tr
 from app.schemas import BaseModelCard
 from app.ui.elements import facts, panel
-from app.ui.launch.filling import OWN, Filling
+from app.ui.launch.opening import OWN, Filling
 from app.ui.numbers import by_formula, format_value, show
 from app.ui.session import client
 

@@ -9,7 +9,7 @@ from app.language import tr, trn
 from app.schemas import DatasetColumn, DatasetMapping, DatasetPreview, DatasetView
 from app.ui.elements import facts, panel
 from app.ui.launch.draft import component_of
-from app.ui.launch.filling import OWN
+from app.ui.launch.opening import OWN
 from app.ui.launch.task import ROLES, task_document
 from app.ui.numbers import by_formula, show
 from app.ui.session import client

@@ -10,7 +10,7 @@ from app.client import ApiProblem
 from app.language import mark, tr
 from app.schemas import DATASET_FORMS, LARGEST_DATASET_BYTES, DatasetView, TaskCard, TaskKindCard
 from app.ui.elements import facts, panel
-from app.ui.launch.filling import OWN, Filling
+from app.ui.launch.opening import OWN, Filling
 from app.ui.numbers import by_formula, format_value, show
 from app.ui.session import client
 

@@ -25,9 +25,10 @@ from app.ui.launch.baseline import baseline_step
 from app.ui.launch.budget import budget_panel
 from app.ui.launch.draft import document_of, form_as
 from app.ui.launch.estimate import estimate_panel
-from app.ui.launch.filling import Catalogues, Filling, fill, offered_only
+from app.ui.launch.filling import fill
 from app.ui.launch.hyperparameters import hyperparameter_step
 from app.ui.launch.methods import method_panel
+from app.ui.launch.opening import Catalogues, Filling, offered_only
 from app.ui.session import client
 from app.ui.states import error
 
@@ -93,7 +94,7 @@ def _wizard(
     )
     stores = [
         dcc.Location(id="study-go", refresh="callback-nav"),
-        dcc.Location(id="study-fill", refresh=True),
+        dcc.Store(id="study-fill"),
         dcc.Store(id="study-kept", data=form.kept),
         dcc.Store(id="study-problems"),
         dcc.Store(id="study-address"),

@@ -13,8 +13,9 @@ from app.services.base_models import list_base_models
 from app.services.catalogue import list_metrics, list_presets
 from app.services.tasks import list_kinds, list_tasks
 from app.settings import Settings
-from app.ui.launch.filling import OWN, STARTING_ROWS, Catalogues, Filling, fill, offered_only, with_kept
+from app.ui.launch.filling import fill
 from app.ui.launch.link import case_address, preset_address, read_methods, study_address
+from app.ui.launch.opening import OWN, STARTING_ROWS, Catalogues, Filling, offered_only, with_kept
 from peft_core.spec import Budget, Splits
 
 WORDS = some.text(some.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(str.strip).filter(bool)
@@ -85,6 +86,7 @@ def test_a_study_comes_back_as_it_was(there: Catalogues) -> None:
     sent = with_kept({"seeds": 2, "task": "movies"}, form.kept)
     assert (sent["seeds"], sent["metrics"], sent["priority"]) == ([3, 5], document.metrics, 2)
     assert with_kept({"seeds": 3, "task": "movies"}, form.kept)["seeds"] == 3
+    assert with_kept({"seeds": 0, "task": "movies"}, {})["seeds"] == 0
 
 
 def test_a_dataset_of_ones_own_comes_back(there: Catalogues) -> None:
