@@ -1,7 +1,9 @@
 // Every <time datetime> is written in the viewer's own time zone and in the page's language; its title says it in UTC.
 (() => {
     const REWRITE_MS = 15000;
-    const STEPS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
+    const STEPS = [
+        ['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1],
+    ];
     const language = () => document.documentElement.lang || undefined;
 
     const absolute = (when) => new Intl.DateTimeFormat(language(), {dateStyle: 'medium', timeStyle: 'short'}).format(when);

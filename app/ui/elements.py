@@ -24,7 +24,6 @@ PHASES = {
     "training": mark("training"),
     "evaluating": mark("evaluating"),
     "measuring": mark("measuring"),
-    "storing": mark("storing"),
 }
 STATUS_ICONS = {"queued": "wait", "running": "play", "succeeded": "check", "failed": "cross", "cancelled": "stop"}
 MOST_BOXES = 60

@@ -2,6 +2,8 @@
 
 from dash import Input, Output, clientside_callback, dcc, html
 
+from app.language import tr
+
 FORMATS = {"png": "PNG", "svg": "SVG"}
 LISTEN = """(id) => {
     document.addEventListener('click', (event) => {
@@ -30,7 +32,7 @@ def save_buttons(graph: str, file: str) -> html.Div:
             className="button button-plain",
             type="button",
             **{
-                "aria-label": f"Save this figure as {words}",
+                "aria-label": tr("Save this figure as {format}", format=words),
                 "data-save": format,
                 "data-graph": graph,
                 "data-file": file,

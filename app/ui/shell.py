@@ -204,7 +204,12 @@ def _workers(now: FrameNow) -> str:
 
 def _spoken(now: FrameNow) -> str:
     """The same for those who listen."""
-    return trn("{count} run waits or trains", "{count} runs wait or train", now.runs) + f"; {_workers(now)}"
+    return trn(
+        "{count} run waits or trains; {workers}",
+        "{count} runs wait or train; {workers}",
+        now.runs,
+        workers=_workers(now),
+    )
 
 
 def _register_announcement() -> None:

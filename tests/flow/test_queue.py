@@ -1,14 +1,17 @@
-"""The queue's page in a real browser: a worker is paused and resumed beside its name."""
+"""The queue's page in a real browser: what is chosen stays in its address, and what is asked for is done."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import expect
+from sqlalchemy import select
 
 from app.db.session import system_session
-from app.db.tables import Worker
+from app.db.tables import Run, Study, Worker
 from app.main import create_app
 from app.services import run_queue
 from app.settings import Settings
@@ -27,7 +30,7 @@ def app(tmp_path: Path) -> FastAPI:
     app = create_app(Settings(home=tmp_path))
     with system_session(app.state.engine) as session:
         study = insert(session, team_id=1)
-        study.runs[-1].status = "queued"
+        study.runs[-1].status = study.runs[-2].status = "queued"
         run_queue.register_worker(session, "machine:7", "cpu", {"name": "a processor"})
     return app
 
@@ -57,3 +60,39 @@ def test_a_worker_is_paused_and_resumed_beside_its_name(page: "Page", app: FastA
     page.get_by_role("button", name="Pause worker machine:7").wait_for()
     assert not is_paused(app)
     assert page.inner_text("#queue-note") == ""
+
+
+def test_what_is_chosen_is_in_the_address_and_there_again_after_a_reload(page: "Page") -> None:
+    page.get_by_role("textbox", name="State").click()
+    page.get_by_role("option", name="Failed", exact=True).click()
+    page.get_by_role("textbox", name="Purpose").click()
+    page.get_by_role("option", name="Reporting").click()
+    expect(page.locator("#queue-rows tbody tr")).to_have_count(1)
+    assert page.url.endswith("/runs?status=failed&purpose=report")
+    page.reload()
+    expect(page.get_by_role("textbox", name="Purpose")).to_have_value("Reporting")
+    expect(page.locator("#queue-rows tbody tr")).to_have_count(1)
+
+
+def test_a_study_is_put_first_and_a_waiting_run_is_cancelled(page: "Page", app: FastAPI) -> None:
+    page.get_by_role("button", name="First: Quickstart").click()
+    expect(page.get_by_role("button", name="First: Quickstart")).to_have_attribute("aria-pressed", "true")
+    with system_session(app.state.engine) as session:
+        assert session.get_one(Study, 1).priority > 0
+    rows = page.locator("#queue-rows tbody tr")
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name=re.compile("^Cancel ")).first.click()
+    expect(rows).to_have_count(1)
+
+
+def test_a_running_run_is_stopped_only_after_a_second_word(page: "Page", app: FastAPI) -> None:
+    with system_session(app.state.engine) as session:
+        run = session.scalars(select(Run).where(Run.status == "queued").limit(1)).one()
+        run.status, run.worker_id, run.phase = "running", 1, "training"
+    page.get_by_role("button", name=re.compile("^Stop ")).click()
+    dialog = page.get_by_role("dialog", name="Stop this run?")
+    dialog.get_by_role("button", name="Keep running").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name=re.compile("^Stop ")).click()
+    dialog.get_by_role("button", name="Stop the run").click()
+    expect(page.get_by_role("button", name="Stopping")).to_be_disabled()
