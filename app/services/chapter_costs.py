@@ -256,8 +256,8 @@ class _Row:
         told = {} if why else self._counts() | self._memory() | self._work()
         return MethodCosts(
             method=self._key,
-            title=self._method.title,
-            label=self._method.label(),
+            title=tr(self._method.title),
+            label=tr(self._method.label()),
             family=self._method.family,
             numbers=told,
             missing={} if why or self._speed else {"train_seconds": _no_speed()},

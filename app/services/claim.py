@@ -7,7 +7,7 @@ what one study's measurements say. The verdict follows from both by one rule, `v
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from app.errors import AtlasError
 from app.schemas import ClaimVerdict, Number, Part, Sentence
@@ -88,17 +88,6 @@ def verdict_of(claim: type[Claim], found: Sequence[Judged]) -> ClaimVerdict:
     if False in said:
         return "does not hold"
     return "holds" if True in said else "undecided"
-
-
-def said(pieces: Sequence[Any]) -> Sentence:
-    """The pieces of `app.language.filled` as a sentence of the API: words, numbers, and sentences within it."""
-    return [part for piece in pieces for part in _parts(piece)]
-
-
-def _parts(piece: Any) -> Sentence:
-    if isinstance(piece, list):
-        return piece
-    return [Part(number=piece) if isinstance(piece, Number) else Part(text=str(piece))]
 
 
 def named(words: str) -> Sentence:

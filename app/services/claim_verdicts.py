@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Run, Study
-from app.language import filled, tr
+from app.language import tr
 from app.schemas import ClaimFinding, Claims, ClaimView, Number, Sentence
 from app.services.callers import Caller
-from app.services.claim import Claim, Judged, MeasuredStudy, claims, said, verdict_of
+from app.services.claim import Claim, Judged, MeasuredStudy, claims, verdict_of
 from app.services.evidence import read_evidence
+from app.services.numbers import number, sentence
 from app.settings import Settings
 
 MOST_STUDIES = 20
@@ -55,17 +56,15 @@ def _finding(study: MeasuredStudy, found: Judged) -> ClaimFinding:
 def _summary(key: str, found: Sequence[Judged]) -> Sentence:
     """In how many studies it was measured, and in how many of those it agrees."""
     if not found:
-        return said([tr("No study here has measured it.")])
+        return sentence("No study here has measured it.")
 
     def count(value: int, of: str) -> Number:
         formula = f"claim_studies(claim {key}, of {of})"
         return Number(value=value, quantity="count", statistic="count", formula=formula)
 
-    return said(
-        filled(
-            "Measured in studies: {measured}. Of these, agree: {agree}; disagree: {disagree}.",
-            measured=count(len(found), "measured"),
-            agree=count(sum(judged.agrees is True for judged in found), "agree"),
-            disagree=count(sum(judged.agrees is False for judged in found), "disagree"),
-        )
+    return sentence(
+        "Measured in studies: {measured}. Of these, agree: {agree}; disagree: {disagree}.",
+        measured=number(count(len(found), "measured")),
+        agree=number(count(sum(judged.agrees is True for judged in found), "agree")),
+        disagree=number(count(sum(judged.agrees is False for judged in found), "disagree")),
     )
