@@ -315,9 +315,17 @@ class _Row:
             "training_flops": self._number("training_flops", flops_per_token(setting), "count"),
         }
         if self._speed is not None:
-            step = self._speed.step_seconds + training_flops(setting) / self._speed.flops_per_second
-            found["train_seconds"] = self._number("train_seconds", STEPS * step, "seconds")
+            found["train_seconds"] = self._time(self._speed)
         return found
+
+    def _time(self, speed: Calibration) -> Number:
+        work = training_flops(self._setting)
+        formula = (
+            f"train_seconds_of(steps {STEPS}, start {speed.step_seconds!r}, flops {work!r},"
+            f" speed {speed.flops_per_second!r})"
+        )
+        step = speed.step_seconds + work / speed.flops_per_second
+        return by_formula(STEPS * step, "seconds", formula, exact=False)
 
     def _number(
         self, figure: str, value: float, quantity: NumberQuantity, *, exact: bool = False, metric: str = ""

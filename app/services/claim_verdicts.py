@@ -13,16 +13,15 @@ from app.services.callers import Caller
 from app.services.claim import Claim, Judged, MeasuredStudy, claims, verdict_of
 from app.services.evidence import read_evidence
 from app.services.numbers import number, sentence
-from app.settings import Settings
 
 MOST_STUDIES = 20
 """The newest that have a run which ended well."""
 
 
-def judge_claims(engine: Engine, settings: Settings, caller: Caller) -> Claims:
+def judge_claims(engine: Engine, caller: Caller) -> Claims:
     """Every claim with its verdict and what each study says of it."""
     with team_session(engine, caller.team_id) as session:
-        studies = [MeasuredStudy(read_evidence(session, study), settings) for study in _studies(session)]
+        studies = [MeasuredStudy(read_evidence(session, study)) for study in _studies(session)]
         views = [_view(key, claim, studies) for key, claim in claims().items()]
     return Claims(items=views, studies=len(studies))
 
