@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.db.session import system_session
 from app.db.tables import Run
-from app.services.chapter_costs import STEPS
+from app.services.chapter_case import STEPS
 from peft_core.analysis.cost_model.estimate import estimate
 from peft_core.analysis.cost_model.setting import Setting
 from peft_core.method import build_method
