@@ -77,7 +77,8 @@ def _registered(settings: Settings, name: str) -> tuple[ModelShape, Anatomy, str
 def _published(key: str) -> tuple[ModelShape, Anatomy, str, str]:
     if key not in PUBLISHED_MODELS:
         known = ", ".join(PUBLISHED_MODELS)
-        raise Invalid(f"There is no published model {key[:80]!r}. Choose one of: {known}.", field="published")
+        refusal = tr("There is no published model “{name}”. Choose one of: {known}.", name=key[:80], known=known)
+        raise Invalid(refusal, field="published")
     model = PUBLISHED_MODELS[key]
     return *read_config(model.config), model.title, f"published {key}"
 
