@@ -24,7 +24,7 @@ def read_costs(here: Here, request: CostsRequest) -> CostsView:
 @router.get("/claims")
 def read_claims(here: Here) -> Claims:
     """Every claim of the chapter, how it is tested, and what the newest studies say of it."""
-    return claim_verdicts.judge_claims(here.engine, here.settings, here.caller)
+    return claim_verdicts.judge_claims(here.engine, here.caller)
 
 
 @router.get("/sightings")

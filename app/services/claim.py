@@ -7,16 +7,12 @@ what one study's measurements say. The verdict follows from both by one rule, `v
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from app.errors import AtlasError
 from app.schemas import ClaimVerdict, Number, Part, Sentence
-from app.services.base_models import find_base_model
 from app.services.evidence import StudyEvidence
-from app.settings import Settings
+from app.services.lookup_cases import study_shape
 from peft_core.catalogue import discover
-from peft_core.errors import InvalidBaseModel
-from peft_core.model_config import read_config_of
 
 
 @dataclass(frozen=True)
@@ -24,16 +20,12 @@ class MeasuredStudy:
     """A study that a claim is put to."""
 
     evidence: StudyEvidence
-    settings: Settings
 
     @cached_property
     def base_width(self) -> int | None:
         """Width of its base model; None where its configuration is not at hand."""
-        try:
-            folder = find_base_model(self.settings, self.evidence.study.document["base_model"]).folder
-            return read_config_of(folder)[0].hidden_size
-        except (AtlasError, InvalidBaseModel):
-            return None
+        shape = study_shape(self.evidence.study)
+        return None if shape is None else shape.hidden_size
 
 
 @dataclass(frozen=True)
@@ -88,17 +80,6 @@ def verdict_of(claim: type[Claim], found: Sequence[Judged]) -> ClaimVerdict:
     if False in said:
         return "does not hold"
     return "holds" if True in said else "undecided"
-
-
-def said(pieces: Sequence[Any]) -> Sentence:
-    """The pieces of `app.language.filled` as a sentence of the API: words, numbers, and sentences within it."""
-    return [part for piece in pieces for part in _parts(piece)]
-
-
-def _parts(piece: Any) -> Sentence:
-    if isinstance(piece, list):
-        return piece
-    return [Part(number=piece) if isinstance(piece, Number) else Part(text=str(piece))]
 
 
 def named(words: str) -> Sentence:

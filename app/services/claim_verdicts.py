@@ -7,21 +7,21 @@ from sqlalchemy.orm import Session
 
 from app.db.session import team_session
 from app.db.tables import Run, Study
-from app.language import filled, tr
+from app.language import tr
 from app.schemas import ClaimFinding, Claims, ClaimView, Number, Sentence
 from app.services.callers import Caller
-from app.services.claim import Claim, Judged, MeasuredStudy, claims, said, verdict_of
+from app.services.claim import Claim, Judged, MeasuredStudy, claims, verdict_of
 from app.services.evidence import read_evidence
-from app.settings import Settings
+from app.services.numbers import number, sentence
 
 MOST_STUDIES = 20
 """The newest that have a run which ended well."""
 
 
-def judge_claims(engine: Engine, settings: Settings, caller: Caller) -> Claims:
+def judge_claims(engine: Engine, caller: Caller) -> Claims:
     """Every claim with its verdict and what each study says of it."""
     with team_session(engine, caller.team_id) as session:
-        studies = [MeasuredStudy(read_evidence(session, study), settings) for study in _studies(session)]
+        studies = [MeasuredStudy(read_evidence(session, study)) for study in _studies(session)]
         views = [_view(key, claim, studies) for key, claim in claims().items()]
     return Claims(items=views, studies=len(studies))
 
@@ -55,17 +55,15 @@ def _finding(study: MeasuredStudy, found: Judged) -> ClaimFinding:
 def _summary(key: str, found: Sequence[Judged]) -> Sentence:
     """In how many studies it was measured, and in how many of those it agrees."""
     if not found:
-        return said([tr("No study here has measured it.")])
+        return sentence("No study here has measured it.")
 
     def count(value: int, of: str) -> Number:
         formula = f"claim_studies(claim {key}, of {of})"
         return Number(value=value, quantity="count", statistic="count", formula=formula)
 
-    return said(
-        filled(
-            "Measured in studies: {measured}. Of these, agree: {agree}; disagree: {disagree}.",
-            measured=count(len(found), "measured"),
-            agree=count(sum(judged.agrees is True for judged in found), "agree"),
-            disagree=count(sum(judged.agrees is False for judged in found), "disagree"),
-        )
+    return sentence(
+        "Measured in studies: {measured}. Of these, agree: {agree}; disagree: {disagree}.",
+        measured=number(count(len(found), "measured")),
+        agree=number(count(sum(judged.agrees is True for judged in found), "agree")),
+        disagree=number(count(sum(judged.agrees is False for judged in found), "disagree")),
     )

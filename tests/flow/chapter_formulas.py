@@ -7,7 +7,6 @@ from sqlalchemy import Engine
 
 from app.services.callers import LOCAL
 from app.services.claim_verdicts import judge_claims
-from app.settings import Settings
 from peft_core import assets
 from peft_core.analysis.cost_model.activations import Held
 from peft_core.analysis.cost_model.flops import forward_flops, training_flops
@@ -99,7 +98,7 @@ def _cost(given: Given) -> float:
 
 def _claim_studies(given: Given, engine: Engine) -> float:
     """In how many studies a claim was measured, or of these agrees or disagrees."""
-    found = judge_claims(engine, Settings(), LOCAL)
+    found = judge_claims(engine, LOCAL)
     findings = next(item for item in found.items if item.key == given["claim"]).findings
     wanted = {"measured": (True, False, None), "agree": (True,), "disagree": (False,)}[given["of"]]
     return float(sum(finding.agrees in wanted for finding in findings))
@@ -138,6 +137,9 @@ CHAPTER_FORMULAS: dict[str, Callable[[Given, Engine], float]] = {
     "prefix_parameters": _product("layers", "length", "key_value_width", times=2),
     "prefix_flops": _product("layers", "length", "width", times=4),
     "price_of": lambda given, _: float(given["seconds"]) / 3_600 * float(given["price"]),
+    "train_seconds_of": lambda given, _: float(
+        float(given["steps"]) * (float(given["start"]) + float(given["flops"]) / float(given["speed"]))
+    ),
     "chapter_cost": lambda given, _: _cost(given),
     "claim_studies": _claim_studies,
 }

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from math import log
 
 from app.db.tables import Configuration
-from app.schemas import Number, Part, Sentence, SweepView
+from app.schemas import Number, Sentence, SweepView
 from app.services.claim import Judged
 from app.services.evidence import StudyEvidence
+from app.services.numbers import label, listed, number, text
 from app.services.sweeps import study_sweeps
 from peft_core.task import sign
 
@@ -57,16 +58,12 @@ def ratios(
 ) -> list[tuple[Configuration, Number]]:
     """The rows that have a ratio, with it."""
     found = [(row, ratio(evidence, row, other, metric)) for row in rows]
-    return [(row, number) for row, number in found if number is not None]
+    return [(row, share) for row, share in found if share is not None]
 
 
-def listed(found: Iterable[tuple[Configuration, Number]]) -> Sentence:
+def told(found: Iterable[tuple[Configuration, Number]]) -> Sentence:
     """ "LoRA r8 0.41×, Adapter b48 0.44×." """
-    parts: Sentence = []
-    for place, (row, number) in enumerate(found):
-        parts += [Part(text=", ")] if place else []
-        parts += [Part(label=row.label), Part(text=" "), Part(number=number)]
-    return parts
+    return listed([[label(row), text(" "), number(value)] for row, value in found])
 
 
 def best_of_each(
@@ -74,10 +71,10 @@ def best_of_each(
 ) -> list[tuple[Configuration, Number]]:
     """Of ratios of scores the best one of each method."""
     best: dict[str, tuple[Configuration, Number]] = {}
-    for row, number in found:
+    for row, share in found:
         known = best.get(row.method)
-        if known is None or sign(evidence.task) * (number.value - known[1].value) > 0:
-            best[row.method] = (row, number)
+        if known is None or sign(evidence.task) * (share.value - known[1].value) > 0:
+            best[row.method] = (row, share)
     return list(best.values())
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from app.language import filled, mark
+from app.language import mark
 from app.schemas import Number, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, named, said
-from app.services.claims._rows import listed, plain_row, ratios, rows_of
+from app.services.claim import Claim, Judged, MeasuredStudy, named
+from app.services.claims._rows import plain_row, ratios, rows_of, told
+from app.services.numbers import number, sentence
 
 LATENCY = "inference_latency_unmerged"
 
@@ -26,17 +27,15 @@ class LoraForwardFlops(Claim):
     @staticmethod
     def formula(figures: Mapping[str, Number]) -> Sentence | None:
         """Of one d x d matrix."""
-        return said(
-            filled(
-                "With d = {width} and r = {rank} the claim promises {claimed} fewer operations. Unmerged, LoRA does"
-                " all of them and {formula} = {added} more; merged, exactly as many as the base model. What becomes"
-                " {claimed} smaller is the number of trained parameters.",
-                width=figures["width"],
-                rank=figures["rank"],
-                claimed=figures["lora_reduction"],
-                formula=named("2dr/d²"),
-                added=figures["lora_added"],
-            )
+        return sentence(
+            "With d = {width} and r = {rank} the claim promises {claimed} fewer operations. Unmerged, LoRA does"
+            " all of them and {formula} = {added} more; merged, exactly as many as the base model. What becomes"
+            " {claimed} smaller is the number of trained parameters.",
+            width=number(figures["width"]),
+            rank=number(figures["rank"]),
+            claimed=number(figures["lora_reduction"]),
+            formula=named("2dr/d²"),
+            added=number(figures["lora_added"]),
         )
 
     @staticmethod
@@ -47,8 +46,8 @@ class LoraForwardFlops(Claim):
         if not found:
             return None
         # A claim of many times fewer operations would at least halve the time.
-        agrees = all(number.value < 0.5 for _, number in found)
+        agrees = all(share.value < 0.5 for _, share in found)
         return Judged(
             agrees,
-            said(filled("One answer of the unmerged model over one of the base: {ratios}.", ratios=listed(found))),
+            sentence("One answer of the unmerged model over one of the base: {ratios}.", ratios=told(found)),
         )

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from app.language import filled, mark
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import MARGIN, listed, plain_row, ratios, rows_of
+from app.language import mark
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import MARGIN, plain_row, ratios, rows_of, told
+from app.services.numbers import sentence
 
 LATENCY = "inference_latency"
 
@@ -28,7 +29,7 @@ class LoraMergedLatency(Claim):
         found = ratios(evidence, rows_of(evidence, ["lora"]), plain_row(evidence, LATENCY), LATENCY)
         if not found:
             return None
-        agrees = all(number.value <= 1 + MARGIN for _, number in found)
+        agrees = all(share.value <= 1 + MARGIN for _, share in found)
         return Judged(
-            agrees, said(filled("One answer of the merged model over one of the base: {ratios}.", ratios=listed(found)))
+            agrees, sentence("One answer of the merged model over one of the base: {ratios}.", ratios=told(found))
         )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from app.language import filled, mark
+from app.language import mark
 from app.schemas import Number, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import listed, ratios, rows_of
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import ratios, rows_of, told
+from app.services.numbers import number, sentence
 
 PARAMETERS = "trainable_parameters"
 
@@ -25,15 +26,13 @@ class LoraParameters(Claim):
     @staticmethod
     def formula(figures: Mapping[str, Number]) -> Sentence | None:
         """Of one matrix."""
-        return said(
-            filled(
-                "With d = {width} and r = {rank}: {lora} parameters instead of {matrix}, {reduction} fewer.",
-                width=figures["width"],
-                rank=figures["rank"],
-                lora=figures["lora"],
-                matrix=figures["matrix"],
-                reduction=figures["lora_reduction"],
-            )
+        return sentence(
+            "With d = {width} and r = {rank}: {lora} parameters instead of {matrix}, {reduction} fewer.",
+            width=number(figures["width"]),
+            rank=number(figures["rank"]),
+            lora=number(figures["lora"]),
+            matrix=number(figures["matrix"]),
+            reduction=number(figures["lora_reduction"]),
         )
 
     @staticmethod
@@ -44,6 +43,6 @@ class LoraParameters(Claim):
         if not found:
             return None
         return Judged(
-            all(number.value < 1 for _, number in found),
-            said(filled("Parameters trained over full fine-tuning's: {ratios}.", ratios=listed(found))),
+            all(share.value < 1 for _, share in found),
+            sentence("Parameters trained over full fine-tuning's: {ratios}.", ratios=told(found)),
         )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from app.language import filled, mark
+from app.language import mark
 from app.schemas import Number, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, named, said
-from app.services.claims._rows import MARGIN, PREFIXES, listed, plain_row, ratios, rows_of
+from app.services.claim import Claim, Judged, MeasuredStudy, named
+from app.services.claims._rows import MARGIN, PREFIXES, plain_row, ratios, rows_of, told
+from app.services.numbers import number, sentence
 
 LATENCY = "inference_latency"
 
@@ -26,17 +27,15 @@ class PrefixInference(Claim):
     @staticmethod
     def formula(figures: Mapping[str, Number]) -> Sentence | None:
         """Over all layers."""
-        return said(
-            filled(
-                "A prefix of n = {length} over L = {layers} layers of width d = {width} adds {formula} = {flops}"
-                " operations to every token, and {held} numbers (keys and values) that each text in the batch holds.",
-                length=figures["prefix_length"],
-                layers=figures["layers"],
-                width=figures["width"],
-                formula=named("4Lnd"),
-                flops=figures["prefix_flops"],
-                held=figures["prefix"],
-            )
+        return sentence(
+            "A prefix of n = {length} over L = {layers} layers of width d = {width} adds {formula} = {flops}"
+            " operations to every token, and {held} numbers (keys and values) that each text in the batch holds.",
+            length=number(figures["prefix_length"]),
+            layers=number(figures["layers"]),
+            width=number(figures["width"]),
+            formula=named("4Lnd"),
+            flops=number(figures["prefix_flops"]),
+            held=number(figures["prefix"]),
         )
 
     @staticmethod
@@ -46,7 +45,5 @@ class PrefixInference(Claim):
         found = ratios(evidence, rows_of(evidence, PREFIXES), plain_row(evidence, LATENCY), LATENCY)
         if not found:
             return None
-        agrees = False if any(number.value > 1 + MARGIN for _, number in found) else None
-        return Judged(
-            agrees, said(filled("One answer with a prefix over one of the base: {ratios}.", ratios=listed(found)))
-        )
+        agrees = False if any(share.value > 1 + MARGIN for _, share in found) else None
+        return Judged(agrees, sentence("One answer with a prefix over one of the base: {ratios}.", ratios=told(found)))

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from app.language import filled, mark
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import first_row, listed, ratios, rows_of
+from app.language import mark
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import first_row, ratios, rows_of, told
+from app.services.numbers import sentence
 
 MEMORY = "peak_memory"
 
@@ -26,5 +27,5 @@ class QloraMemory(Claim):
         found = ratios(evidence, rows_of(evidence, ["qlora"]), first_row(evidence, "lora"), MEMORY)
         if not found:
             return None
-        agrees = all(number.value < 1 for _, number in found)
-        return Judged(agrees, said(filled("Peak memory over LoRA's: {ratios}.", ratios=listed(found))))
+        agrees = all(share.value < 1 for _, share in found)
+        return Judged(agrees, sentence("Peak memory over LoRA's: {ratios}.", ratios=told(found)))

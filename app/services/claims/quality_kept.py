@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from app.language import filled, mark
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import CHAPTER, best_of_each, listed, quality_kept, ratios, rows_of
+from app.language import mark
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import CHAPTER, best_of_each, quality_kept, ratios, rows_of, told
+from app.services.numbers import sentence
 from peft_core.compare.recommend import QUALITY
 
 
@@ -28,5 +29,5 @@ class QualityKept(Claim):
         found = best_of_each(evidence, ratios(evidence, rows_of(evidence, CHAPTER), evidence.full, QUALITY))
         if not found:
             return None
-        agrees = all(quality_kept(evidence, number) for _, number in found)
-        return Judged(agrees, said(filled("Score over full fine-tuning's: {ratios}.", ratios=listed(found))))
+        agrees = all(quality_kept(evidence, share) for _, share in found)
+        return Judged(agrees, sentence("Score over full fine-tuning's: {ratios}.", ratios=told(found)))

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from app.db.tables import Configuration
-from app.language import filled, mark
+from app.language import mark
 from app.schemas import Number, Part, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, named, said
-from app.services.claims._rows import listed, ratio, rows_of
+from app.services.claim import Claim, Judged, MeasuredStudy, named
+from app.services.claims._rows import ratio, rows_of, told
 from app.services.evidence import StudyEvidence
+from app.services.numbers import number, sentence
 
 SPEED = "training_speed"
 CLAIMED = 8.0
@@ -28,18 +29,16 @@ class RankOneSpeed(Claim):
     @staticmethod
     def formula(figures: Mapping[str, Number]) -> Sentence | None:
         """What counting allows at the most."""
-        return said(
-            filled(
-                "Counted in operations, no rank can be more than {fastest} as fast as full fine-tuning ({full} over"
-                " {frozen} for each token): the gradient still goes back through the whole frozen model. What a step"
-                " does besides, such as the optimizer's own work, can add to that. A smaller rank saves only the part"
-                " of r, which is {added} of one matrix at r = {rank}.",
-                fastest=figures["lora_fastest"],
-                full=named("6P"),
-                frozen=named("4P"),
-                added=figures["lora_added"],
-                rank=figures["rank"],
-            )
+        return sentence(
+            "Counted in operations, no rank can be more than {fastest} as fast as full fine-tuning ({full} over"
+            " {frozen} for each token): the gradient still goes back through the whole frozen model. What a step"
+            " does besides, such as the optimizer's own work, can add to that. A smaller rank saves only the part"
+            " of r, which is {added} of one matrix at r = {rank}.",
+            fastest=number(figures["lora_fastest"]),
+            full=named("6P"),
+            frozen=named("4P"),
+            added=number(figures["lora_added"]),
+            rank=number(figures["rank"]),
         )
 
     @staticmethod
@@ -50,18 +49,16 @@ class RankOneSpeed(Claim):
         first = next((row for row in rows if _rank(row) == 1), None)
         if first is None:
             return None
-        found = [(row, number) for row in _others(evidence, rows) if (number := ratio(evidence, first, row, SPEED))]
+        found = [(row, share) for row in _others(evidence, rows) if (share := ratio(evidence, first, row, SPEED))]
         if not found:
             return None
-        agrees = any(number.value >= CLAIMED for _, number in found)
+        agrees = any(share.value >= CLAIMED for _, share in found)
         return Judged(
             agrees,
-            said(
-                filled(
-                    "Tokens a second of {rank_one} over those of {others}.",
-                    rank_one=[Part(label=first.label)],
-                    others=listed(found),
-                )
+            sentence(
+                "Tokens a second of {rank_one} over those of {others}.",
+                rank_one=[Part(label=first.label)],
+                others=told(found),
             ),
         )
 

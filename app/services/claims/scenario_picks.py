@@ -2,10 +2,11 @@
 
 from typing import ClassVar, Literal
 
-from app.language import filled, mark, tr
+from app.language import mark, tr
 from app.schemas import Part, Sentence
-from app.services.claim import Claim, Judged, MeasuredStudy, said
+from app.services.claim import Claim, Judged, MeasuredStudy
 from app.services.evidence import StudyEvidence
+from app.services.numbers import sentence
 from peft_core.compare.recommend import CRITERIA, Question, recommend
 from peft_core.method import methods
 from peft_core.scenario import Scenario, scenarios
@@ -74,12 +75,10 @@ def _title(method: str) -> str:
 
 
 def _told(kind: type[Scenario], label: str, outcome: Outcome) -> Sentence:
-    return said(
-        filled(
-            "{scenario}: {pick}, {verdict} ({chapter}). ",
-            scenario=[Part(label=tr(kind.title))],
-            pick=[Part(label=label)],
-            verdict=tr(OUTCOMES[outcome]),
-            chapter=[Part(label=kind.textbook_pick)],
-        )
+    return sentence(
+        "{scenario}: {pick}, {verdict} ({chapter}). ",
+        scenario=[Part(label=tr(kind.title))],
+        pick=[Part(label=label)],
+        verdict=tr(OUTCOMES[outcome]),
+        chapter=[Part(label=tr(kind.textbook_pick))],
     )

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from app.language import filled, mark
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import CHAPTER, listed, ratios, rows_of
+from app.language import mark
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import CHAPTER, ratios, rows_of, told
+from app.services.numbers import sentence
 
 STORAGE = "storage_bytes"
 SMALL = 0.1
@@ -28,5 +29,5 @@ class StoragePerTask(Claim):
         found = ratios(evidence, rows_of(evidence, CHAPTER), evidence.full, STORAGE)
         if not found:
             return None
-        agrees = all(number.value <= SMALL for _, number in found)
-        return Judged(agrees, said(filled("Files over full fine-tuning's: {ratios}.", ratios=listed(found))))
+        agrees = all(share.value <= SMALL for _, share in found)
+        return Judged(agrees, sentence("Files over full fine-tuning's: {ratios}.", ratios=told(found)))

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from app.language import filled, mark
-from app.services.claim import Claim, Judged, MeasuredStudy, said
-from app.services.claims._rows import CHAPTER, listed, ratios, rows_of
+from app.language import mark
+from app.services.claim import Claim, Judged, MeasuredStudy
+from app.services.claims._rows import CHAPTER, ratios, rows_of, told
+from app.services.numbers import sentence
 
 MEMORY = "peak_memory"
 
@@ -27,5 +28,5 @@ class TrainingMemory(Claim):
         found = ratios(evidence, rows_of(evidence, CHAPTER), evidence.full, MEMORY)
         if not found:
             return None
-        agrees = all(number.value < 1 for _, number in found)
-        return Judged(agrees, said(filled("Peak memory over full fine-tuning's: {ratios}.", ratios=listed(found))))
+        agrees = all(share.value < 1 for _, share in found)
+        return Judged(agrees, sentence("Peak memory over full fine-tuning's: {ratios}.", ratios=told(found)))

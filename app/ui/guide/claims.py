@@ -108,7 +108,7 @@ def _findings(found: Sequence[ClaimFinding]) -> html.Ul:
 def _finding(found: ClaimFinding) -> list[Any]:
     said = {True: tr("agrees"), False: tr("disagrees"), None: tr("no difference shown")}[found.agrees]
     link = html.A(found.name, href=f"/studies/{found.study}", **{"data-label": found.name})
-    return [link, html.Span(f" · {said}. ", className="quiet"), *sentence(found.sentence)]
+    return [link, html.Span(said, className="chapter-said"), *sentence(found.sentence)]
 
 
 def in_section(found: Claims, key: str) -> list[Any]:
@@ -128,7 +128,7 @@ def spectra(runs: Sequence[RunView]) -> list[Any]:
         ]
     different = {(run.label, run.study_id): run for run in runs}
     links = [
-        html.Li(html.A([run.label, ", ", run.study_name], href=f"/runs/{run.id}", **{"data-label": run.label}))
+        html.Li(html.A([run.label, " · ", run.study_name], href=f"/runs/{run.id}", **{"data-label": run.label}))
         for run in different.values()
     ]
     return [

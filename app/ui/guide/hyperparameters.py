@@ -70,12 +70,12 @@ def _row(method: str, field: HyperparameterField, textbook: bool) -> html.Tr:
     printed = [html.Td(tr(TEXTBOOK.get((method, field.name), "–")))] if textbook else []
     return html.Tr(
         [
-            html.Th(tr(field.title), scope="row"),
+            html.Th(field.title, scope="row"),
             html.Td(_bounds(field)),
             html.Td("–" if field.recommended is None else _span(*field.recommended)),
             html.Td(str(field.default)),
             *printed,
-            html.Td(tr(field.effect), className="chapter-effect"),
+            html.Td(field.effect, className="chapter-effect"),
         ]
     )
 

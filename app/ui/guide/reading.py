@@ -63,7 +63,7 @@ def _paper(card: MethodCard) -> html.Span:
     return html.Span(
         [
             named(card.title, card.family),
-            html.Span(f" {tr(card.summary)}. ", className="quiet"),
+            html.Span(f" {card.summary} · ", className="quiet"),
             link,
             f" ({paper.authors} {paper.year})",
         ]

@@ -149,7 +149,7 @@ def seen(found: Sightings, symptom: str) -> Any:
     runs = found.items.get(symptom, [])
     if not runs:
         return tr("Not seen in the newest runs here.")
-    links = [piece for place, run in enumerate(runs) for piece in ([", "] if place else []) + [_link(run)]]
+    links = [piece for place, run in enumerate(runs) for piece in ([" · "] if place else []) + [_link(run)]]
     return [tr("Seen here:"), " ", *links]
 
 

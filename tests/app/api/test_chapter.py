@@ -1,5 +1,6 @@
 """The routes of the guide to the chapter: costs by formula on any base, published sizes, claims and sightings."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,13 +9,14 @@ from fastapi import FastAPI
 
 from app.db.session import system_session
 from app.db.tables import Run
-from app.services.chapter_costs import STEPS
+from app.services.chapter_case import STEPS
 from peft_core.analysis.cost_model.estimate import estimate
 from peft_core.analysis.cost_model.setting import Setting
 from peft_core.method import build_method
 from peft_core.model_config import read_config
 from peft_core.model_config.published import PUBLISHED_MODELS
 from peft_core.spec import Budget
+from tests.app.api.test_estimates import a_finished_probe
 from tests.flow.finished_study import insert
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +100,15 @@ async def test_time_is_told_from_measured_speed_alone(api: httpx.AsyncClient) ->
     found = row(await ask(api, {"sizes": {"width": 64, "layers": 2}}), "full")
     assert "train_seconds" not in found["numbers"]
     assert found["missing"]["train_seconds"]
+
+
+async def test_a_measured_speed_gives_a_time(api: httpx.AsyncClient, web: FastAPI, tmp_path: Path) -> None:
+    a_finished_probe(web.state.engine, tmp_path)
+    found = await ask(api, {"base_model": "minilm", "batch_size": 8, "length": 25, "device": "cpu", "rank": 16})
+    # The probe was of LoRA with rank 16 on 8 texts of 25 tokens, and took 0.2 s a step.
+    assert value(found, "lora", "train_seconds") == pytest.approx(STEPS * 0.2, rel=0.02)
+    assert value(found, "full", "train_seconds") > value(found, "lora", "train_seconds")
+    assert row(found, "lora")["missing"] == {}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def judged(engine: Engine, settings: Settings, *rows: tuple[Row, ...]) -> Claims
     with system_session(engine) as session:
         for place, chosen in enumerate(rows):
             insert(session, team_id=1, rows=chosen, name=f"Study {place}")
-    return judge_claims(engine, settings, LOCAL)
+    return judge_claims(engine, LOCAL)
 
 
 def claim(found: Claims, key: str) -> ClaimView:
@@ -88,7 +88,7 @@ def test_unmerged_lora_is_timed_where_a_study_has_it(engine: Engine, settings: S
         study = insert(session, team_id=1)
         for run in session.query(Run).filter(Run.study_id == study.id, Run.purpose == "probe"):
             _add(session, run, {"untuned": 0.004, "lora": 0.005}.get(run.configuration.method))
-    found = claim(judge_claims(engine, settings, LOCAL), "lora_forward_flops")
+    found = claim(judge_claims(engine, LOCAL), "lora_forward_flops")
     [finding] = found.findings
     assert values(finding.sentence) == pytest.approx([1.25])
     assert (finding.agrees, found.verdict) == (False, "false by formula")
@@ -157,5 +157,23 @@ def test_a_study_without_the_rows_says_nothing(engine: Engine, settings: Setting
 
 def test_claims_are_said_in_the_readers_language(engine: Engine, settings: Settings) -> None:
     with speaking("zh"):
-        found = judge_claims(engine, settings, LOCAL)
+        found = judge_claims(engine, LOCAL)
     assert len(found.items) == len(claims())
+
+
+def necked(size: int, accuracy: tuple[float, ...]) -> Row:
+    """An adapter of one bottleneck on MiniLM, whose width is 384."""
+    found = next(row for row in QUICKSTART if row.method == "adapter")
+    values = {"bottleneck_size": size, "activation": "gelu", "dropout": 0.1, "position": "after_ffn"}
+    parameters = 6 * (2 * 384 * size + size + 384)
+    return replace(found, label=f"Adapter b{size}", accuracy=accuracy, parameters=parameters, hyperparameters=values)
+
+
+def test_an_eighth_is_of_the_width_of_the_studys_own_base(engine: Engine, settings: Settings) -> None:
+    """48 of 384: the swept size nearest to it is 64."""
+    ends = tuple(row for row in QUICKSTART if row.method in ("untuned", "full"))
+    good, bad = (0.9417, 0.9400, 0.9383), (0.7400, 0.7283, 0.7350)
+    sweep = (*ends, necked(8, bad), necked(64, good), necked(256, bad))
+    found = claim(judged(engine, settings, sweep), "adapter_best_eighth")
+    assert found.verdict == "holds"
+    assert any(part.label == "Adapter b64" for part in found.findings[0].sentence)

@@ -48,7 +48,7 @@ def judged(engine: Engine, settings: AppSettings) -> Claims:
     with system_session(engine) as session:
         insert(session, team_id=1, name="Quickstart")
         insert(session, team_id=1, rows=RANKS, name="Ranks")
-    return judge_claims(engine, settings, LOCAL)
+    return judge_claims(engine, LOCAL)
 
 
 def regions(node: Any) -> Iterator[Any]:
@@ -156,7 +156,7 @@ def test_drawings_speak_a_sentence_and_their_numbers_have_sources(costs: CostsVi
 
 
 def test_a_claim_without_evidence_leads_to_the_study_that_would_give_it(engine: Engine, settings: AppSettings) -> None:
-    found = html.Div(claims.listed(judge_claims(engine, settings, LOCAL)))
+    found = html.Div(claims.listed(judge_claims(engine, LOCAL)))
     links = [one.href for one in elements(found) if "chapter-launch" in str(getattr(one, "className", ""))]
     assert "/studies/new?preset=rank_sweep" in links
     assert len(links) == 13
