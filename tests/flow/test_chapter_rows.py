@@ -1,4 +1,4 @@
-"""Each part of the textbook chapter has its place in the product, drawn from what was measured or from a formula."""
+"""Each part of the textbook chapter has its place in the product, drawn from runs or by a named formula."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,38 +23,96 @@ pytestmark = pytest.mark.browser
 
 SOURCED = "[data-source]"
 FIGURE = ".js-plotly-plot .main-svg"
+STUDY, SWEPT, RUN, GUIDE, NEW = "/studies/{study}", "/studies/{swept}", "/runs/{run}", "/guide", "/studies/new"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a part of the chapter lives. shown: what must stand in the region, by CSS selector."""
+    """Where a part of the chapter lives, and what must be seen in that region, by CSS selectors."""
 
     part: str
     address: str
     region: str
-    shown: tuple[str, ...]
+    seen: tuple[str, ...]
 
 
-STUDY, SWEPT, RUN, GUIDE, NEW = "/studies/{study}", "/studies/{swept}", "/runs/{run}", "/guide", "/studies/new"
 PLACES = (
-    Place("challenges of size, storage and training memory", GUIDE, "#why", (SOURCED,)),
+    Place("challenges of size, storage and training memory", GUIDE, "#why", (SOURCED, "table")),
     Place("resources against performance", STUDY, "#study-front", (SOURCED, FIGURE)),
-    Place("what PEFT saves", STUDY, "#study-advantage", (SOURCED,)),
-    Place("how LoRA works", GUIDE, "#how", ("svg, img", SOURCED)),
-    Place("LoRA's parameters by rank", GUIDE, "#rank", (SOURCED,)),
+    Place("what PEFT saves", STUDY, "#study-advantage", (SOURCED, "table")),
+    Place("how LoRA, adapters and prefixes work", GUIDE, "#how", (SOURCED, "svg")),
+    Place("LoRA's parameters by rank", GUIDE, "#rank", (SOURCED, "table")),
     Place("LoRA's rank against quality, parameters and speed", SWEPT, "#study-sweeps", (SOURCED, FIGURE)),
-    Place("LoRA's variants as a radar", f"{NEW}?preset=lora_variants", "#new-methods", ()),
-    Place("singular values of a real update", RUN, "#run-spectrum", (FIGURE, SOURCED)),
-    Place("FLOPs of LoRA's forward pass", GUIDE, "#claims", (SOURCED,)),
-    Place("the adapter and its bottleneck", f"{NEW}?preset=bottleneck_sweep", "#new-methods", ()),
-    Place("the prefix and its length", f"{NEW}?preset=prefix_length_sweep", "#new-methods", ()),
-    Place("variants of prefixes as a radar", f"{NEW}?preset=prompt_family", "#new-methods", ()),
-    Place("six metrics as a heatmap", STUDY, "#study-evidence", (FIGURE, SOURCED)),
-    Place("six metrics as a radar", STUDY, "#study-radar", (FIGURE, SOURCED)),
-    Place("a method for each of five scenarios", "/recommend?study={study}", "main", (SOURCED,)),
+    Place("singular values of a real update", RUN, "#run-spectrum", (SOURCED, FIGURE)),
+    Place("bottleneck and prefix length by formula", GUIDE, "#sizes", (SOURCED,)),
+    Place("what the chapter claims of FLOPs, speed and prefixes", GUIDE, "#claims", (SOURCED, "[id^=claim-]")),
+    Place("the comparison as a heatmap", STUDY, "#study-evidence", (SOURCED, FIGURE)),
+    Place("the comparison as a radar", STUDY, "#study-radar", (SOURCED, FIGURE)),
+    Place("a method for each of five scenarios", "/recommend?study={study}", "main", (SOURCED, "[aria-pressed]")),
     Place("the decision tree", "/recommend?view=guide", "main", (SOURCED,)),
-    Place("the seven steps", NEW, "main", ()),
-    Place("troubleshooting", GUIDE, "#troubleshooting", ()),
-    Place("hyper-parameters", GUIDE, "#hyperparameters", ()),
-    Place("further reading", GUIDE, "#reading", ("a",)),
+    Place("troubleshooting", GUIDE, "#troubleshooting", ("[id^=symptom-]",)),
+    Place("diagnosis of a run", RUN, "#run-diagnosis", ("p",)),
+    Place("hyper-parameters", GUIDE, "#hyperparameters", ("table",)),
+    Place("the workflow in seven steps", GUIDE, "#workflow", ("ol li",)),
+    Place("further reading", GUIDE, "#reading", ("a[href^='http']",)),
 )
+PRESETS = {
+    "chapter_five": 5,
+    "lora_variants": 5,
+    "prompt_family": 4,
+    "rank_sweep": 3,
+    "bottleneck_sweep": 3,
+    "prefix_length_sweep": 3,
+    "everything": 20,
+}
+"""The chapter's charts that are launched, with the fewest rows each may have."""
+
+
+@dataclass(frozen=True)
+class Served:
+    address: str
+    ids: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[Served]:
+    """A finished comparison, a finished sweep of LoRA's rank, and a run that left curves and a spectrum."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    app = create_app(settings)
+    with system_session(app.state.engine) as session:
+        study = insert(session, team_id=1)
+        swept = insert(session, team_id=1, rows=RANKS, name="Ranks")
+        of_lora = select(Run).join(Configuration).where(Configuration.method == "lora", Run.purpose == "report")
+        run = session.scalars(of_lora.where(Run.study_id == study.id).order_by(Run.id)).first()
+        assert run is not None
+        leave_healthy(session, run, 0.94)
+        leave_spectrum(session, settings.store_folder, run)
+        ids = {"study": study.id, "swept": swept.id, "run": run.id}
+    with serve(app) as address:
+        yield Served(address, ids)
+
+
+@pytest.fixture(scope="module")
+def page(browser: "Browser") -> "Iterator[Page]":
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.part)
+def test_it_is_there(page: "Page", served: Served, place: Place) -> None:
+    address = served.address + place.address.format(**served.ids)
+    if page.url.partition("#")[0] != address:
+        page.goto(address)
+    for selector in place.seen:
+        found = page.locator(f"{place.region} {selector}").first
+        found.scroll_into_view_if_needed(timeout=15_000)
+        assert found.is_visible()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_its_comparison_can_be_launched(page: "Page", served: Served, name: str) -> None:
+    page.goto(f"{served.address}{NEW}?preset={name}")
+    rows = page.locator("#estimate-rows .estimate-row")
+    rows.first.wait_for(timeout=15_000)
+    assert rows.count() >= PRESETS[name]
