@@ -17,6 +17,7 @@ from app.db.tables import ArtifactRow, Configuration, LogLineRow, MeasurementRow
 from app.main import create_app
 from app.services.store import object_path
 from app.settings import Settings
+from app.ui.live import watching
 from tests.flow.conftest import Serve
 from tests.flow.evidence import check_page
 from tests.flow.finished_run import leave_diverged, leave_healthy, leave_spectrum
@@ -33,6 +34,7 @@ from pathlib import Path
 from app.db.session import make_engine, system_session
 from app.db.tables import LogLineRow, Run, SeriesPointRow
 from app.settings import Settings
+from app.ui.live import watching
 from datetime import UTC, datetime
 
 home, run, step = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -159,6 +161,11 @@ def test_what_another_process_measures_is_on_the_page_within_two_seconds(page: "
     drawn = "document.querySelector('#run-curve-0 .js-plotly-plot').data.some(trace => trace.y.includes(0.1234))"
     page.wait_for_function(drawn, timeout=2_000)
     assert page.evaluate("document.querySelector('#run-curve-0').kept"), "the figure was changed in place"
+    with system_session(served.app.state.engine) as session:
+        session.get_one(Run, served.running).status = "cancelled"
+    page.wait_for_function("document.querySelector('#run-head').innerText.includes('cancelled')", timeout=2_000)
+    page.wait_for_function("document.querySelector('#run-trial').innerText.includes('is cancelled')")
+    assert [thing.subject for thing in watching() if thing.subject == "run"] == [], "nobody reads what has ended"
 
 
 def test_without_a_worker_the_page_says_what_to_start(page: "Page", served: Served) -> None:

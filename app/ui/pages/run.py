@@ -99,7 +99,7 @@ def _page(
                         [
                             place["run-diagnosis"],
                             place["run-measured"],
-                            try_it.try_panel(questions, run.label),
+                            html.Div(try_it.try_panel(questions, run.label), id="run-trial"),
                             log.log_panel(run.id, lines),
                             place["run-files"],
                             place["run-merging"],
@@ -181,6 +181,21 @@ async def show_spectrum(ended: bool | None, run_id: int) -> Any:
     except ApiProblem as problem:
         words = html.P(problem.detail, className="quiet", **{"data-id": str(run_id)})
         return panel(tr("Update spectrum"), words)
+
+
+@callback(
+    Output("run-trial", "children"), Input("run-ended", "data"), State("run-id", "data"), prevent_initial_call=True
+)
+async def offer_trial(ended: bool | None, run_id: int) -> Any:
+    """What can be asked, once the run has ended while its page was open."""
+    if not ended:
+        return no_update
+    api = client()
+    try:
+        questions, run = await asyncio.gather(api.examples(run_id), api.run(run_id))
+    except ApiProblem as problem:
+        return panel(tr("Try it"), html.P(problem.detail, className="quiet"))
+    return try_it.try_panel(questions, run.label)
 
 
 @callback(

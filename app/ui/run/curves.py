@@ -85,12 +85,9 @@ def _figures(run: RunDetail, found: Curves, palette: Palette, *, narrow: bool) -
 
 def _panel(place: int, series: Series, figure: go.Figure | None, run: RunDetail) -> html.Section:
     height = {"height": LARGE_PX if series.key == TRAIN_LOSS else SMALL_PX}
-    if figure is None:
-        graph = html.Div(style=height)
-    else:
-        graph = dcc.Graph(id=f"run-curve-{place}", figure=figure, config=GRAPH, style=height)
+    graph = None if figure is None else dcc.Graph(f"run-curve-{place}", figure=figure, config=GRAPH, style=height)
     words = f"run-curve-words-{place}"
-    picture = html.Div(graph, role="img", **{"aria-labelledby": words, "data-figure": "evidence"})
+    picture = html.Div(graph, role="img", style=height, **{"aria-labelledby": words, "data-figure": "evidence"})
     sentence = html.Span(_sentence(series, run), id=words, className="unseen")
     last = html.Span(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
     imported = [html.Span(tr("imported"), className="tag tag-warn")] if run.source == "imported" else []

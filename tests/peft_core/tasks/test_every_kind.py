@@ -199,6 +199,20 @@ def test_neither_answers_nor_the_loss_depend_on_the_batch(kind: str, base: Path,
         assert summed / asked.loss_weight(whole) == pytest.approx(asked.loss(model, whole).item(), rel=1e-4)
 
 
+def test_an_answer_is_the_option_of_the_largest_probability(kind: str, base: Path, task: TaskSpec) -> None:
+    torch.manual_seed(0)
+    asked, items = task_kind(kind), items_of(task, base)
+    model = asked.load_model(task, str(base)).eval()
+    with torch.no_grad():
+        found = asked.probabilities(model, asked.collate(items, 0))
+    assert (found is not None) == (kind in ("classification", "sentence_pair", "multiple_choice"))
+    options = asked.options(task)
+    for shares, answer in zip(found or [], answered(asked, model, items), strict=found is not None):
+        assert sum(shares) == pytest.approx(1)
+        assert len(shares) == len(options)
+        assert options[shares.index(max(shares))] == asked.show(answer, task)
+
+
 @pytest.mark.parametrize("name", tasks())
 def test_a_card_says_what_a_person_needs(name: str) -> None:
     card = task_kind(name)
