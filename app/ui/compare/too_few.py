@@ -21,11 +21,7 @@ def too_few(found: StudiesCompared) -> html.Div:
         (tr("New study"), "/studies/new"),
         (tr("Import results"), "/import"),
         *([(tr("All studies"), "/studies")] if found.studies or found.left_out else []),
-        *(
-            (one.title, f"/compare?kind={one.kind}")
-            for one in found.kinds
-            if one.kind != found.kind and one.studies > 1
-        ),
+        *((one.title, f"/compare?kind={one.kind}") for one in others),
     ]
     head = html.Header([html.H1(tr("Compare"))], className="page-head")
     title = tr("It takes two studies") if not found.studies else tr("One study more")
