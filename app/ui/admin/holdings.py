@@ -12,7 +12,7 @@ from app.ui.numbers import by_formula, format_value, show
 
 def models_panel(cards: list[BaseModelCard], system: SystemView) -> html.Section:
     """Registered ones and folders of one's own, those that nobody has fetched, and folders that are no model."""
-    titles = (tr("Base model"), tr("Architecture"), tr("Size"), tr("From"))
+    titles = (tr("Base model"), tr("Architecture"), tr("Size"), tr("Source"))
     rows = [
         [
             [html.B(card.title), html.Div(html.Code(card.path), className="quiet admin-path")],
@@ -42,7 +42,7 @@ def _parameters(card: BaseModelCard) -> list[Any]:
 
 def datasets_panel(tasks: list[TaskCard], uploaded: list[DatasetView], system: SystemView) -> html.Section:
     """Registered tasks and uploaded files."""
-    titles = (tr("Task"), tr("Kind"), tr("Items"), tr("From"))
+    titles = (tr("Task"), tr("Kind"), tr("Items"), tr("Source"))
     rows = [[html.B(task.title), task.kind.replace("_", " "), _splits(task), _from(task)] for task in tasks]
     head = html.Div(
         [

@@ -97,7 +97,7 @@ def _cell(cell: GainCell) -> html.Td:
         ends = [show(cell.interval[0]), " – ", show(cell.interval[1])]
         parts.insert(1, html.Div(ends, className="compare-interval"))
     if cell.variants > 1 and cell.label is not None:
-        parts.append(html.Div(cell.label, className="compare-raw", **{"data-label": cell.label}))
+        parts.append(html.Div(cell.label, className="compare-label", **{"data-label": cell.label}))
     return html.Td(parts, className="compare-cell", style={"--share": f"{cell.score or 0.0:.3f}"})
 
 

@@ -119,3 +119,12 @@ def test_too_few_studies_lead_to_launching_and_importing(engine: Engine) -> None
     links = [one.href for one in elements(page) if getattr(one, "href", None)]
     assert links[:2] == ["/studies/new", "/import"]
     assert "One study more" in text_of(page)
+
+
+def test_where_another_kind_of_task_has_more_studies_it_is_offered(engine: Engine) -> None:
+    found(engine, 3)
+    with system_session(engine) as session:
+        session.get_one(Study, 1).task = session.get_one(Study, 1).task | {"kind": "sentence_pair"}
+    page = too_few(compare_studies(engine, LOCAL, Asked(kind="sentence_pair")))
+    links = {text_of(one): one.href for one in elements(page) if getattr(one, "href", None)}
+    assert links["Sequence classification"] == "/compare?kind=classification"
