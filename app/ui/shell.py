@@ -42,7 +42,7 @@ class FrameNow:
     studies: dict[str, str]
 
 
-class Dashboard(Dash):
+class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
     """Dash, whose page is in the reader's language before anything is drawn."""
 
     def interpolate_index(self, **parts: Any) -> str:
