@@ -68,7 +68,7 @@ def test_what_is_chosen_is_in_the_address_and_there_again_after_a_reload(page: "
     page.get_by_role("textbox", name="Purpose").click()
     page.get_by_role("option", name="Reporting").click()
     expect(page.locator("#queue-rows tbody tr")).to_have_count(1)
-    assert page.url.endswith("/runs?status=failed&purpose=report")
+    expect(page).to_have_url(re.compile(r"/runs\?status=failed&purpose=report$"))
     page.reload()
     expect(page.get_by_role("textbox", name="Purpose")).to_have_value("Reporting")
     expect(page.locator("#queue-rows tbody tr")).to_have_count(1)
