@@ -67,7 +67,8 @@
     function connect() {
         clearTimeout(retry);
         if (socket !== null) return;
-        socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/_live`);
+        const language = new URLSearchParams({language: document.documentElement.lang});
+        socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/_live?${language}`);
         socket.onopen = connected;
         socket.onmessage = heard;
         socket.onclose = closed;

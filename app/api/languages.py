@@ -1,6 +1,6 @@
 """Each request and websocket is answered in its reader's language."""
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,5 +19,8 @@ class Languages:
             return
         headers = Headers(scope=scope)
         chosen = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        if scope["type"] == "websocket":
+            # It serves a page that is written already, whatever was chosen for the next one.
+            chosen = QueryParams(scope["query_string"]).get("language", chosen)
         with speaking(negotiated(chosen, headers.get("accept-language", ""))):
             await self._app(scope, receive, send)

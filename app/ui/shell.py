@@ -25,6 +25,8 @@ __all__ = ["attach", "client"]
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 MOST_RUNS = 500
+WEBSOCKET_ADDRESS = re.compile(r'("(?:worker_url|url)":\s*"[^"?]*dash-ws-(?:worker|callback)[^"?]*)"')
+"""In the page's configuration: the worker that holds the websocket, and the websocket."""
 ACCENT = ["#effaf7", "#e0efec", "#bfe0da", "#98cfc6", "#72bbaf", "#4ba297", "#0f7f78", "#0b6b66", "#07534f", "#043a37"]
 GRAYS = ["#f6f7f5", "#eef0ee", "#e5e9e6", "#dde2de", "#b9c2bd", "#8d9894", "#6b7975", "#53625f", "#2f3d3a", "#15211f"]
 DARKS = ["#e7edeb", "#c4cecb", "#a0afab", "#74837f", "#465551", "#2a3533", "#1d2625", "#161e1d", "#0e1413", "#090d0c"]
@@ -42,13 +44,14 @@ class FrameNow:
     studies: dict[str, str]
 
 
-class Dashboard(Dash):
+class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
     """Dash, whose page is in the reader's language before anything is drawn."""
 
     def interpolate_index(self, **parts: Any) -> str:
-        """Tabs of a browser share the websocket of one worker script: those of another language take another."""
+        """Tabs of a browser share the websocket of one worker script: those of another language take another, and it
+        says which it speaks."""
         page = str(super().interpolate_index(**parts)).replace("<html>", f'<html lang="{language()}">', 1)
-        return re.sub(r'("worker_url":\s*"[^"?]+)"', rf'\1?language={language()}"', page, count=1)
+        return WEBSOCKET_ADDRESS.sub(rf'\1?language={language()}"', page)
 
 
 def attach(app: FastAPI) -> Dash:

@@ -1,5 +1,6 @@
 """Pages that follow, in a real browser: told in two seconds, caught up after a lost connection, quiet when closed."""
 
+import re
 import statistics
 import time
 import urllib.request
@@ -14,6 +15,7 @@ from sqlalchemy import update
 
 from app.db.session import system_session
 from app.db.tables import Run, Study
+from app.language import speaking, tr
 from app.main import create_app
 from app.settings import Settings
 from app.ui import live
@@ -110,7 +112,7 @@ def test_a_lost_connection_is_told_and_what_was_missed_comes_when_it_is_back(
         else:
             socket.connect_to_server()
 
-    context.route_web_socket(f"**{live.PATH}", connect)
+    context.route_web_socket(re.compile(live.PATH), connect)
     page = opened(context, served)
     away = True
     sockets[0].close()
@@ -144,8 +146,11 @@ def test_the_language_is_chosen_in_the_foot_and_remembered(context: "BrowserCont
     again = context.new_page()
     again.goto(served.address)
     expect(again.locator("html")).to_have_attribute("lang", "zh")
-    # Another page's websocket speaks English; what this one is told is Chinese all the same.
-    expect(again.locator("#worker-line")).not_to_have_text("no worker", timeout=PATIENCE_SECONDS * 1e3)
+    # The websocket of the other page goes on in English, and this one's speaks Chinese.
+    with speaking("zh"):
+        expect(again).to_have_title(tr("Overview · PEFT Atlas"))
+    other.get_by_role("link", name="Queue").click()
+    expect(other).to_have_title("Queue · PEFT Atlas")
 
 
 def test_times_are_the_viewers(browser: "Browser", served: Served) -> None:

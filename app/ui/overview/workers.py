@@ -29,7 +29,7 @@ def _worker(worker: WorkerView) -> html.Div:
         tr("Memory"): format_value(float(memory), "bytes") if isinstance(memory, int | float) else "–",
         tr("Started"): moment(worker.started_at, relative=True),
     }
-    head = html.Div([html.H4(worker.name), _state(worker)], className="row-of worker-name")
+    head = html.Div([html.H3(worker.name), _state(worker)], className="row-of worker-name")
     return html.Div([head, facts(shown)])
 
 
