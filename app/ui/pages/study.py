@@ -78,7 +78,7 @@ async def layout(study_id: str = "", **query: str) -> Any:
             dcc.Store(id="study-id", data=view.id),
             dcc.Store(id="study-version", data=now.version),
             html.Div(live.following("study", study_id, now), id="study-follow"),
-            dcc.Location(id="study-go", refresh="callback-nav"),
+            dcc.Location(id="study-left", refresh="callback-nav"),
             html.Header(
                 [
                     html.Div([head.title(view), review.tags(view)]),
@@ -199,7 +199,7 @@ async def cancel(ask: int | None, _no: int | None, _yes: int | None, study: int)
 @callback(
     Output("study-delete-ask", "opened"),
     Output("study-delete-problem", "children"),
-    Output("study-go", "href"),
+    Output("study-left", "href"),
     Input("study-delete", "n_clicks"),
     Input("study-delete-no", "n_clicks"),
     Input("study-delete-yes", "n_clicks"),

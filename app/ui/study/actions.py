@@ -51,7 +51,7 @@ def buttons(view: StudyView) -> html.Div:
     delete = dmc.Button(
         tr("Delete"), id="study-delete", variant="default", size="xs", display="none" if running else None
     )
-    comment = html.A(tr("Comment"), href="#study-review", className="button button-plain button-small")
+    comment = html.A(tr("Comment"), href="#study-team", className="button button-plain button-small")
     return html.Div([stop, delete, comment, _copy_link(), export, approval.button(view)], className="page-actions")
 
 

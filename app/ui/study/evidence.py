@@ -41,7 +41,7 @@ def panel(matrix: Matrix, chosen: Chosen) -> html.Section:
     return html.Section(
         [
             dcc.Store(id="study-shown"),
-            dcc.Store(id="study-address"),
+            dcc.Store(id="study-seen"),
             html.Div(
                 [html.H2(tr("Methods × metrics")), html.Div(_tools(matrix, chosen), className="panel-tools")],
                 className="panel-head",
@@ -140,7 +140,7 @@ def _choice(
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    keep_in_address("study-address")
+    keep_in_address("study-seen")
     clientside_callback(
         SORT_BY_HEAD,
         Output("study-sort", "value"),
@@ -160,7 +160,7 @@ def register() -> None:
     callback(
         Output("study-evidence", "children"),
         Output("study-shown", "data"),
-        Output("study-address", "data"),
+        Output("study-seen", "data"),
         Output("study-page", "total"),
         Output("study-page", "value"),
         Output("study-evidence", "style"),

@@ -64,7 +64,7 @@ def panel(said: list[CommentView], approvals: list[ApprovalView]) -> html.Sectio
             approval.question(),
         ],
         className="panel",
-        id="study-review",
+        id="study-team",
     )
 
 

@@ -123,7 +123,7 @@ def test_a_running_study_can_be_cancelled_and_an_ended_one_deleted(status: str, 
     assert getattr(found[shown], "display", None) is None
     assert [found[name].display for name in hidden] == ["none"]
     links = [str(element.href) for element in elements(buttons(view())) if hasattr(element, "href")]
-    assert links == ["#study-review"] + [
+    assert links == ["#study-team"] + [
         f"/api/v1/studies/1/export?format={kind}" for kind in ("html", "csv", "md", "json", "yaml")
     ]
 
