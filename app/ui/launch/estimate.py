@@ -12,7 +12,7 @@ from app.schemas import FieldProblem, RowEstimate, StudyEstimate, WorkerView
 from app.ui.elements import facts
 from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import FIELDS, component_of, document_of, form_as, step_of
-from app.ui.launch.figures import Line, exact, fitting, row_figure, total_bytes, total_cost, total_seconds
+from app.ui.launch.figures import Line, exact, fitting, row_figure, row_title, total_bytes, total_cost, total_seconds
 from app.ui.launch.link import draft_fields
 from app.ui.launch.opening import Filling
 from app.ui.launch.steps import STEPS
@@ -196,7 +196,7 @@ def _row(row: RowEstimate, told: StudyEstimate, document: Mapping[str, Any], lin
     mark = html.Span(className=f"family family-{row.family}", **{"aria-hidden": "true"})
     peak = row_figure(row, "peak_memory_bytes", document, line, told)
     head = html.Div(
-        [html.Span([mark, html.Span(row.label, **{"data-label": "row"})]), html.Span([peak, _fits(row)])],
+        [html.Span([mark, row_title(row)]), html.Span([peak, _fits(row)])],
         className="estimate-row-head",
     )
     figures = {
@@ -243,7 +243,7 @@ def rate_list(told: StudyEstimate) -> Any:
     entries = [
         html.Li(
             [
-                html.Span(row.label, **{"data-label": "row"}),
+                row_title(row),
                 ": ",
                 ", ".join(format_value(rate, "learning_rate") for rate in row.learning_rates),
             ]
