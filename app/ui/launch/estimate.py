@@ -86,7 +86,7 @@ async def tell(form: dict[str, Any], line: str | None, price: float | None) -> A
     """What the form would cost and what launching it would refuse, all parts of the page at once."""
     document, held = document_of(form), Line(line)
     kept = draft_fields(document) | ({"line": line} if line else {})
-    asked = {"study": document, "device": held.device, "precision": held.precision}
+    asked = {"study": _with_some_dataset(document), "device": held.device, "precision": held.precision}
     if held.memory_bytes is not None:
         asked["device_memory_bytes"] = held.memory_bytes
     try:
@@ -99,11 +99,30 @@ async def tell(form: dict[str, Any], line: str | None, price: float | None) -> A
         ]
         problems = placed(found, document)
         return (_not_yet(document, problems), no_update, no_update, no_update, problems, kept, None)
-    problems = placed(told.problems, document)
+    problems = placed([*_unnamed(document), *told.problems], document)
     total = [*_total(told, document, held, price), *_to_fix(problems)]
     rows = [_row(row, told, document, held) for row in told.rows]
     rates = rate_list(told)
-    return (total, rows, baseline_table(told, document, held), rates, problems, kept, document)
+    whole = None if _unnamed(document) else document
+    return (total, rows, baseline_table(told, document, held), rates, problems, kept, whole)
+
+
+def _with_some_dataset(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document, its dataset and text column called something where nobody has named them yet: what does not depend
+    on them can be told all the same."""
+    if isinstance(document["task"], str):
+        return dict(document)
+    return dict(document) | {"task": {"text": "-"} | document["task"] | {"dataset": document["task"]["dataset"] or "-"}}
+
+
+def _unnamed(document: Mapping[str, Any]) -> list[FieldProblem]:
+    """That the dataset or its text column is not named; said before what the API says of the stand-in."""
+    task = document["task"]
+    if isinstance(task, str):
+        return []
+    if not task["dataset"]:
+        return [FieldProblem(field="task.dataset", message=tr("Upload a dataset, or name one."))]
+    return [] if "text" in task else [FieldProblem(field="task.text", message=tr("Name the column of texts."))]
 
 
 def placed(found: list[FieldProblem], document: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +130,10 @@ def placed(found: list[FieldProblem], document: Mapping[str, Any]) -> dict[str, 
     fields: dict[str, str] = {}
     steps: dict[str, int] = {}
     listed = []
-    for one in found:
+    unnamed = bool(_unnamed(document))
+    for place, one in enumerate(found):
+        if unnamed and place and one.field.startswith("task."):
+            continue
         component = component_of(one.field, document, one.message)
         step = step_of(one.field, component)
         if component is not None:
