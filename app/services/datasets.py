@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, select
 
@@ -98,7 +99,7 @@ def preview(
 
 def _mapped(file: Path, entry: TaskEntry) -> DatasetMapping:
     columns = entry.columns().model_dump(mode="json")
-    nothing = {"items": None, "duplicates_removed": None, "labels": {}, "splits": None}
+    nothing: dict[str, Any] = {"items": None, "duplicates_removed": None, "labels": {}, "splits": None}
     try:
         check_mapping(entry)
         if not file.is_file():

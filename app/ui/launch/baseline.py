@@ -8,7 +8,7 @@ from dash import html
 from app.language import filled, tr
 from app.schemas import RowEstimate, StudyEstimate
 from app.ui.elements import panel
-from app.ui.launch.figures import Line, ratio, row_figure
+from app.ui.launch.figures import Line, ratio, row_figure, row_title
 
 FIGURES = ("trainable_parameters", "peak_memory_bytes", "train_seconds", "storage_bytes")
 
@@ -56,7 +56,7 @@ def _table_row(
         cells.append(html.Td([row_figure(row, figure, document, line, told), *less], className="number"))
     return html.Tr(
         [
-            html.Th([mark, html.Span(row.label, **{"data-label": "row"})], scope="row"),
+            html.Th([mark, row_title(row)], scope="row"),
             *cells,
             html.Td(html.Span(str(row.runs), **{"data-label": "runs"}), className="number"),
         ]

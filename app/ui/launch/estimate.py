@@ -7,15 +7,15 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html, no_update
 
 from app.client import ApiProblem
-from app.language import filled, tr, trn
+from app.language import filled, tr
 from app.schemas import FieldProblem, RowEstimate, StudyEstimate, WorkerView
 from app.ui.elements import facts
 from app.ui.launch.baseline import baseline_table
-from app.ui.launch.draft import FIELDS, component_of, document_of, form_as, step_of
-from app.ui.launch.figures import Line, exact, fitting, row_figure, total_bytes, total_cost, total_seconds
+from app.ui.launch.draft import FIELDS, document_of, form_as
+from app.ui.launch.figures import Line, exact, fitting, row_figure, row_title, total_bytes, total_cost, total_seconds
 from app.ui.launch.link import draft_fields
 from app.ui.launch.opening import Filling
-from app.ui.launch.steps import STEPS
+from app.ui.launch.problems import placed, to_fix, unnamed_dataset, with_some_dataset
 from app.ui.launch.task import ROLES
 from app.ui.numbers import format_value
 from app.ui.session import client
@@ -86,7 +86,7 @@ async def tell(form: dict[str, Any], line: str | None, price: float | None) -> A
     """What the form would cost and what launching it would refuse, all parts of the page at once."""
     document, held = document_of(form), Line(line)
     kept = draft_fields(document) | ({"line": line} if line else {})
-    asked = {"study": document, "device": held.device, "precision": held.precision}
+    asked: dict[str, Any] = {"study": with_some_dataset(document), "device": held.device, "precision": held.precision}
     if held.memory_bytes is not None:
         asked["device_memory_bytes"] = held.memory_bytes
     try:
@@ -99,52 +99,17 @@ async def tell(form: dict[str, Any], line: str | None, price: float | None) -> A
         ]
         problems = placed(found, document)
         return (_not_yet(document, problems), no_update, no_update, no_update, problems, kept, None)
-    problems = placed(told.problems, document)
-    total = [*_total(told, document, held, price), *_to_fix(problems)]
+    problems = placed([*unnamed_dataset(document), *told.problems], document)
+    total = [*_total(told, document, held, price), *to_fix(problems)]
     rows = [_row(row, told, document, held) for row in told.rows]
     rates = rate_list(told)
-    return (total, rows, baseline_table(told, document, held), rates, problems, kept, document)
-
-
-def placed(found: list[FieldProblem], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The problems by the part of the form they belong to, and how many each step has."""
-    fields: dict[str, str] = {}
-    steps: dict[str, int] = {}
-    listed = []
-    for one in found:
-        component = component_of(one.field, document, one.message)
-        step = step_of(one.field, component)
-        if component is not None:
-            fields.setdefault(component, one.message)
-        steps[str(step)] = steps.get(str(step), 0) + 1
-        listed.append({"step": step, "message": one.message, "field": one.field})
-    return {"fields": fields, "steps": steps, "listed": listed}
-
-
-def _to_fix(problems: dict[str, Any]) -> list[Any]:
-    """What launching would refuse, each with a way to its step."""
-    listed = problems["listed"]
-    if not listed:
-        return []
-    entries = [
-        html.Li(
-            html.Button(
-                [html.B(tr(STEPS[one["step"] - 1])), " ", one["message"]],
-                id={"type": "step-link", "number": one["step"], "place": place},
-                className="to-fix",
-                type="button",
-            )
-        )
-        for place, one in enumerate(listed)
-    ]
-    icon = html.Span(className="icon icon-warn", **{"aria-hidden": "true"})
-    said = trn("{count} thing to fix before launching", "{count} things to fix before launching", len(listed))
-    return [html.Div([html.B([icon, said]), html.Ul(entries)], className="note note-warn fixes")]
+    whole = None if unnamed_dataset(document) else document
+    return (total, rows, baseline_table(told, document, held), rates, problems, kept, whole)
 
 
 def _not_yet(document: Mapping[str, Any], problems: dict[str, Any]) -> list[Any]:
     said = tr("Choose at least one method.") if not document["methods"] else tr("Complete what is marked to see it.")
-    return [html.P(said, className="quiet"), *_to_fix(problems)]
+    return [html.P(said, className="quiet"), *to_fix(problems)]
 
 
 def _failed(detail: str) -> list[Any]:
@@ -196,7 +161,7 @@ def _row(row: RowEstimate, told: StudyEstimate, document: Mapping[str, Any], lin
     mark = html.Span(className=f"family family-{row.family}", **{"aria-hidden": "true"})
     peak = row_figure(row, "peak_memory_bytes", document, line, told)
     head = html.Div(
-        [html.Span([mark, html.Span(row.label, **{"data-label": "row"})]), html.Span([peak, _fits(row)])],
+        [html.Span([mark, row_title(row)]), html.Span([peak, _fits(row)])],
         className="estimate-row-head",
     )
     figures = {
@@ -243,7 +208,7 @@ def rate_list(told: StudyEstimate) -> Any:
     entries = [
         html.Li(
             [
-                html.Span(row.label, **{"data-label": "row"}),
+                row_title(row),
                 ": ",
                 ", ".join(format_value(rate, "learning_rate") for rate in row.learning_rates),
             ]

@@ -5,7 +5,9 @@ from typing import Any
 
 from dash import html
 
+from app.language import tr
 from app.schemas import Number, RowEstimate, StudyEstimate
+from app.ui.launch.methods import REFERENCE_TITLES
 from app.ui.numbers import by_formula, show
 
 
@@ -32,6 +34,12 @@ QUANTITIES = {
     "storage_bytes": "bytes",
     "train_seconds": "seconds",
 }
+
+
+def row_title(row: RowEstimate) -> html.Span:
+    """What a row is called: the references in the reader's language, a method by its label."""
+    title = REFERENCE_TITLES.get(row.method)
+    return html.Span(tr(title) if title else row.label, **{"data-label": "row"})
 
 
 def row_figure(row: RowEstimate, figure: str, document: Mapping[str, Any], line: Line, told: StudyEstimate) -> Any:

@@ -237,8 +237,8 @@ class _Filler:
             self._note(mark("A learning rate of “{value}” is not above 0 and at most 10."), label)
         if kept:
             row["learning_rates"] = kept
-            rates = ", ".join(f"{rate:g}" for rate in kept)
-            self._form.told.append(tr("{label} tries the link's learning rates: {rates}.", label=label, rates=rates))
+            listed = ", ".join(f"{rate:g}" for rate in kept)
+            self._form.told.append(tr("{label} tries the link's learning rates: {rates}.", label=label, rates=listed))
         return row
 
     def _references(self) -> None:

@@ -61,7 +61,7 @@ async def show_preview(
 ) -> Any:
     """First rows, what each column holds, and what they are as this kind of task; nothing of a file that was not
     uploaded here."""
-    unknown = ([], {}, *([] for _ in ROLES))
+    unknown: tuple[Any, ...] = ([], {}, *([] for _ in ROLES))
     if task != OWN or not dataset:
         return unknown
     named = dict(zip(ROLES, columns, strict=True))

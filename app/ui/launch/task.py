@@ -1,6 +1,6 @@
 """The task of a new study: a registered one, or a dataset of one's own, uploaded or named, with its columns."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -160,7 +160,7 @@ async def tell_task(name: str) -> Any:
     return html.Div(facts(known), **{"data-region": "evidence"})
 
 
-def task_document(task: str, dataset: str, kind: str, columns: dict[str, str], read: Collection[str]) -> Any:
+def task_document(task: str, dataset: str, kind: str, columns: Mapping[str, str | None], read: Collection[str]) -> Any:
     """The study document's `task`: a registered name, or a dataset with the columns that its kind reads."""
     if task != OWN:
         return task

@@ -63,7 +63,7 @@ async def test_the_browser_is_given_the_forms_in_the_shape_it_fills(cards: list[
 
 
 def test_what_a_preset_fixes_goes_before_what_was_set_and_this_before_the_method_s_own() -> None:
-    chosen = [
+    chosen: list[dict[str, Any]] = [
         {"method": "lora", "fixed": {"rank": 2}, "label": "LoRA r2"},
         {"method": "lora", "fixed": {"rank": 4}, "label": "LoRA r4"},
         {"method": "ln_tuning", "fixed": {}, "label": "", "learning_rates": [0.1]},

@@ -11,11 +11,12 @@ from app.services.tasks import list_kinds, list_tasks
 from app.settings import Settings
 from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import component_of, step_of
-from app.ui.launch.estimate import device_lines, placed
+from app.ui.launch.estimate import device_lines
 from app.ui.launch.figures import Line, total_bytes, total_cost, total_seconds
 from app.ui.launch.filling import fill
 from app.ui.launch.link import draft_fields
 from app.ui.launch.opening import Catalogues
+from app.ui.launch.problems import placed, unnamed_dataset
 from tests.app.ui.components import sources, text_of
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,15 @@ def test_steps_count_what_is_wrong_in_them() -> None:
     told = placed([FieldProblem(field=field, message=f"{field} is wrong") for field in wrong], DOCUMENT)
     assert told["steps"] == {"5": 2, "3": 1}
     assert told["fields"]["lora rank"] == "methods.0.hyperparameters.rank is wrong"
+
+
+def test_a_dataset_that_is_not_named_is_said_once() -> None:
+    unnamed = DOCUMENT | {"task": {"dataset": "", "kind": "classification", "text": "text"}}
+    found = [*unnamed_dataset(unnamed), FieldProblem(field="task.dataset", message="There is no dataset '-'.")]
+    told = placed(found, unnamed)
+    assert told["fields"] == {"study-dataset": "Upload a dataset, or name one."}
+    assert told["steps"] == {"1": 1}
+    assert unnamed_dataset(DOCUMENT) == []
 
 
 def test_the_address_holds_the_form_and_gives_it_back(settings: Settings) -> None:
