@@ -25,8 +25,8 @@ def posterior_triangle(found: SignedRankView, palette: Palette, *, a: str, b: st
         figure.add_trace(_cloud([draw for draw in found.draws if max(draw) == draw[side]], colour))
     corners = [_corner(found.a, a), _corner(found.equal, None), _corner(found.b, b)]
     places = ("bottom right", "top center", "bottom left")
-    for x, y, corner, side in zip((-0.08, 0.5, 1.08), (-0.01, TOP + 0.01, -0.01), corners, places, strict=True):
-        figure.add_trace(text_trace([x], [y], [corner], palette.ink, textposition=side, size=13))
+    for x, y, corner, place in zip((-0.08, 0.5, 1.08), (-0.01, TOP + 0.01, -0.01), corners, places, strict=True):
+        figure.add_trace(text_trace([x], [y], [corner], palette.ink, textposition=place, size=13))
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",

@@ -13,7 +13,7 @@ from app.services.base_models import find_base_model, list_base_models
 from app.services.callers import LOCAL
 from app.services.results import study_view
 from app.services.studies import create_study
-from app.services.tasks import _read_summary, find_task, list_tasks
+from app.services.tasks import _read_dataset, find_task, list_tasks
 from app.settings import Settings
 from peft_core import assets
 from peft_core.errors import InvalidDataset, MissingAsset
@@ -91,9 +91,9 @@ def test_datasets_are_read_again_only_when_they_change(settings: Settings, nothi
     lines = "".join(f"{n},text {n},{'positive' if n % 2 else 'negative'}\n" for n in range(1_300))
     dataset.write_text(f"id,text,label\n{lines}", encoding="utf-8")
     first = find_task(settings, "tweets")
-    hits = _read_summary.cache_info().hits
+    hits = _read_dataset.cache_info().hits
     assert find_task(settings, "tweets") == first
-    assert _read_summary.cache_info().hits == hits + 1
+    assert _read_dataset.cache_info().hits == hits + 1
     dataset.write_text(f"id,text,label\n{lines}1300,one more,neutral\n1301,more,neutral\n", encoding="utf-8")
     with pytest.raises(InvalidDataset, match="'neutral' has 2"):
         find_task(settings, "tweets")
