@@ -200,7 +200,7 @@ def test_a_study_without_a_sweep_leads_to_a_form_that_is_filled_in(page: "Page",
     open_front(page, served[1])
     assert page.locator("#sweep-figure").count() == 0
     page.locator("#study-sweeps").get_by_role("link", name="Rank sweep").click()
-    page.wait_for_selector("#study-name")
+    page.wait_for_selector("#study-name", state="attached")
     page.get_by_role("button", name="Rank sweep", exact=True).wait_for()
     assert page.get_by_role("button", name="Rank sweep", exact=True).get_attribute("aria-pressed") == "true"
     page.locator(".step").nth(2).click()
