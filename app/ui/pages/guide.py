@@ -18,6 +18,7 @@ from app.ui.guide.sizes import sizes
 from app.ui.guide.why import why
 from app.ui.session import client
 from app.ui.states import error
+from app.ui.still import still
 
 
 def _title(**_query: str) -> str:
@@ -44,10 +45,10 @@ async def layout(**query: str) -> Any:
             rank(costs),
             sizes(costs),
             claims.claims(),
-            hyperparameters.hyperparameters(cards),
+            still(hyperparameters.hyperparameters(cards)),
             troubleshooting.troubleshooting(),
-            workflow.workflow(),
-            reading.reading(cards),
+            still(workflow.workflow()),
+            still(reading.reading(cards)),
         ],
         className="chapter-article",
     )
