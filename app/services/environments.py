@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.db.tables import Run
+from app.language import tr
 from app.schemas import EnvironmentField, Environments, EnvironmentValue, Number
 from app.services.callers import Caller
 from app.services.comparability import CONDITIONS
@@ -22,7 +23,7 @@ def environments(engine: Engine, caller: Caller, study_id: int) -> Environments:
     """Every field that the study's finished runs wrote down; raises NotFound."""
     with team_session(engine, caller.team_id) as session:
         evidence = read_evidence(session, read_study(session, study_id))
-    labels = {row.id: row.label for row in evidence.configurations}
+    labels = {row.id: tr(row.label) for row in evidence.configurations}
     runs = [run for run in evidence.finished if run.environment]
     fields = [_field(study_id, key, runs, labels) for key in _keys(runs)]
     return Environments(study=study_id, fields=[field for field in fields if field.values])

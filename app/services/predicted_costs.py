@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from app.db.session import team_session
 from app.db.tables import Configuration
+from app.language import tr
 from app.schemas import CostFigure, Number, PredictedCosts, PredictedFigure, PredictedRow, StudyDocument
 from app.services.callers import Caller
 from app.services.estimates import speed_before
@@ -71,7 +72,7 @@ def _row(
         predicted = {}
     figures = [_figure(evidence, row, figure, predicted.get(figure)) for figure in FIGURES] if predicted else []
     return PredictedRow.model_validate(
-        {"configuration": row.id, "label": row.label, "family": row.family, "figures": figures}
+        {"configuration": row.id, "label": tr(row.label), "family": row.family, "figures": figures}
     )
 
 

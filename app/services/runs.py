@@ -132,7 +132,7 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
         "study_name": run.study.name,
         "configuration": run.configuration_id,
         "method": run.configuration.method,
-        "label": run.configuration.label,
+        "label": tr(run.configuration.label),
         "family": run.configuration.family,
         "seed": run.seed,
         "purpose": run.purpose,

@@ -83,7 +83,7 @@ def _listed(pieces: Sequence[Any]) -> list[Any]:
 def draws_note(found: Pareto, headline: str) -> list[Any]:
     """What a share of draws varies, and what it cannot."""
     varied = [
-        html.Span(filled("{metric} over {what}", metric=_said(card, headline), what=card.covers))
+        html.Span(filled("{metric} over {what}", metric=_said(card, headline), what=tr(card.covers)))
         for card in found.axes.values()
         if card.covers
     ]

@@ -111,7 +111,7 @@ def neighbour_table(chosen: SweepView) -> list[Any]:
 def _neighbour(view: NeighbourView, label: str) -> html.Tr:
     difference = [show(view.difference), *_interval(*view.interval)]
     verdict = html.Span(said_verdict(view.verdict), className=f"verdict verdict-{view.verdict}")
-    cells = [difference, show(view.p_value), verdict, view.covers]
+    cells = [difference, show(view.p_value), verdict, tr(view.covers)]
     return html.Tr(
         [html.Th(html.Span(label, **{"data-label": label}), scope="row"), *[html.Td(cell) for cell in cells]]
     )
