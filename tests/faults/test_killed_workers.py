@@ -42,6 +42,9 @@ DOCUMENT = StudyDocument(
     metrics=["task_performance"],
 )
 
+COSTS = frozenset({"tokens_per_second", "train_seconds", "peak_memory_bytes"})
+"""Series of what a step took, which is never twice the same."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -113,7 +116,7 @@ def what_is_left(engine: Engine) -> Ended:
             run.status,
             run.validation_score,
             # How fast it was is not what must be the same.
-            {(at.key, at.step): at.value for at in points if "second" not in at.key},
+            {(at.key, at.step): at.value for at in points if at.key not in COSTS},
             (predictions.predicted, predictions.scores) if predictions else None,
             {row.path: row.sha256 for row in session.scalars(select(ArtifactRow)) if row.path.startswith("adapter/")},
         )
