@@ -266,6 +266,7 @@ def test_a_figure_is_changed_in_place_and_is_an_image_with_a_sentence() -> None:
 def test_before_the_first_value_the_panel_says_what_is_waited_for() -> None:
     assert "No finished run yet" in text_of(nothing_yet(view(status="running")))
     assert "Nothing was measured" in text_of(nothing_yet(view(status="failed")))
+    assert "validation score" in text_of(tabs.tuning(matrix(cells=[])))
 
 
 def test_a_profile_of_too_few_axes_says_so() -> None:
