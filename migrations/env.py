@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.db.identity import Base
 from app.db.session import make_engine
-from app.db.tables import Base
 
 
 class BrokenReferences(RuntimeError):

@@ -55,12 +55,16 @@ class Base(DeclarativeBase):
 
 
 class Team(Base):
-    """Who owns studies. One team, `local`, until accounts exist."""
+    """Who owns studies. `local` is the first; the others are made by operators."""
 
     __tablename__ = "teams"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     slug: Mapped[str] = mapped_column(String(100), unique=True)
+    most_queued_runs: Mapped[int | None] = mapped_column(BigInteger)
+    """How many of its runs may wait at a time; NULL: no limit."""
+    most_disk_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """How much its datasets and runs may keep on the disk; NULL: no limit."""
 
 
 class Owned:
