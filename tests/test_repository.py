@@ -39,7 +39,7 @@ ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv", "os.environb"}
 MAY_TOUCH_ENVIRONMENT = {
     "app/settings.py": "reads every setting of the product",
     "app/worker/executors/local.py": "sets what the processes of runs inherit",
-    "app/cli.py": "asks whether there is a screen to open a browser on",
+    "app/cli/processes.py": "asks whether there is a screen to open a browser on",
 }
 
 

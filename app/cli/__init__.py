@@ -1,0 +1,22 @@
+"""`peft-atlas`: the commands of the product, one file for each group."""
+
+import typer
+
+from app.cli import imports, study
+from app.cli.database import migrate
+from app.cli.devices import list_devices
+from app.cli.export import export_study
+from app.cli.hub import fetch
+from app.cli.processes import serve, up, worker
+
+app = typer.Typer(help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False)
+app.command()(up)
+app.command()(serve)
+app.command()(worker)
+app.command()(migrate)
+app.command()(study.quickstart)
+app.command("devices")(list_devices)
+app.command()(fetch)
+app.command("export")(export_study)
+app.add_typer(study.commands, name="study")
+app.add_typer(imports.commands, name="import")
