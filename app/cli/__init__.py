@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import imports, study
+from app.cli import imports, study, user
 from app.cli.database import migrate
 from app.cli.devices import list_devices
 from app.cli.export import export_study
@@ -20,3 +20,4 @@ app.command()(fetch)
 app.command("export")(export_study)
 app.add_typer(study.commands, name="study")
 app.add_typer(imports.commands, name="import")
+app.add_typer(user.commands, name="user")
