@@ -33,7 +33,7 @@ from app.api import (
     templates,
     workers,
 )
-from app.api.gate import Gate
+from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.languages import Languages
 from app.api.policies import open_paths
@@ -104,7 +104,7 @@ def _key(settings: Settings) -> str | None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Dash collects its style sheets at the first request of "/", and a person may come by a deep link.
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=from_inside(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.get("/")
     yield
