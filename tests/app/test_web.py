@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from app.settings import Settings
 from tests.faults.processes import answers, end, free_port, wait_until
@@ -85,7 +86,7 @@ def test_it_finishes_what_it_answers_closes_websockets_and_ends_well(
 ) -> None:
     found: list[Any] = []
     with slow_web(settings, log) as (process, url):
-        with connect(f"{url.replace('http', 'ws')}/_live", origin=url, close_timeout=1) as websocket:
+        with connect(f"{url.replace('http', 'ws')}/_live", origin=Origin(url), close_timeout=1) as websocket:
             asking = asked(f"{url}/api/v1/slow", found)
             time.sleep(0.3)
             process.send_signal(number)

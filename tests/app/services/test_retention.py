@@ -14,7 +14,7 @@ from app.db.tables import ArtifactRow, LogLineRow, MeasurementRow, Run, SeriesPo
 from app.services import retention, run_queue
 from app.services.store import object_path
 from app.settings import Settings
-from peft_core.spec import Log, Measurement, Point
+from peft_core.spec import Event, Log, Measurement, Point
 from tests.databases import on_both_databases
 from tests.faults.documents import make_study
 
@@ -34,7 +34,7 @@ def ended_run(engine: Engine, settings: Settings, ago: timedelta) -> int:
         worker = run_queue.register_worker(session, "a:1", "cpu", {})
         claim = run_queue.claim_next_run(session, worker, store=Path("s"), lease_seconds=30, alone=True)
     assert claim is not None
-    told = [*(Log(message=f"line {number}") for number in range(3)), Point(key="loss", step=1, value=0.5)]
+    told: list[Event] = [*(Log(message=f"line {number}") for number in range(3)), Point(key="loss", step=1, value=0.5)]
     with system_session(engine) as session:
         run_queue.record_events(session, claim.lease, [*told, Measurement(metric="accuracy", value=0.9)])
         run_queue.fail_run(session, claim, "It failed.")
