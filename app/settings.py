@@ -93,6 +93,13 @@ class Settings(BaseSettings):
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
     @cached_property
+    def metrics_token(self) -> str | None:
+        """What lets a program read /metrics alone."""
+        if self.metrics_token_file is None:
+            return None
+        return self.metrics_token_file.read_text(encoding="utf-8").strip()
+
+    @cached_property
     def hub(self) -> Hub:
         """The model hub as web and commands reach it."""
         cache = self.hub_cache.expanduser().resolve() if self.hub_cache else None

@@ -4,6 +4,7 @@ Counters of requests are this process's own, since it started. What stands in th
 for, so that every web process of an installation says the same.
 """
 
+import hmac
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from app.api.context import AsAnyone
+from app.api.context import AsAnyone, OpenContext
 from app.db.migrate import present_revision
+from app.errors import Forbidden, Unauthenticated
+from app.services.accounts.identify import Credentials, identify
 from app.services.disk import nearest_existing
 from app.services.installation_counts import InstallationCounts, count_installation
 from app.settings import Settings
@@ -33,11 +36,27 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(_here: AsAnyone, request: Request) -> Response:
-    """The measures of this process and of the installation, in Prometheus' text format or as OpenMetrics."""
+def metrics(here: AsAnyone, request: Request) -> Response:
+    """The measures of this process and of the installation, in Prometheus' text format or as OpenMetrics.
+
+    For an operator, and for whoever has the token of the settings, which needs no database to be known.
+    """
+    _check_reader(here, request.state.credentials, request.state.key)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     registry: CollectorRegistry = request.app.state.metrics.registry
     return Response(encode(registry), media_type=media_type)
+
+
+def _check_reader(here: OpenContext, credentials: Credentials, key: str | None) -> None:
+    token = here.settings.metrics_token
+    given = (credentials.bearer or "").encode("utf-8", "surrogatepass")
+    if token and hmac.compare_digest(token.encode(), given):
+        return
+    identity = identify(here.engine, key, credentials)
+    if identity is None:
+        raise Unauthenticated("Send the token of PEFT_ATLAS_METRICS_TOKEN_FILE, or an operator's, as a Bearer token.")
+    if not identity.caller.operator:
+        raise Forbidden("Only an operator of this installation may read its metrics.")
 
 
 class Metrics:

@@ -1,5 +1,7 @@
 """GET /metrics: what was asked of this application and what stands in its database, in Prometheus' words."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -10,6 +12,8 @@ from app.db.session import system_session
 from app.db.tables import ArtifactRow
 from app.main import create_app
 from app.services import run_queue
+from app.services.accounts import first_visit, tokens, users
+from app.services.callers import Caller
 from app.services.workers import pause_worker
 from app.settings import Settings
 from tests.databases import on_both_databases
@@ -102,3 +106,46 @@ async def test_a_database_that_is_away_is_told_and_nothing_made_up(web: FastAPI,
     found = await samples(api)
     assert of(found, "database_up") == 0
     assert not [name for name, _ in found if name in ("runs", "queue_length", "store_bytes")]
+
+
+# -- who may read them ------------------------------------------------------------------------------------------------
+
+PASSWORD = "three old wooden boats"
+
+
+async def status_with(app: FastAPI, token: str | None) -> int:
+    headers = {} if token is None else {"authorization": f"Bearer {token}".encode()}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
+        answer = await client.get("/metrics", headers=headers)
+    assert (answer.status_code == 200) == ("peft_atlas_runs" in answer.text)
+    return answer.status_code
+
+
+async def test_with_accounts_only_an_operator_reads_them(web: FastAPI) -> None:
+    engine = web.state.engine
+    found = {}
+    for name, operator in (("ada", True), ("bob", False)):
+        user = users.add_user(engine, name, PASSWORD, operator=operator, role="admin")
+        caller = Caller(team_id=1, user=name, role="admin", operator=operator, user_id=user)
+        _, found[name] = tokens.create_token(engine, caller, "scraping", "read", None)
+    assert [await status_with(web, token) for token in (found["ada"], found["bob"], "x", None)] == [200, 403, 401, 401]
+
+
+async def test_without_accounts_the_first_visit_key_opens_them(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"require_key": True}))
+    key = first_visit.first_visit_key(settings.home_folder)
+    assert [await status_with(app, token) for token in (key, "x", None)] == [200, 401, 401]
+    app.state.engine.dispose()
+
+
+async def test_a_token_of_its_own_opens_them_and_nothing_else(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("only for measures\n", encoding="utf-8")
+    app = create_app(settings.model_copy(update={"metrics_token_file": file}))
+    users.add_user(app.state.engine, "ada", PASSWORD, operator=True, role="admin")
+    assert [await status_with(app, token) for token in ("only for measures", "", "ü", None)] == [200, 401, 401, 401]
+    transport = httpx.ASGITransport(app=app)
+    headers = {"authorization": "Bearer only for measures"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        assert (await client.get("/api/v1/studies")).status_code == 401
+    app.state.engine.dispose()
