@@ -64,7 +64,7 @@ strings: setup ## bring the catalogue of translations up to date with the code
 	@$(BIN)/python -m app.strings
 
 docs: setup ## the documentation as a site that needs no network, into build/docs
-	@DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "make docs: open build/docs/index.html"
 
 licences: setup ## list the licences of all dependencies, in docs/licences.md
