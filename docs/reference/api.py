@@ -84,7 +84,7 @@ def _anchor(operation: Schema) -> str:
 
 
 def _summary(operation: Schema) -> str:
-    return plain(operation.get("summary", "")) or "?"
+    return plain(operation["summary"].capitalize())
 
 
 def _group(tag: str, routes: list[tuple[str, str, Schema]]) -> str:
@@ -118,9 +118,15 @@ def _documents() -> str:
     schemas = description()["components"]["schemas"]
     parts = ["# Documents\n", "The bodies that routes read and answer. What has no default is required.\n"]
     for name, schema in sorted(schemas.items()):
-        parts += [f"## {plain(name)} {{#{name.lower()}}}\n", f"{sentences(schema.get('description', ''))}\n"]
+        parts += [f"## {_title(name)} {{#{name.lower()}}}\n", f"{sentences(schema.get('description', ''))}\n"]
         parts.append(_fields(schema))
     return "\n".join(parts)
+
+
+def _title(name: str) -> str:
+    """A document's name; "page of RunView" for what the framework calls Page_RunView_."""
+    outer, _, inner = name.rstrip("_").partition("_")
+    return plain(f"{outer.lower()} of {inner}" if inner and name.endswith("_") else name)
 
 
 def _fields(schema: Schema) -> str:
@@ -147,7 +153,7 @@ def _kind(schema: Schema) -> str:
     """What a value may be, in words; a document is a link."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{plain(name)}](documents.md#{name.lower()})"
+        return f"[{_title(name)}](documents.md#{name.lower()})"
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(dict.fromkeys(_kind(choice) for choice in choices))
     if "allOf" in schema:

@@ -127,7 +127,7 @@ def _formulas(kind: type[Method]) -> str:
 def formula(kind: type[Method]) -> str:
     """What the method's own formula says of itself."""
     if issubclass(kind, MatrixUpdate) and kind.trainable_parameters is MatrixUpdate.trainable_parameters:
-        return f"Of each targeted linear layer: {inspect.getdoc(kind.layer_parameters)}"
+        return f"of each targeted linear layer, {inspect.getdoc(kind.layer_parameters)}"
     own = inspect.getdoc(kind.trainable_parameters) or ""
     return "nothing." if own == inspect.getdoc(Method.trainable_parameters) else own
 
@@ -170,8 +170,7 @@ def _form(kind: type[Method]) -> str:
         return "None.\n"
     rows = [
         [
-            code(name),
-            plain(field["title"]),
+            f"{plain(field['title'])}<br>{code(name)}",
             code(field["default"]),
             _valid(field),
             " to ".join(number(bound) for bound in field.get("recommended", [])),
@@ -179,7 +178,7 @@ def _form(kind: type[Method]) -> str:
         ]
         for name, field in properties.items()
     ]
-    return table(["key", "title", "default", "valid", "recommended", "effect"], rows)
+    return table(["field", "default", "valid", "recommended", "effect"], rows)
 
 
 def _valid(field: dict[str, Any]) -> str:
