@@ -49,8 +49,8 @@ def variable(name: str, field: FieldInfo) -> str:
 
 
 def _kind(field: FieldInfo) -> str:
-    bounds = [f"≥ {bound.ge:,}" for bound in field.metadata if isinstance(bound, Ge)]  # type: ignore[str-format]
-    bounds += [f"> {bound.gt:,}" for bound in field.metadata if isinstance(bound, Gt)]  # type: ignore[str-format]
+    bounds = [f"≥ {bound.ge:,}" for bound in field.metadata if isinstance(bound, Ge)]
+    bounds += [f"> {bound.gt:,}" for bound in field.metadata if isinstance(bound, Gt)]
     return plain(", ".join([_named(field.annotation), *bounds]))
 
 

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -10,7 +12,7 @@ from peft_core.errors import PeftCoreError
 from peft_core.method import LearningRate, Method, methods
 from peft_core.methods._update import MatrixUpdate
 from peft_core.model_config import shape_from_config
-from peft_core.model_config.published import PUBLISHED_MODELS, PublishedModel
+from peft_core.model_config.published import PUBLISHED_MODELS
 from peft_core.model_shape import ModelShape
 from peft_core.task import tasks
 
@@ -27,8 +29,8 @@ FAMILIES = {
 }
 """How a family heads its part; one that is not here stands under its own name."""
 
-EXAMPLES = ("bert_base", "llama_7b")
-"""The models for which every formula is worked out: one encoder, one decoder."""
+EXAMPLES = {"bert_base": (0, 100, 101, 102, 103), "llama_7b": (0, 1, 2)}
+"""The models for which every formula is worked out, one encoder and one decoder -> the ids of their special tokens."""
 
 MAX_LENGTH = 128
 """The length of the items for which a method is asked whether it can serve a model and a kind of task."""
@@ -136,8 +138,7 @@ def _worked_out(method: Method) -> str:
     """The formulas' results at the default hyper-parameters, or why a model cannot have the method."""
     rows = []
     for key in EXAMPLES:
-        published = PUBLISHED_MODELS[key]
-        shape = shape_from_config(published.config)
+        published, shape = PUBLISHED_MODELS[key], example(key)
         refused = refusals(method, shape)
         if all(refused.values()):
             rows.append([published.title, "not offered", ""])
@@ -147,12 +148,17 @@ def _worked_out(method: Method) -> str:
     return table(["by these formulas, with the defaults below", "trained", "stored"], rows)
 
 
+def example(key: str) -> ModelShape:
+    """The shape of one of the examples."""
+    return replace(shape_from_config(PUBLISHED_MODELS[key].config), special_tokens=EXAMPLES[key])
+
+
 def refusals(method: Method, shape: ModelShape) -> dict[str, str | None]:
     """Kind of task that the model could do -> why the method refuses it there, None where it serves it."""
     return {
-        task: _refusal(lambda task=task: method.check(shape, task_kind=task, max_length=MAX_LENGTH))  # type: ignore[misc]
+        task: _refusal(partial(method.check, shape, task_kind=task, max_length=MAX_LENGTH))
         for task, kind in tasks().items()
-        if _refusal(lambda kind=kind: kind.check(shape)) is None  # type: ignore[misc]
+        if _refusal(partial(kind.check, shape)) is None
     }
 
 
@@ -215,14 +221,14 @@ def _abilities(kind: type[Method]) -> Iterator[str]:
     if not kind.equals_base_at_start:
         yield "- Before training it does not give the base model's output."
     for key in EXAMPLES:
-        yield from _refused(kind(), PUBLISHED_MODELS[key])
+        yield from _refused(kind(), key)
 
 
-def _refused(method: Method, published: PublishedModel) -> Iterator[str]:
+def _refused(method: Method, key: str) -> Iterator[str]:
     """The kinds of task that the model could do and the method refuses on it, with the first one's reason."""
-    answers = refusals(method, shape_from_config(published.config))
+    answers = refusals(method, example(key))
     refused = {task: reason for task, reason in answers.items() if reason is not None}
     if refused:
         what = ", ".join(plain(tasks()[task].title.lower()) for task in refused)
         scope = "any kind of task" if len(refused) == len(answers) else what
-        yield f"- **Refused** on {published.title} for {scope}: {plain(next(iter(refused.values())))}"
+        yield f"- **Refused** on {PUBLISHED_MODELS[key].title} for {scope}: {plain(next(iter(refused.values())))}"

@@ -3,9 +3,9 @@
 from docs.reference.markdown import code, number, plain, table
 from peft_core.method import build_method
 from peft_core.preset import Preset, presets
-from peft_core.scenario import Scenario, scenarios
+from peft_core.scenario import Criterion, Scenario, scenarios
 
-CRITERIA = {
+CRITERIA: dict[Criterion, str] = {
     "footprint": "parameters and storage",
     "training_speed": "training speed",
     "inference": "inference",
