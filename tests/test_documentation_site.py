@@ -86,6 +86,13 @@ def test_every_route_is_in_the_reference(site: Path, home: Path) -> None:
     assert [path for path in app.openapi()["paths"] if path not in told] == []
 
 
+def test_every_route_says_who_it_is_for(site: Path) -> None:
+    documented = [text for name, text in pages(site) if re.match(r"api/(?!index|documents)", name)]
+    routes = sum(text.count("<h2") for text in documented)
+    assert routes == sum(text.count("<strong>For</strong>") for text in documented) > 0
+    assert "<strong>For</strong> anyone" in (site / "api" / "health.html").read_text(encoding="utf-8")
+
+
 def test_the_search_knows_what_was_made_from_the_code(site: Path) -> None:
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
     found = {entry["location"] for entry in index["docs"]}
@@ -135,6 +142,8 @@ def test_every_setting_says_what_it_means() -> None:
 def test_every_limit_is_a_number_of_the_code() -> None:
     assert all(limit.value() > 0 for group in limits.LIMITS.values() for limit in group)
     assert limits.shown(50_000_000, "bytes") == "50 MB"
+    assert limits.shown(200_000, "count") == "200,000"
+    assert limits.shown(30.0, "days") == "30 days"
     assert limits.shown(2**29, "bytes") == "512 MiB"
 
 

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,47 @@ ANSWERS_OF_ALL = {"422"}
 """What every route may answer, said once."""
 
 
+POLICIES = {
+    "anyone": "anyone, without being known",
+    "viewer": "viewers, members and admins of the team",
+    "member": "members and admins of the team",
+    "admin": "admins of the team",
+    "operator": "operators of the installation",
+}
+"""A policy -> who it lets through."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a server says of its routes, and the policy that each declares: (method, path) -> who."""
+
+    document: Schema
+    policies: dict[tuple[str, str], str]
+
+
 @cache
-def description() -> Schema:
-    """The OpenAPI document of an application with an empty home."""
+def described() -> Described:
+    """The routes of an application with an empty home."""
+    from app.api.policies import policies_of, routes
     from app.main import create_app
     from app.settings import Settings
 
     with tempfile.TemporaryDirectory() as home:
         app = create_app(Settings(home=Path(home), database_url=None))
         app.state.engine.dispose()
-        document: Schema = app.openapi()
-    return document
+        declared = {
+            (method, str(route.path)): who
+            for route in routes(app)
+            for method in getattr(route, "methods", None) or ()
+            for who in policies_of(route)
+        }
+        return Described(app.openapi(), declared)
 
 
 def groups() -> dict[str, list[tuple[str, str, Schema]]]:
     """Tag -> its routes as (method, path, operation)."""
     found: dict[str, list[tuple[str, str, Schema]]] = defaultdict(list)
-    for path, entry in description()["paths"].items():
+    for path, entry in described().document["paths"].items():
         for method in OPERATIONS:
             if method in entry:
                 found[entry[method].get("tags", ["other"])[0]].append((method.upper(), path, entry[method]))
@@ -69,13 +94,20 @@ def _overview() -> str:
         "- **Writes** may carry an `Idempotency-Key` where the route lists it: the same key with the same body answers"
         " what was made the first time.\n"
         "- Names of sentences follow `Accept-Language` (English, Chinese); machine-readable exports never do.\n"
+        "- **For** says who a route lets through; each may also do what the ones before it may: anyone, viewer, member,"
+        " admin. An operator runs the installation. How to be known: [security](../security.md).\n"
         "- What is **not yours** and what is **not there** answer the same 404.\n",
     ]
     for tag, routes in groups().items():
         rows = [
-            [code(f"{method} {path}"), f"[{_summary(op)}]({slug(tag)}.md#{_anchor(op)})"] for method, path, op in routes
+            [
+                code(f"{method} {path}"),
+                f"[{_summary(op)}]({slug(tag)}.md#{_anchor(op)})",
+                described().policies[method, path],
+            ]
+            for method, path, op in routes
         ]
-        parts += [f"## {tag.capitalize()}\n", table(["route", "what it does"], rows)]
+        parts += [f"## {tag.capitalize()}\n", table(["route", "what it does", "for"], rows)]
     return "\n".join(parts)
 
 
@@ -95,6 +127,8 @@ def _route(method: str, path: str, operation: Schema) -> Iterator[str]:
     yield f"## {_summary(operation)} {{#{_anchor(operation)}}}\n"
     yield f"```http\n{method} {path}\n```\n"
     yield f"{sentences(operation.get('description', ''))}\n"
+    who = described().policies[method, path]
+    yield f"**For** {POLICIES[who]}.\n"
     if parameters := operation.get("parameters", []):
         rows = [
             [code(entry["name"]), entry["in"], _kind(entry["schema"]), "yes" if entry.get("required") else "no"]
@@ -115,7 +149,7 @@ def _answer(answer: Schema) -> str:
 
 
 def _documents() -> str:
-    schemas = description()["components"]["schemas"]
+    schemas = described().document["components"]["schemas"]
     parts = ["# Documents\n", "The bodies that routes read and answer. What has no default is required.\n"]
     for name, schema in sorted(schemas.items()):
         parts += [f"## {_title(name)} {{#{name.lower()}}}\n", f"{sentences(schema.get('description', ''))}\n"]

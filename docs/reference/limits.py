@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from typing import Literal
 
 from docs.reference.markdown import code, plain, table
 
-Unit = Literal["bytes", "seconds", "count", "characters"]
+Unit = Literal["bytes", "seconds", "days", "count", "characters"]
+
+
+UNITS = {"seconds": " s", "days": " days"}
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class Limit:
 
     def value(self) -> float:
         """Raises AttributeError where the code has no such constant any more."""
-        number: float = getattr(import_module(self.module), self.constant)
-        return number
+        found = getattr(import_module(self.module), self.constant)
+        return found / timedelta(days=1) if isinstance(found, timedelta) else float(found)
 
 
 LIMITS: Mapping[str, tuple[Limit, ...]] = {
@@ -58,6 +62,16 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         Limit("Templates of a team", "app.services.templates", "MOST_TEMPLATES"),
         Limit("Text of a YAML study", "app.schemas.templates", "MOST_YAML_CHARACTERS", "characters"),
         Limit("Scenarios of one's own", "app.schemas.custom_scenarios", "MOST_CUSTOM_SCENARIOS"),
+    ),
+    "Accounts": (
+        Limit(
+            "Logins a minute for a name, and for an address", "app.services.accounts.login_limits", "MOST", beyond="429"
+        ),
+        Limit("Fewest characters of a password", "app.services.accounts.passwords", "SHORTEST", "characters"),
+        Limit("Characters of a password", "app.services.accounts.passwords", "LONGEST", "characters"),
+        Limit("Tokens of a user", "app.services.accounts.tokens", "MOST_OF_A_USER"),
+        Limit("A session", "app.services.accounts.sessions", "LONGEST", "days", "it ends"),
+        Limit("A session that is not used", "app.services.accounts.sessions", "IDLE", "days", "it ends"),
     ),
     "Reviews": (
         Limit("Comments on a study", "app.services.reviews", "MOST_COMMENTS"),
@@ -130,14 +144,14 @@ def pages() -> dict[str, str]:
             ]
             for limit in limits
         ]
-        parts += [f"## {heading}\n", table(["what", "at most", "beyond it", "where it is set"], rows)]
+        parts += [f"## {heading}\n", table(["what", "limit", "beyond it", "where it is set"], rows)]
     return {"limits.md": "\n".join(parts)}
 
 
 def shown(value: float, unit: Unit) -> str:
     """A limit in its unit; bytes also in the larger one."""
     if unit != "bytes":
-        return f"{value:,g} s" if unit == "seconds" else f"{value:,}"
+        return f"{value:,.10g}{UNITS.get(unit, '')}"
     if value % 2**20 == 0:
         return f"{value / 2**20:,.0f} MiB"
     return f"{value / 1e6:,g} MB"
