@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     require_key: bool = False
     """Whether the first-visit key of `home` is asked for while nobody has an account; `up` and `serve` set it."""
     lease_seconds: float = Field(default=30.0, gt=0)
+    """How long a run stays with a worker that gives no sign of life; then it goes back into the queue."""
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""
     drain_seconds: float = Field(default=25.0, ge=0)

@@ -125,7 +125,16 @@ def test_only_the_tests_call_a_system_package_manager_and_say_so_first(checkout:
 def test_test_runs_every_check_and_ends_with_pytest(checkout: Path) -> None:
     steps = make(checkout, "-n", "test").stdout
     places = [
-        steps.index(tool) for tool in ("ruff check", "ruff format --check", "-m mypy", "lint-imports", "-m pytest")
+        steps.index(tool)
+        for tool in (
+            "ruff check",
+            "ruff format --check",
+            "-m mypy",
+            "lint-imports",
+            "-m bandit",
+            "tests.audit",
+            "-m pytest",
+        )
     ]
     assert places == sorted(places)
     assert steps.splitlines()[-2:] == [
