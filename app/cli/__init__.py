@@ -8,8 +8,11 @@ from app.cli.devices import list_devices
 from app.cli.export import export_study
 from app.cli.hub import fetch
 from app.cli.processes import serve, up, worker
+from app.cli.refusals import Commands
 
-app = typer.Typer(help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    cls=Commands, help="Compare PEFT methods by measuring them.", no_args_is_help=True, add_completion=False
+)
 app.command()(up)
 app.command()(serve)
 app.command()(worker)

@@ -2,12 +2,16 @@
 
 import typer
 
-from app.cli.terminal import migrated
+from app.cli.terminal import AsJson, migrated, print_json
+from app.db.migrate import present_revision
 from app.settings import Settings
 
 
-def migrate() -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Bring the database to the newest revision."""
-    settings = Settings()
-    migrated(settings).dispose()
-    typer.echo("The database is at the newest revision.")
+    engine = migrated(Settings())
+    if as_json:
+        print_json({"revision": present_revision(engine)[0]})
+    else:
+        typer.echo("The database is at the newest revision.")
+    engine.dispose()
