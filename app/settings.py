@@ -1,5 +1,6 @@
 """Every environment variable of the product, typed; nothing else reads the environment."""
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     """More folders that base models may be read from, separated by the system's path separator."""
     dataset_roots: str = ""
     """More folders that datasets may be read from."""
-    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    url: Annotated[str, Field(pattern=r"^https?://[^@]+$")] | None = None
     """The server that commands ask; None: they work on the home's own database."""
     token: SecretStr | None = None
     """The API token that they show that server."""
@@ -95,20 +96,24 @@ class Settings(BaseSettings):
 
     def roots_for_models(self) -> list[Path]:
         """Folders under which a base model may lie."""
-        return [self.home_folder / "models", self.hub.cache_folder, *_folders(self.model_roots)]
+        return [self.home_folder / "models", self.hub.cache_folder, *self.folders(self.model_roots)]
 
     def roots_for_datasets(self) -> list[Path]:
         """Folders under which a dataset may lie."""
-        return [self.home_folder / "datasets", *_folders(self.dataset_roots)]
+        return [self.home_folder / "datasets", *self.folders(self.dataset_roots)]
+
+    @staticmethod
+    def folders(separated: str) -> list[Path]:
+        """The folders that one of the settings names."""
+        return [Path(part).expanduser().resolve() for part in separated.split(os.pathsep) if part]
+
+
+def given_variables(prefix: str) -> list[str]:
+    """The environment variables of this prefix, whether anything reads them or not."""
+    return sorted(name for name in os.environ if name.startswith(prefix))
 
 
 def _secret(given: SecretStr | None, file: Path | None) -> str | None:
     if given is not None:
         return given.get_secret_value()
     return file.read_text(encoding="utf-8").strip() if file is not None else None
-
-
-def _folders(separated: str) -> list[Path]:
-    import os
-
-    return [Path(part).expanduser().resolve() for part in separated.split(os.pathsep) if part]

@@ -5,6 +5,7 @@ import typer
 from app.cli import imports, study
 from app.cli.database import migrate
 from app.cli.devices import list_devices
+from app.cli.doctor import doctor
 from app.cli.export import export_study
 from app.cli.hub import fetch
 from app.cli.processes import serve, up, worker
@@ -17,6 +18,7 @@ app.command()(up)
 app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
+app.command()(doctor)
 app.command()(study.quickstart)
 app.command("devices")(list_devices)
 app.command()(fetch)

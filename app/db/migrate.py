@@ -35,3 +35,8 @@ def present_revision(engine: Engine) -> tuple[str | None, str | None]:
     newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision(), newest
+
+
+def revisions() -> set[str]:
+    """Every revision that this version knows."""
+    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
