@@ -1,14 +1,16 @@
 """Bringing a database to the present revision."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+VERSION_TABLE = "alembic_version"
 
 
 def alembic_config(url: str) -> Config:
@@ -30,8 +32,23 @@ def is_current(engine: Engine) -> bool:
     return present == newest
 
 
-def present_revision(engine: Engine) -> tuple[str | None, str | None]:
+def present_revision(engine: Engine) -> tuple[str | None, str]:
     """The database's revision, None before its first migration, and the newest one."""
-    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision(), newest
+        return revision_of(connection), newest_revision()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of a database, None before its first migration."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The one that this version's tables are of."""
+    return revisions()[0]
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """Every revision that this version can bring a database from, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
