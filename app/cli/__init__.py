@@ -3,9 +3,10 @@
 import typer
 
 from app.cli import imports, study
+from app.cli.backup import back_up, restore
 from app.cli.database import migrate
 from app.cli.devices import list_devices
-from app.cli.doctor import doctor
+from app.cli.doctor import check_machine
 from app.cli.export import export_study
 from app.cli.hub import fetch
 from app.cli.processes import serve, up, worker
@@ -18,7 +19,9 @@ app.command()(up)
 app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
-app.command()(doctor)
+app.command("doctor")(check_machine)
+app.command("backup")(back_up)
+app.command()(restore)
 app.command()(study.quickstart)
 app.command("devices")(list_devices)
 app.command()(fetch)

@@ -7,11 +7,10 @@ import typer
 from pydantic import ValidationError
 
 from app.cli.installation import installation
-from app.cli.terminal import REFUSED, AsJson, migrated, print_json, stop
+from app.cli.terminal import REFUSED, AsJson, home_settings, migrated, print_json, stop
 from app.schemas import StudyDocument, StudyView
 from app.services import cost_errors
 from app.services.callers import LOCAL
-from app.settings import Settings
 
 commands = typer.Typer(help="Studies from files.", no_args_is_help=True)
 
@@ -55,10 +54,8 @@ def study_costs(
     """Print what the cost model predicts beside what a study's finished runs measured."""
     from peft_core.analysis.cost_model.measured import table
 
-    settings = Settings()
-    if settings.url is not None:
-        stop("`study costs` reads the study's dataset, so it works on the server's machine, without PEFT_ATLAS_URL.")
-    compared = cost_errors.cost_errors(migrated(settings), LOCAL, study)
+    # It reads the study's dataset, which is where the data are.
+    compared = cost_errors.cost_errors(migrated(home_settings()), LOCAL, study)
     if as_json:
         rows = [
             {"configuration": label, **vars(figure), "error": figure.error}

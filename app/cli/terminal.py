@@ -25,6 +25,14 @@ NOT_ALLOWED = 4
 """That server does not let this token do it."""
 
 
+def home_settings() -> Settings:
+    """For a command that works on the home alone; it ends where PEFT_ATLAS_URL names a server, which is then meant."""
+    settings = Settings()
+    if settings.url is not None:
+        stop("This command works on the machine that holds the data. Type it there, without PEFT_ATLAS_URL.")
+    return settings
+
+
 def migrated(settings: Settings) -> Engine:
     """The home's database, brought to the newest revision."""
     migrate_database(settings.database)

@@ -15,7 +15,7 @@ from app.settings import Settings
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
-def doctor(host: Host = "127.0.0.1", port: Port = 8050, as_json: AsJson = False) -> None:
+def check_machine(host: Host = "127.0.0.1", port: Port = 8050, as_json: AsJson = False) -> None:
     """Check this machine and say what to do; exit code 1 where something does not work."""
     findings = []
     for found in _findings(host, port):
