@@ -1,7 +1,11 @@
-"""What scripts and notebooks use of the client: tokens, waiting, cells as rows, and no `await`."""
+"""What scripts and notebooks use of the client: tokens, waiting, cells as rows, no `await`, and what is said of it."""
 
+import ast
 import csv
+import inspect
 import io
+import re
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ from app.main import create_app
 from app.schemas import StudyDocument
 from app.settings import Settings
 from tests.app.services import exported
+from tests.dependencies import ROOT
 from tests.flow.conftest import free_port, serving
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +138,47 @@ def test_a_script_needs_no_await(server: tuple[str, FastAPI]) -> None:
 async def test_it_works_where_a_loop_is_running_already(server: tuple[str, FastAPI]) -> None:
     with connect(server[0]) as atlas:
         assert atlas.tasks()
+
+
+DOCUMENT = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+
+
+def calls() -> Iterator[ast.Call]:
+    """What the examples of docs/sdk.md ask of a client."""
+    for example in re.findall(r"^```python\n(.*?)^```", DOCUMENT, flags=re.MULTILINE | re.DOTALL):
+        # In a function of its own, where awaiting is allowed.
+        tree = ast.parse(f"async def example():\n{textwrap.indent(example, '    ')}")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("atlas."):
+                yield node
+
+
+def test_the_examples_of_the_document_call_what_there_is() -> None:
+    named = set()
+    for call in calls():
+        assert isinstance(call.func, ast.Attribute)
+        method = getattr(AtlasClient, call.func.attr)
+        keywords = {str(given.arg): None for given in call.keywords}
+        inspect.signature(method).bind(None, *call.args, **keywords)
+        named.add(call.func.attr)
+    assert {"create_study", "wait_for_study", "cells_table", "export_study", "runs"} <= named
+
+
+def test_the_methods_of_the_document_are_those_of_the_client() -> None:
+    table = "".join(line for line in DOCUMENT.splitlines() if line.startswith("| "))
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert len(named) > 40
+    assert [name for name in named if not inspect.iscoroutinefunction(getattr(AtlasClient, name, None))] == []
+
+
+async def test_the_columns_of_the_document_are_those_of_the_rows(server: tuple[str, FastAPI]) -> None:
+    study = exported.finished(server[1].state.engine)
+    async with AtlasClient.at(server[0]) as atlas:
+        (first, *_) = await atlas.cells_table(study)
+    (listed,) = re.findall(r"takes: (.*?)\. The names", DOCUMENT, flags=re.DOTALL)
+    assert re.findall(r"`(\w+)`", listed) == list(first)
+
+
+def test_every_method_says_what_it_gives() -> None:
+    methods = inspect.getmembers(AtlasClient, inspect.iscoroutinefunction)
+    assert [name for name, method in methods if not name.startswith("_") and not method.__doc__] == []
