@@ -20,6 +20,18 @@ class NotFound(AtlasError):
     title = mark("Not found")
 
 
+class Unauthenticated(AtlasError):
+    """Nobody that is known asks. Answered with what opens the door."""
+
+    status = 401
+    title = mark("Log in first")
+
+
+class TooManyAttempts(AtlasError):
+    status = 429
+    title = mark("Too many attempts")
+
+
 class Forbidden(AtlasError):
     status = 403
     title = mark("Refused")

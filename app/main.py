@@ -12,11 +12,13 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     administration,
+    auth,
     catalogue,
     chapter,
     comparisons,
     custom_scenarios,
     datasets,
+    door,
     estimates,
     evidence,
     health,
@@ -31,16 +33,20 @@ from app.api import (
     templates,
     workers,
 )
+from app.api.gate import Gate
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.languages import Languages
+from app.api.policies import open_paths
 from app.db.migrate import migrate
 from app.db.session import make_engine
 from app.errors import NotFound
+from app.services.accounts.first_visit import first_visit_key
 from app.settings import Settings
 
 PREFIX = "/api/v1"
 ROUTERS = (
     health.router,
+    auth.router,
     catalogue.router,
     workers.router,
     studies.router,
@@ -83,10 +89,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(datasets.router, prefix=PREFIX, max_body_size=LARGEST_DATASET_BODY_BYTES)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
+    app.include_router(door.router)
     attach(app)
+    app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, hosts=settings.host_names)
     return app
+
+
+def _key(settings: Settings) -> str | None:
+    return first_visit_key(settings.home_folder) if settings.require_key else None
 
 
 @asynccontextmanager

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     """The cores that a quality run asks of the cluster, and the threads it has."""
     ray_gpus: float | None = Field(default=None, ge=0)
     """The GPUs that a run asks of the cluster, 0.5 for two on one; None: one, on a worker of CUDA devices."""
+    hosts: str = ""
+    """The names besides loopback ones that browsers may call this server by, with commas between."""
+    require_key: bool = False
+    """Whether the first-visit key of `home` is asked for while nobody has an account; `up` and `serve` set it."""
     lease_seconds: float = Field(default=30.0, gt=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""
@@ -93,6 +97,17 @@ class Settings(BaseSettings):
         if self.hub.token is not None:
             found["HF_TOKEN"] = self.hub.token
         return found
+
+    @cached_property
+    def host_names(self) -> frozenset[str]:
+        """`hosts`, in lower case."""
+        return frozenset(name.strip().lower().strip("[]") for name in self.hosts.split(",") if name.strip())
+
+    def answering_to(self, host: str) -> "Settings":
+        """The same, answering also to the address that the server listens on, unless that is every address."""
+        if host in ("0.0.0.0", "::"):
+            return self
+        return self.model_copy(update={"hosts": f"{self.hosts},{host}"})
 
     def roots_for_models(self) -> list[Path]:
         """Folders under which a base model may lie."""

@@ -19,11 +19,17 @@ STOP_SECONDS = 35.0
 READY_SECONDS = 60.0
 
 
+def address(host: str, port: int) -> str:
+    """Where a browser of this machine finds the server."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
 class Supervisor:
     """Starts the web process and a worker; restarts one that died; stops both."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = address(host, port)
         web = [sys.executable, "-m", "app.web", "--host", host, "--port", str(port), "--with-parent"]
         worker = [sys.executable, "-m", "app.worker", "--with-parent"]
         self._commands = {"web": web, "worker": worker}

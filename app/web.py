@@ -3,11 +3,12 @@
 import argparse
 import gc
 
+from app.errors import AtlasError
 from app.processes import die_with_parent
 
 
 def main() -> None:
-    """Serve on a loopback address until told to stop."""
+    """Serve until told to stop: on a loopback address, or on any once people have accounts."""
     parser = argparse.ArgumentParser(prog="python -m app.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8050)
@@ -20,8 +21,15 @@ def main() -> None:
     import uvicorn
 
     from app.main import create_app
+    from app.services.accounts.binding import refuse_open_binding
+    from app.settings import Settings
 
-    app = create_app()
+    settings = Settings()
+    app = create_app(settings.answering_to(arguments.host))
+    try:
+        refuse_open_binding(app.state.engine, arguments.host)
+    except AtlasError as refusal:
+        parser.exit(1, f"{refusal}\n")
     gc.freeze()
     gc.enable()
     # Open pages hold websockets for as long as they are open: they are closed, not waited for.

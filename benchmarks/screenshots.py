@@ -143,7 +143,7 @@ def served() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "app.cli", "up", "--port", str(port), "--no-browser"]
+    command = [sys.executable, "-m", "app.cli", "up", "--port", str(port), "--no-browser", "--no-key"]
     process = subprocess.Popen(command, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:

@@ -55,8 +55,10 @@
         if (back) setTimeout(catchUp, AGAIN_MS);
     };
 
-    const closed = () => {
+    const LOGGED_OUT = 4401;
+    const closed = ({code}) => {
         socket = null;
+        if (code === LOGGED_OUT) return location.reload();
         for (const entry of followed.values()) if (!entry.ended) entry.seen = '';
         lost = lost || setTimeout(tell, LOST_AFTER_MS, true);
         clearTimeout(retry);

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse
 
-from app.api.context import Here
+from app.api.context import AsViewer
 from app.schemas import StudiesCompared
 from app.services.across_studies import Asked, compare_studies
 from app.services.across_studies_csv import as_csv
@@ -33,14 +33,14 @@ Question = Annotated[Asked, Depends(asked)]
 
 
 @router.get("")
-def compare(here: Here, question: Question) -> StudiesCompared:
+def compare(here: AsViewer, question: Question) -> StudiesCompared:
     """Methods over the studies of one kind of task: shares of full fine-tuning's gain, two methods against each other
     (a Bayesian signed-rank test from eight studies on), and all of them (Friedman and Nemenyi from eight on)."""
     return compare_studies(here.engine, here.caller, question)
 
 
 @router.get("/csv", response_class=PlainTextResponse)
-def export(here: Here, question: Question) -> PlainTextResponse:
+def export(here: AsViewer, question: Question) -> PlainTextResponse:
     """The matrix: one line for each method in each study, with the runs behind it."""
     found = compare_studies(here.engine, here.caller, question)
     headers = {"content-disposition": 'attachment; filename="methods-over-studies.csv"'}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Response, UploadFile
 
-from app.api.context import Here, RowId
+from app.api.context import AsMember, AsViewer, RowId
 from app.schemas import DatasetPreview, DatasetView, Name, Page, TaskEntry
 from app.services import datasets
 
@@ -15,7 +15,7 @@ Column = Annotated[Name | None, Query()]
 
 @router.post("", status_code=201)
 def upload_dataset(
-    here: Here,
+    here: AsMember,
     file: Annotated[UploadFile, File(description="A CSV, TSV, JSON lines or Parquet file, named as it is.")],
     response: Response,
 ) -> DatasetView:
@@ -26,14 +26,14 @@ def upload_dataset(
 
 
 @router.get("")
-def list_datasets(here: Here) -> Page[DatasetView]:
+def list_datasets(here: AsViewer) -> Page[DatasetView]:
     """The uploaded datasets, the newest first."""
     return Page(items=datasets.list_datasets(here.engine, here.caller))
 
 
 @router.get("/{dataset_id}/preview")
 def preview_dataset(
-    here: Here,
+    here: AsViewer,
     dataset_id: RowId,
     kind: Annotated[str | None, Query(max_length=200)] = None,
     text: Column = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.context import Here, RowId
+from app.api.context import AsViewer, RowId
 from app.schemas import Axis, Pareto, Sweeps
 from app.services import pareto, sweeps
 
@@ -14,7 +14,7 @@ MetricName = Annotated[str, Query(max_length=200)]
 
 @router.get("/{study_id}/pareto")
 def read_pareto(
-    here: Here,
+    here: AsViewer,
     study_id: RowId,
     x: MetricName = "trainable_parameters",
     y: MetricName = "task_performance",
@@ -28,7 +28,7 @@ def read_pareto(
 
 
 @router.get("/{study_id}/sweep")
-def read_sweeps(here: Here, study_id: RowId) -> Sweeps:
+def read_sweeps(here: AsViewer, study_id: RowId) -> Sweeps:
     """Quality, parameters and speed against a hyper-parameter, for every method of the study that has several values of
     one, with the best of them and whether its neighbours can be told from it; else the presets that make a sweep."""
     return sweeps.sweeps(here.engine, here.caller, study_id)

@@ -45,15 +45,15 @@ SECURITY_HEADERS = {
 class Guard:
     """Pure ASGI middleware; refuses with problem+json, or closes a websocket before it is accepted."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
+        self._app, self._hosts = app, LOOPBACK_NAMES | hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         try:
-            check(scope)
+            check(scope, self._hosts)
         except AtlasError as error:
             await _refuse(scope, error, send)
             return
@@ -63,16 +63,19 @@ class Guard:
         await self._app(scope, receive, _with_headers(send))
 
 
-def check(scope: Scope) -> None:
-    """Raise the refusal that a request or handshake deserves, if any."""
+def check(scope: Scope, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
+    """Raise the refusal that a request or handshake deserves, if any. hosts: the names this server answers to."""
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if host_name(host) not in LOOPBACK_NAMES:
-        raise Forbidden("This server answers on localhost, 127.0.0.1 and [::1] only. Open it under one of these names.")
+    if host_name(host) not in hosts:
+        raise Forbidden(
+            "This server answers on localhost, 127.0.0.1 and [::1], and on the names in PEFT_ATLAS_HOSTS. Open it "
+            "under one of these."
+        )
     writes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
     origin = headers.get("origin")
-    if writes and origin is not None and not same_origin(origin, host):
-        raise Forbidden("This request came from a page of another site, which may not write here.")
+    if origin is not None and not same_origin(origin, host):
+        raise Forbidden("This request came from a page of another site, which may neither read nor write here.")
     if scope["type"] == "http" and writes:
         _check_body(scope["path"], headers)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
-from app.api.context import Context, Here
+from app.api.context import AsAnyone, OpenContext
 from app.db.migrate import is_current
 from app.errors import Unavailable
 
@@ -19,13 +19,13 @@ REFUSAL_SECONDS = 5.0
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz(here: AsAnyone) -> dict[str, str]:
     """The process is up. Asked of the event loop itself, for its threads may all be waiting for the database."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
-def readyz(here: Here, request: Request) -> dict[str, str]:
+def readyz(here: AsAnyone, request: Request) -> dict[str, str]:
     """The database answers and is at the newest revision, and there is room on the disk."""
     with here.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
@@ -38,7 +38,7 @@ def readyz(here: Here, request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-def _written_to(here: Context) -> set[Path]:
+def _written_to(here: OpenContext) -> set[Path]:
     """The folders of the store and, where it is a file, of the database."""
     folders = {here.settings.store_folder}
     if here.engine.dialect.name == "sqlite" and here.engine.url.database:

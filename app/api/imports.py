@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
 
-from app.api.context import Here
+from app.api.context import AsMember
 from app.schemas import LARGEST_ARCHIVE_BYTES, ImportReport, StudyView
 from app.services import results
 from app.services.imports import study_archive
@@ -29,7 +29,7 @@ A_STUDY = {
 
 
 @router.post("/study", status_code=201, max_body_size=LARGEST_ARCHIVE_BYTES, openapi_extra=A_STUDY)
-def import_study(here: Here, content: Body, response: Response) -> StudyView:
+def import_study(here: AsMember, content: Body, response: Response) -> StudyView:
     """Take over an exported study (json) with its results, or change nothing; 200 with the study that is there where
     the same file was imported before. Its runs are labelled imported: they were not measured by this installation."""
     found = study_archive.import_study(here.engine, here.caller, content)
@@ -40,7 +40,7 @@ def import_study(here: Here, content: Body, response: Response) -> StudyView:
 
 @router.post("/hf-peft")
 def import_hf_peft(
-    here: Here,
+    here: AsMember,
     files: Annotated[
         list[UploadFile],
         File(description="Result files, each named with its path: MetaMathQA/results/lora--llama-3.2-3B-rank32.json."),

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.context import Here
+from app.api.context import AsViewer
 from app.schemas import Recommendation, RecommendationRequest
 from app.services import recommendations
 
@@ -10,6 +10,6 @@ router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
 
 @router.post("")
-def recommend(here: Here, request: RecommendationRequest) -> Recommendation:
+def recommend(here: AsViewer, request: RecommendationRequest) -> Recommendation:
     """Which method fits, with the evidence, its uncertainty, and who was ruled out."""
     return recommendations.recommend(here.engine, here.caller, request)

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.api.context import Here, RowId
+from app.api.context import AsMember, AsViewer, RowId
 from app.schemas import (
     ArtifactView,
     Curves,
@@ -46,7 +46,7 @@ EVENTS_SECONDS = 0.5
 
 @router.get("")
 def list_runs(
-    here: Here,
+    here: AsViewer,
     study_id: RowId | None = None,
     status: Annotated[str | None, Query(pattern="^[a-z]+(,[a-z]+)*$", max_length=100)] = None,
     purpose: Purpose | None = None,
@@ -62,27 +62,27 @@ def list_runs(
 
 
 @router.get("/{run_id}")
-def read_run(here: Here, run_id: RowId) -> RunDetail:
+def read_run(here: AsViewer, run_id: RowId) -> RunDetail:
     """One run with its spec, measurements, files and attempts."""
     return runs.run_detail(here.engine, here.caller, run_id)
 
 
 @router.post("/{run_id}/cancel")
-def cancel_run(here: Here, run_id: RowId) -> RunDetail:
+def cancel_run(here: AsMember, run_id: RowId) -> RunDetail:
     """Cancel a queued run, stop a running one; what was measured stays."""
     runs.request_cancel(here.engine, here.caller, run_id)
     return runs.run_detail(here.engine, here.caller, run_id)
 
 
 @router.post("/{run_id}/retry", status_code=201)
-def retry_run(here: Here, run_id: RowId) -> RunDetail:
+def retry_run(here: AsMember, run_id: RowId) -> RunDetail:
     """Queue a new run in place of one that failed or was cancelled."""
     return runs.run_detail(here.engine, here.caller, runs.retry_run(here.engine, here.caller, run_id))
 
 
 @router.get("/{run_id}/series")
 def read_series(
-    here: Here,
+    here: AsViewer,
     run_id: RowId,
     key: Annotated[str, Query(max_length=100)],
     after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
@@ -94,21 +94,21 @@ def read_series(
 
 @router.get("/{run_id}/curves")
 def read_curves(
-    here: Here, run_id: RowId, max_points: Annotated[int, Query(ge=2, le=run_curves.MOST_POINTS)] = 320
+    here: AsViewer, run_id: RowId, max_points: Annotated[int, Query(ge=2, le=run_curves.MOST_POINTS)] = 320
 ) -> Curves:
     """Every series of the run, thinned on the server, and the training loss of full fine-tuning beside its own."""
     return run_curves.read_curves(here.engine, here.caller, run_id, max_points=max_points)
 
 
 @router.post("/{run_id}/points")
-def add_points(here: Here, run_id: RowId, points: GivenPoints) -> PointsWritten:
+def add_points(here: AsMember, run_id: RowId, points: GivenPoints) -> PointsWritten:
     """Write values of an imported run's series; one that is given again replaces the old one."""
     return PointsWritten(written=elsewhere.add_points(here.engine, here.caller, run_id, points))
 
 
 @router.get("/{run_id}/log")
 def read_log(
-    here: Here,
+    here: AsViewer,
     run_id: RowId,
     after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
@@ -120,20 +120,20 @@ def read_log(
 
 
 @router.get("/{run_id}/log.txt", response_class=StreamingResponse)
-def download_log(here: Here, run_id: RowId) -> StreamingResponse:
+def download_log(here: AsViewer, run_id: RowId) -> StreamingResponse:
     """The whole log as a text file, each line with its time in UTC."""
     lines = run_log.whole_log(here.engine, here.caller, run_id)
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers=_named(f"run-{run_id}.log"))
 
 
-async def first_news(here: Here, run_id: RowId, last_event_id: LastEventId = None) -> News:
+async def first_news(here: AsViewer, run_id: RowId, last_event_id: LastEventId = None) -> News:
     """Read before the stream begins, so that an unknown run is a 404 and no broken stream."""
     return await run_in_threadpool(read_news, here.engine, here.caller, run_id, read_cursor(last_event_id))
 
 
 @router.get("/{run_id}/events", response_class=EventSourceResponse)
 async def stream_events(
-    here: Here,
+    here: AsViewer,
     run_id: RowId,
     news: Annotated[News, Depends(first_news)],
     last_event_id: LastEventId = None,
@@ -163,39 +163,39 @@ async def stream_events(
 
 
 @router.get("/{run_id}/predictions")
-def read_predictions(here: Here, run_id: RowId) -> PredictionsView:
+def read_predictions(here: AsViewer, run_id: RowId) -> PredictionsView:
     """The test split item by item."""
     return runs.read_predictions(here.engine, here.caller, run_id)
 
 
 @router.get("/{run_id}/diagnosis")
-def read_diagnosis(here: Here, run_id: RowId) -> DiagnosisView:
+def read_diagnosis(here: AsViewer, run_id: RowId) -> DiagnosisView:
     """What went wrong in the run, with the evidence, or that nothing was found."""
     return diagnoses.read_diagnosis(here.engine, here.caller, run_id)
 
 
 @router.get("/{run_id}/spectrum")
 def read_spectrum(
-    here: Here, run_id: RowId, layer: Annotated[str | None, Query(min_length=1, max_length=400)] = None
+    here: AsViewer, run_id: RowId, layer: Annotated[str | None, Query(min_length=1, max_length=400)] = None
 ) -> SpectrumView:
     """The singular values of what the run has learned, of one layer; the most changed one unless asked."""
     return spectra.read_spectrum(here.engine, here.caller, here.settings.store_folder, run_id, layer=layer)
 
 
 @router.get("/{run_id}/estimate")
-def read_estimate(here: Here, run_id: RowId) -> EstimateView:
+def read_estimate(here: AsViewer, run_id: RowId) -> EstimateView:
     """What the cost model says of the run, to be read beside what it measured."""
     return predicted.read_estimate(here.engine, here.caller, run_id)
 
 
 @router.get("/{run_id}/examples")
-def read_examples(here: Here, run_id: RowId) -> ExamplesView:
+def read_examples(here: AsViewer, run_id: RowId) -> ExamplesView:
     """What a question to the run's model consists of, and some items of the test split to ask."""
     return try_out.read_examples(here.engine, here.caller, run_id)
 
 
 @router.post("/{run_id}/predict")
-async def predict(here: Here, run_id: RowId, request: PredictRequest) -> PredictionView:
+async def predict(here: AsMember, run_id: RowId, request: PredictRequest) -> PredictionView:
     """What the run's model answers, beside its base. A worker answers within 30 s, also while it trains; a cost probe
     is waited for, a minute at most."""
     job = await run_in_threadpool(try_out.ask_for_answers, here.engine, here.caller, run_id, request)
@@ -203,7 +203,7 @@ async def predict(here: Here, run_id: RowId, request: PredictRequest) -> Predict
 
 
 @router.post("/{run_id}/merge")
-async def merge(here: Here, run_id: RowId) -> MergedView:
+async def merge(here: AsMember, run_id: RowId) -> MergedView:
     """Merge the run's adapter into its base, as files of the run that transformers loads without peft. Asked again, the
     same files."""
     job = await run_in_threadpool(try_out.ask_for_merging, here.engine, here.settings, here.caller, run_id)
@@ -213,13 +213,13 @@ async def merge(here: Here, run_id: RowId) -> MergedView:
 
 
 @router.get("/{run_id}/artifacts")
-def list_artifacts(here: Here, run_id: RowId) -> Page[ArtifactView]:
+def list_artifacts(here: AsViewer, run_id: RowId) -> Page[ArtifactView]:
     """The files the run left."""
     return Page(items=runs.run_files(here.engine, here.caller, run_id))
 
 
 @router.get("/{run_id}/artifacts.zip", response_class=StreamingResponse)
-def download_all(here: Here, run_id: RowId) -> StreamingResponse:
+def download_all(here: AsViewer, run_id: RowId) -> StreamingResponse:
     """All files of the run in one archive, made while it is sent."""
     files = run_files.files_to_send(here.engine, here.caller, here.settings.store_folder, run_id)
     archive = run_files.zipped(files)
@@ -227,7 +227,7 @@ def download_all(here: Here, run_id: RowId) -> StreamingResponse:
 
 
 @router.get("/{run_id}/artifacts/{artifact_id}")
-def download_artifact(here: Here, run_id: RowId, artifact_id: RowId) -> FileResponse:
+def download_artifact(here: AsViewer, run_id: RowId, artifact_id: RowId) -> FileResponse:
     """One file, found by its id: a path never comes from the request."""
     artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)
     path = stored_file(here.settings.store_folder, artifact)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.context import Here, RowId
+from app.api.context import AsViewer, RowId
 from app.schemas import SelectionGuide
 from app.services import selection_guide
 from peft_core.scenario import ConstraintName
@@ -15,7 +15,7 @@ Limit = Annotated[float | None, Query(ge=0, le=2**60)]
 
 @router.get("/tree")
 def read_tree(
-    here: Here, study: RowId | None = None, peak_memory_bytes: Limit = None, storage_bytes: Limit = None
+    here: AsViewer, study: RowId | None = None, peak_memory_bytes: Limit = None, storage_bytes: Limit = None
 ) -> SelectionGuide:
     """Every leaf's answer from one study, or from all the team's: verdict, P(best), the studies, and the textbook's
     own leaf beside it. The limits count on the paths that ask whether resources are limited or tasks are several."""

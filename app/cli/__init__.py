@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import imports, study
+from app.cli import imports, study, user
 from app.cli.backup import back_up, restore
 from app.cli.database import migrate
 from app.cli.devices import list_devices
@@ -28,3 +28,4 @@ app.command()(fetch)
 app.command("export")(export_study)
 app.add_typer(study.commands, name="study")
 app.add_typer(imports.commands, name="import")
+app.add_typer(user.commands, name="user")

@@ -1,7 +1,6 @@
 """The commands that start the product's processes."""
 
 import errno
-import ipaddress
 import os
 import socket
 import sys
@@ -9,14 +8,20 @@ import webbrowser
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from app.cli.terminal import migrated, stop, told
 from app.services import studies
+from app.services.accounts.binding import refuse_open_binding
+from app.services.accounts.first_visit import first_visit_key, way_in_file
+from app.services.accounts.users import accounts_exist
 from app.services.callers import LOCAL
 from app.settings import Settings
+from app.supervisor import Supervisor, address
 
-Host = Annotated[str, typer.Option(help="A loopback address.")]
+Host = Annotated[str, typer.Option(help="A loopback address; another one once people have accounts.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
+Key = Annotated[bool, typer.Option(help="Ask for the first-visit key, for other users of this machine reach it too.")]
 
 
 def up(
@@ -24,29 +29,36 @@ def up(
     port: Port = 8050,
     browser: bool = True,
     quickstart: Annotated[bool, typer.Option(help="Queue the quickstart study on the first start.")] = True,
+    key: Key = True,
 ) -> None:
     """Start web and worker, and the quickstart study on the first start."""
-    from app.supervisor import Supervisor
-
-    _refuse_unless_free(host, port)
     settings = Settings()
     engine = migrated(settings)
+    _refuse_unless_free(engine, host, port)
     queued = told(lambda: studies.queue_quickstart_once(engine, settings, LOCAL)) if quickstart else None
+    asked = _ask_for_key(engine, settings, key)
     engine.dispose()
 
     def ready(url: str) -> None:
-        typer.echo(f"PEFT Atlas is at {url} (data in {settings.home_folder}). Ctrl-C stops it.")
+        way_in = f"{url}/login?key={asked}" if asked else url
+        typer.echo(f"PEFT Atlas is at {way_in} (data in {settings.home_folder}). Ctrl-C stops it.")
         if queued is not None:
             typer.echo(f"The quickstart study is running: {url}/studies/{queued}")
         if browser and _has_screen():
-            webbrowser.open(url)
+            webbrowser.open(way_in_file(settings.home_folder, way_in).as_uri() if asked else url)
 
     raise typer.Exit(Supervisor(host, port).run(ready))
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8050) -> None:
+def serve(host: Host = "127.0.0.1", port: Port = 8050, key: Key = True) -> None:
     """Start the web process alone."""
-    _refuse_unless_free(host, port)
+    settings = Settings()
+    engine = migrated(settings)
+    _refuse_unless_free(engine, host, port)
+    asked = _ask_for_key(engine, settings, key)
+    engine.dispose()
+    if asked:
+        typer.echo(f"Open {address(host, port)}/login?key={asked}")
     os.execv(sys.executable, [sys.executable, "-m", "app.web", "--host", host, "--port", str(port)])
 
 
@@ -55,10 +67,16 @@ def worker(device: str = "cpu") -> None:
     os.execv(sys.executable, [sys.executable, "-m", "app.worker", "--device", device])
 
 
-def _refuse_unless_free(host: str, port: int) -> None:
-    """One sentence where the address is not loopback, or the port is taken."""
-    if not _is_loopback(host):
-        stop(f"{host} is not a loopback address. PEFT Atlas has no accounts yet, so it answers on this machine only.")
+def _ask_for_key(engine: Engine, settings: Settings, wanted: bool) -> str | None:
+    """The key that the web process will ask for; None where people log in, or somebody said that none is needed."""
+    asked = wanted and not accounts_exist(engine)
+    os.environ["PEFT_ATLAS_REQUIRE_KEY"] = str(asked).lower()
+    return first_visit_key(settings.home_folder) if asked else None
+
+
+def _refuse_unless_free(engine: Engine, host: str, port: int) -> None:
+    """One sentence where the address is open to others and nobody has to log in, or where the port is taken."""
+    told(lambda: refuse_open_binding(engine, host))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,15 +85,6 @@ def _refuse_unless_free(host: str, port: int) -> None:
         except OSError as error:
             reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
             stop(f"Port {port} on {host} {reason}. Stop what uses it, or choose another: make run PORT=8051.")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _has_screen() -> bool:

@@ -60,6 +60,7 @@ from app.schemas import (
     ScenarioCard,
     SelectionGuide,
     Series,
+    SessionView,
     Sightings,
     SignificanceView,
     SpectrumView,
@@ -82,6 +83,8 @@ from app.schemas import (
 
 T = TypeVar("T", bound=BaseModel)
 PREFIX = "/api/v1"
+IN_PROCESS = "http://localhost"
+"""Its address and so its origin: what an application in this process sees."""
 
 
 class AtlasClient:
@@ -91,11 +94,16 @@ class AtlasClient:
         self._http = http
 
     @classmethod
-    def in_process(cls, app: Any, cookies: dict[str, str] | None = None) -> "AtlasClient":
-        """A client of an application in this process, with the cookies and the language of the caller it acts for."""
+    def in_process(cls, app: Any, cookies: dict[str, str] | None = None, *, may_write: bool = True) -> "AtlasClient":
+        """A client of an application in this process, with the cookies and the language of the caller it acts for.
+
+        may_write False: the API lets it read only, whatever its caller may do.
+        """
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        headers = {"accept-language": language()}
-        client = httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies, headers=headers)
+        headers = {"accept-language": language(), "origin": IN_PROCESS}
+        if not may_write:
+            headers["peft-atlas-access"] = "read"
+        client = httpx.AsyncClient(transport=transport, base_url=IN_PROCESS, cookies=cookies, headers=headers)
         return cls(client)
 
     @classmethod
@@ -453,6 +461,10 @@ class AtlasClient:
     async def selection_guide(self, study_id: int | None = None, **limits: float) -> SelectionGuide:
         """The selection guide from one study or from all; limits: peak_memory_bytes, storage_bytes."""
         return await self._get("/recommendations/tree", SelectionGuide, {"study": study_id, **limits})
+
+    async def who_am_i(self) -> SessionView:
+        """Who this client acts for, in which team, as what."""
+        return await self._get("/auth/session", SessionView)
 
     async def storage(self) -> StorageView:
         """How much room the installation takes, and what is left."""

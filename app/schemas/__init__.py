@@ -4,6 +4,7 @@ Shared by the routers, which serve them, and by `app.client`, which reads them. 
 fractions 0..1. Missing is None. Times are UTC.
 """
 
+from app.schemas.accounts import LogIn, PasswordChange, Role, SessionView, TeamChoice, TeamOfMine
 from app.schemas.across_studies import (
     AllAcross,
     ComparedMethod,
@@ -299,6 +300,7 @@ __all__ = [
     "LayerSpectrum",
     "LeafView",
     "LeftOutStudy",
+    "LogIn",
     "LogLine",
     "Lookup",
     "LookupCase",
@@ -327,6 +329,7 @@ __all__ = [
     "ParetoAxis",
     "ParetoPoint",
     "Part",
+    "PasswordChange",
     "PathStep",
     "PointsWritten",
     "PredictRequest",
@@ -347,6 +350,7 @@ __all__ = [
     "RecommendationRequest",
     "RefusedFile",
     "Reused",
+    "Role",
     "RowEstimate",
     "RowNumber",
     "RunCounts",
@@ -362,6 +366,7 @@ __all__ = [
     "Sentence",
     "Series",
     "SeriesPoint",
+    "SessionView",
     "SettingView",
     "Sha256",
     "Sighting",
@@ -401,6 +406,8 @@ __all__ = [
     "TaskChoice",
     "TaskEntry",
     "TaskKindCard",
+    "TeamChoice",
+    "TeamOfMine",
     "TemplateEntry",
     "TemplateView",
     "TextbookLeaf",

@@ -1,6 +1,6 @@
 """How a page follows what changes on the server: told by websocket, never by polling.
 
-A page says once how it is read, puts a mark into its layout, and has an ordinary callback on the mark's store:
+A page says once how it is read, puts a mark into its layout, and has a callback that reads on the mark's store:
 
     live.follow("study", read=_read, ended=lambda reading: reading.view.status not in ("queued", "running"))
 
@@ -8,7 +8,7 @@ A page says once how it is read, puts a mark into its layout, and has an ordinar
         reading = await live.read("study", study_id)
         return html.Div([live.following("study", study_id, reading), html.Div(_parts(reading), id="study-parts")])
 
-    @callback(Output("study-parts", "children"), Input("study-live", "data"), State("study-id", "data"),
+    @reading(Output("study-parts", "children"), Input("study-live", "data"), State("study-id", "data"),
               prevent_initial_call=True)
     async def refresh(_version: str, study_id: str) -> Any:
         return _parts(await live.latest("study", study_id))

@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, clientside_callback, dcc, html
 
 from app.language import COOKIE, LANGUAGES, language, mark, tr
+from app.schemas import SessionView
 from app.ui import study_ends
 
 PAGES = (
@@ -97,7 +98,19 @@ def _foot() -> html.Div:
     )
     worker = html.Div(tr("asking the workers"), id="worker-line", className="worker-line worker-asked")
     choices = html.Div([theme, _languages()], className="row-of")
-    return html.Div([worker, study_ends.switch(), choices], className="nav-foot")
+    return html.Div([worker, study_ends.switch(), choices, html.Div(id="who", className="who")], className="nav-foot")
+
+
+def who(session: SessionView) -> list[Any]:
+    """Who is logged in, with the way out. Nobody logs in where nobody has an account."""
+    if not session.accounts:
+        return []
+    out = html.Button(tr("Log out"), type="submit", className="who-out")
+    return [
+        dcc.Link(session.user, href="/account", className="who-name", title=tr("Your account")),
+        html.Span(session.team, className="quiet"),
+        html.Form(out, action="/logout", method="POST"),
+    ]
 
 
 def _languages() -> Any:

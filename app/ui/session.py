@@ -5,6 +5,7 @@ from typing import Any
 
 from app.client import AtlasClient
 from app.language import COOKIE
+from app.ui.policy import may_write
 
 PREFIX = "peft_atlas_"
 """Other programs on this host may have set cookies of their own."""
@@ -18,13 +19,13 @@ def serve_from(app: Any) -> None:
 
 
 def client() -> AtlasClient:
-    """A client for the request at hand, with its caller's cookies and nothing else."""
-    return client_with(cookies())
+    """A client for the request at hand, with its caller's cookies alone; it may write in a `writing` callback."""
+    return client_with(cookies(), may_write=may_write())
 
 
-def client_with(cookies: dict[str, str]) -> AtlasClient:
+def client_with(cookies: dict[str, str], *, may_write: bool = False) -> AtlasClient:
     """A client that acts for the caller of these cookies."""
-    return AtlasClient.in_process(_served["app"], cookies=cookies)
+    return AtlasClient.in_process(_served["app"], cookies=cookies, may_write=may_write)
 
 
 def cookies() -> dict[str, str]:

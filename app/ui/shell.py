@@ -12,12 +12,14 @@ from typing import Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, callback, clientside_callback, dcc, html
+from dash import Dash, Input, Output, State, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from app.client import ApiProblem, AtlasClient
 from app.language import language, tr, trn
+from app.schemas import SessionView
 from app.ui import figure_files, live, navigation, session, study_ends
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.theme import css_variables
 
@@ -42,6 +44,7 @@ class FrameNow:
     runs: int
     more_runs: bool
     studies: dict[str, str]
+    session: SessionView
 
 
 class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
@@ -166,17 +169,19 @@ async def _read(api: AtlasClient, _what: str) -> FrameNow:
         runs=len(active.items),
         more_runs=active.next_cursor is not None,
         studies={str(run.study_id): run.study_name for run in active.items},
+        session=await api.who_am_i(),
     )
 
 
 def _register_frame() -> None:
-    @callback(
+    @reading(
         Output("worker-line", "children"),
         Output("worker-line", "className"),
         Output("queue-badge", "children"),
         Output("shell-studies", "data"),
         Output("studies-ended", "data"),
         Output("announcement", "data"),
+        Output("who", "children"),
         Input("shell-live", "data"),
         State("shell-studies", "data"),
         prevent_initial_call=True,
@@ -185,11 +190,13 @@ def _register_frame() -> None:
         try:
             now: FrameNow = await live.latest("shell")
         except ApiProblem as problem:
-            return problem.title, "worker-line worker-bad", "", dash.no_update, dash.no_update, problem.title
+            lost = problem.title
+            return lost, "worker-line worker-bad", "", dash.no_update, dash.no_update, lost, dash.no_update
         ended = await study_ends.ended(client(), before or {}, now.studies)
         waiting = f"{now.runs}{'+' if now.more_runs else ''}" if now.runs else ""
         state = "worker-bad" if not now.workers else "worker-busy" if now.busy else "worker-idle"
-        return _workers(now), f"worker-line {state}", waiting, now.studies, ended or dash.no_update, _spoken(now)
+        told = (_workers(now), f"worker-line {state}", waiting, now.studies, ended or dash.no_update, _spoken(now))
+        return *told, navigation.who(now.session)
 
 
 def _workers(now: FrameNow) -> str:

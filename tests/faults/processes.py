@@ -112,7 +112,7 @@ def web(settings: Settings, port: int | None = None) -> Iterator[Started]:
 def up(settings: Settings, variables: Mapping[str, str] = NO_VARIABLES) -> Iterator[Started]:
     """`peft-atlas up`, whose web process answers."""
     port = free_port()
-    command = ("app.cli", "up", "--port", str(port), "--no-browser", "--no-quickstart")
+    command = ("app.cli", "up", "--port", str(port), "--no-browser", "--no-quickstart", "--no-key")
     with running(settings, *command, variables=variables) as started:
         started.url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(started.url) or not started.alive)

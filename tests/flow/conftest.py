@@ -38,7 +38,17 @@ def running(home: Path, *, python_path: Path | None = None) -> Iterator[str]:
     environment["PEFT_ATLAS_HOME"] = str(home)
     if python_path is not None:
         environment["PYTHONPATH"] = str(python_path)
-    command = [sys.executable, "-m", "app.cli", "up", "--port", str(port), "--no-browser", "--no-quickstart"]
+    command = [
+        sys.executable,
+        "-m",
+        "app.cli",
+        "up",
+        "--port",
+        str(port),
+        "--no-browser",
+        "--no-quickstart",
+        "--no-key",
+    ]
     process = subprocess.Popen(command, env=environment, cwd=python_path)
     try:
         wait_for(f"http://127.0.0.1:{port}", process)

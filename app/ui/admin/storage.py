@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html, no_update
+from dash import Input, Output, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr, trn
 from app.schemas import StorageView, StudyStorage
 from app.ui.elements import facts
 from app.ui.numbers import by_formula, show
+from app.ui.policy import writing
 from app.ui.session import client
 
 
@@ -108,7 +109,7 @@ def _count(value: int, formula: str, of: str = "") -> html.Span:
 
 def register() -> None:
     """Declared by the page, for Dash gives callbacks to the first application that it serves."""
-    callback(
+    writing(
         Output("admin-storage", "children"),
         Output("admin-storage-note", "children"),
         Input("admin-sweep", "n_clicks"),

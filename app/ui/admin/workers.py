@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import Number, WorkerView
 from app.ui.elements import moment
 from app.ui.numbers import format_number
+from app.ui.policy import writing
 from app.ui.session import client
 
 COMMAND = "peft-atlas worker"
@@ -98,7 +99,7 @@ def _button(worker: WorkerView) -> Any:
 
 def register() -> None:
     """Declared by the page, for Dash gives callbacks to the first application that it serves."""
-    callback(
+    writing(
         Output("admin-workers", "children", allow_duplicate=True),
         Output("admin-workers-note", "children"),
         Input({"type": "admin-pause", "worker": ALL}, "n_clicks"),

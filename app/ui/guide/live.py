@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, callback, clientside_callback, no_update
+from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, clientside_callback, no_update
 
 from app.client import ApiProblem
 from app.language import tr
@@ -12,6 +12,7 @@ from app.schemas import CostsView, Page, RunView
 from app.ui.guide import claims, how, rank, sizes, troubleshooting, why
 from app.ui.guide.controls import OF_THE_MODEL, own_sizes
 from app.ui.guide.settings import CONFIG, Settings
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error
 
@@ -43,7 +44,7 @@ BOXES = (
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
     _declare_in_the_browser()
-    callback(
+    reading(
         *[Output(name, "children") for name in BOXES],
         *[Output({"type": "chapter-drawing", "name": name}, "data") for name in DRAWINGS],
         Output("chapter-formulas", "data"),
@@ -54,17 +55,17 @@ def declare_callbacks() -> None:
         Input("chapter-settings", "data"),
         prevent_initial_call=True,
     )(follow)
-    callback(
+    reading(
         Output("chapter-claims", "children"),
         *[Output(f"chapter-measured-{key}", "children") for key in claims.SWEEPS],
         Output("chapter-spectra", "children"),
         Input("chapter", "id"),
     )(ask_studies)
-    callback(
+    reading(
         *[Output({"type": "chapter-seen", "symptom": symptom}, "children") for symptom in troubleshooting.TROUBLES],
         Input("chapter", "id"),
     )(ask_runs)
-    callback(
+    reading(
         Output({"type": "chapter-formula", "claim": MATCH}, "children"),
         Input("chapter-formulas", "data"),
         State({"type": "chapter-formula", "claim": MATCH}, "id"),

@@ -3,12 +3,13 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, html, no_update
+from dash import ALL, Input, Output, State, clientside_callback, ctx, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import StudyDocument, TemplateView
 from app.ui.launch.link import study_address
+from app.ui.policy import reading, writing
 from app.ui.session import client
 
 
@@ -147,7 +148,7 @@ def register() -> None:
             Input(f"{window}-open", "n_clicks"),
             prevent_initial_call=True,
         )
-    callback(
+    reading(
         Output("study-fill", "data"),
         Output("yaml-problem", "children"),
         Input("yaml-read", "n_clicks"),
@@ -161,13 +162,13 @@ def register() -> None:
         Input("study-fill", "data"),
         prevent_initial_call=True,
     )
-    callback(
+    reading(
         Output("template-list", "children"),
         Input("templates-window", "opened"),
         Input("template-problem", "children"),
         prevent_initial_call=True,
     )(show_templates)
-    callback(
+    writing(
         Output("template-problem", "children"),
         Output("template-name", "value"),
         Input("template-save", "n_clicks"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Input, Output, clientside_callback, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
@@ -18,6 +18,7 @@ from app.ui.launch.opening import Filling
 from app.ui.launch.problems import placed, to_fix, unnamed_dataset, with_some_dataset
 from app.ui.launch.task import ROLES
 from app.ui.numbers import format_value
+from app.ui.policy import reading
 from app.ui.session import client
 
 MARKED = tuple(f"study-{name}" for name in (*FIELDS, *(f"{role}-column" for role in ROLES)))
@@ -224,7 +225,7 @@ def rate_list(told: StudyEstimate) -> Any:
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     computing = "panel estimate computing"
-    callback(
+    reading(
         output=(
             Output("study-size", "children"),
             Output("estimate-rows", "children"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import mark, tr
@@ -12,6 +12,7 @@ from app.ui.elements import panel
 from app.ui.launch.cards import fact, method_cards, search_field
 from app.ui.launch.hyperparameters import Row
 from app.ui.launch.opening import OWN, REFERENCES, Filling
+from app.ui.policy import reading
 from app.ui.session import client
 
 REFERENCE_TITLES = {"untuned": mark("Untuned"), "head_only": mark("Head only"), "full": mark("Full fine-tuning")}
@@ -157,7 +158,7 @@ def _note(text: str | None) -> html.P:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("methods-chosen", "data"),
         Output("preset-chosen", "data"),
         Output("preset-note", "children"),
@@ -171,7 +172,7 @@ def register() -> None:
         State("task-kinds", "data"),
         prevent_initial_call=True,
     )(choose_methods)
-    callback(
+    reading(
         Output({"type": "method-fact", "method": ALL}, "children"),
         Output({"type": "method-toggle", "method": ALL}, "disabled"),
         Output("methods-chosen", "data", allow_duplicate=True),

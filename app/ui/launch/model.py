@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, callback, clientside_callback, html
+from dash import Input, Output, clientside_callback, html
 
 from app.client import ApiProblem
 from app.language import tr
@@ -11,6 +11,7 @@ from app.schemas import BaseModelCard
 from app.ui.elements import facts, panel
 from app.ui.launch.opening import OWN, Filling
 from app.ui.numbers import by_formula, format_value, show
+from app.ui.policy import reading
 from app.ui.session import client
 
 TYPING_MILLISECONDS = 400
@@ -94,7 +95,7 @@ def register() -> None:
         Output("own-model", "style"),
         Input("study-base-model", "value"),
     )
-    callback(
+    reading(
         Output("model-facts", "children"),
         Input("study-base-model", "value"),
         Input("study-base-model-path", "value"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dash import Input, Output, State, callback, html, no_update
+from dash import Input, Output, State, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr, trn
@@ -12,6 +12,7 @@ from app.ui.launch.draft import component_of
 from app.ui.launch.opening import OWN
 from app.ui.launch.task import ROLES, task_document
 from app.ui.numbers import by_formula, show
+from app.ui.policy import reading
 from app.ui.session import client
 
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "intent", "score", "rating", "y")
@@ -187,7 +188,7 @@ def _column_row(dataset: DatasetView, place: int, column: DatasetColumn) -> html
 def register() -> None:
     """Declare what the preview does. By each application anew, for Dash gives callbacks to the first that it serves."""
     named = [State(f"study-{role}-column", "value") for role in ROLES]
-    callback(
+    reading(
         Output("study-task", "value"),
         Output("study-dataset", "value"),
         Output("study-dataset", "data"),
@@ -197,7 +198,7 @@ def register() -> None:
         *named,
         prevent_initial_call=True,
     )(take_upload)
-    callback(
+    reading(
         Output("dataset-preview", "children"),
         Output("mapping-problems", "data"),
         *(Output(f"study-{role}-column", "data") for role in ROLES),

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 
 from app.client import ApiProblem
 from app.language import mark, tr, trn
 from app.ui.elements import facts, panel
 from app.ui.launch.methods import REFERENCE_TITLES
 from app.ui.launch.steps import STEPS
+from app.ui.policy import reading
 from app.ui.session import client
 
 AFTERWARDS = (
@@ -96,7 +97,7 @@ def _rows(document: Mapping[str, Any]) -> html.Table:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("study-review", "children"),
         Output("study-yaml", "data"),
         Input("study-document", "data"),

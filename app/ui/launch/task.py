@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, callback, clientside_callback, dcc, html
+from dash import Input, Output, clientside_callback, dcc, html
 
 from app.client import ApiProblem
 from app.language import mark, tr
@@ -12,6 +12,7 @@ from app.schemas import DATASET_FORMS, LARGEST_DATASET_BYTES, DatasetView, TaskC
 from app.ui.elements import facts, panel
 from app.ui.launch.opening import OWN, Filling
 from app.ui.numbers import by_formula, format_value, show
+from app.ui.policy import reading
 from app.ui.session import client
 
 ROLES = ("text", "label", "pair", "choices", "group")
@@ -179,7 +180,7 @@ def register() -> None:
         Output("own-dataset", "style"),
         Input("study-task", "value"),
     )
-    callback(Output("task-facts", "children"), Input("study-task", "value"))(tell_task)
+    reading(Output("task-facts", "children"), Input("study-task", "value"))(tell_task)
     clientside_callback(
         "(task, tasks) => tasks[task] ?? ''",
         Output("task-source", "children"),

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from dash import Input, Output, callback, html, no_update, register_page
+from dash import Input, Output, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr, trn
@@ -15,6 +15,7 @@ from app.ui.admin.installation import accounts_panel, system_panel
 from app.ui.admin.storage import storage_panel
 from app.ui.admin.workers import workers_panel, workers_table
 from app.ui.elements import page_head
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error, same_when_alive
 
@@ -56,7 +57,7 @@ async def _read(api: AtlasClient, _: str) -> list[WorkerView]:
     return [*same_when_alive(known), *(worker for worker in known if not worker.alive)]
 
 
-@callback(
+@reading(
     Output("admin-workers", "children"),
     Output("admin-answer", "children"),
     Input("admin-live", "data"),

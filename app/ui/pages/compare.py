@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dash import Input, Output, callback, ctx, html, no_update, register_page
+from dash import Input, Output, ctx, html, no_update, register_page
 
 from app.client import ApiProblem
 from app.language import tr
@@ -13,6 +13,7 @@ from app.ui.compare.panels import panels, stores, texts
 from app.ui.compare.question import ComparedQuestion, address_of, csv_address, keep_in_address
 from app.ui.compare.too_few import too_few
 from app.ui.elements import page_head
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error
 from app.ui.theme import palette
@@ -48,7 +49,7 @@ TEXTS = (
 )
 
 
-@callback(
+@reading(
     *[Output(name, "children") for name in TEXTS],
     *[Output(f"compare-{figure}", "style") for figure in FIGURES],
     Output("compare-found", "data"),
@@ -102,7 +103,7 @@ async def choose(
     ]
 
 
-@callback(
+@reading(
     *[Output(f"compare-{figure}", "children") for figure in FIGURES],
     Input("compare-found", "data"),
     Input("scheme-now", "data"),

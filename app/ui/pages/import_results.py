@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html, no_update, register_page
+from dash import Input, Output, dcc, html, no_update, register_page
 
 from app.client import ApiProblem
 from app.language import mark, tr
 from app.schemas import LARGEST_RESULT_BYTES, ImportReport, RefusedFile, StudyView
 from app.ui.elements import page_head, panel
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.study.tabs import table
 
@@ -67,7 +68,7 @@ def layout(**_: str) -> html.Div:
     )
 
 
-@callback(Output("import-result", "children"), Input("import-report", "data"), prevent_initial_call=True)
+@reading(Output("import-result", "children"), Input("import-report", "data"), prevent_initial_call=True)
 async def show_report(told: dict[str, Any] | None) -> Any:
     """What became of every file, and the studies they made."""
     if told is None:

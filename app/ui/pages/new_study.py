@@ -14,7 +14,7 @@ Element ids that tests and scripts may rely on: `study-name`, `study-task`, `stu
 
 from typing import Any
 
-from dash import Input, Output, State, callback, dcc, html, no_update, register_page
+from dash import Input, Output, State, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
@@ -29,6 +29,7 @@ from app.ui.launch.filling import fill
 from app.ui.launch.hyperparameters import hyperparameter_step
 from app.ui.launch.methods import method_panel
 from app.ui.launch.opening import Catalogues, Filling, offered_only
+from app.ui.policy import writing
 from app.ui.session import client
 from app.ui.states import error
 
@@ -150,7 +151,7 @@ def _from_link(form: Filling) -> list[Any]:
     return [*([filled_in] if shown else []), *([ignored] if form.notes else [])]
 
 
-@callback(
+@writing(
     output=(Output("study-go", "href"), Output("launch-problem", "children")),
     inputs={"clicks": Input("launch-study", "n_clicks")},
     state={"form": form_as(State)},

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html, no_update, register_page
+from dash import Input, Output, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
@@ -14,6 +14,7 @@ from app.ui.overview.queue import queue
 from app.ui.overview.studies import study_table
 from app.ui.overview.waiting import waiting
 from app.ui.overview.workers import workers
+from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.states import error, same_when_alive, worker_is_down
 
@@ -125,7 +126,7 @@ def _actions() -> html.Div:
     )
 
 
-@callback(
+@reading(
     Output("overview-head", "children"),
     Output("overview-problem", "children"),
     Output("overview-studies", "children"),
@@ -142,7 +143,7 @@ async def refresh(_version: str) -> Any:
         return no_update, _failed(problem)[1], no_update, no_update, no_update
 
 
-@callback(
+@writing(
     Output("overview-go", "href"),
     Output("overview-problem", "children", allow_duplicate=True),
     Input("launch-quickstart", "n_clicks"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update, register_page
+from dash import Input, Output, State, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
@@ -11,6 +11,7 @@ from app.schemas import Page, RunView, StudyView, WorkerView
 from app.ui import live
 from app.ui.elements import page_head, panel
 from app.ui.numbers import by_formula, show
+from app.ui.policy import reading, writing
 from app.ui.queue import asking, filters
 from app.ui.queue.question import Question
 from app.ui.queue.rows import run_rows
@@ -106,7 +107,7 @@ def _answer(page: Page[RunView]) -> list[Any]:
     return filled("Training now; the next one ends in {time}.", time=left)
 
 
-@callback(
+@writing(
     Output("queue-refused", "children"),
     Output("queue-done", "data"),
     Input("queue-click", "data"),
@@ -117,7 +118,7 @@ async def do(click: dict[str, Any]) -> Any:
     return await asking.ask(client(), click), click["at"]
 
 
-@callback(
+@reading(
     *(Output(f"queue-{part}", "children") for part in PARTS),
     Output("queue-mark", "data-what"),
     Output("queue-mark", "data-seen"),

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Any
 
-from dash import Input, Output, State, callback, dcc, html, no_update, register_page
+from dash import Input, Output, State, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
 from app.schemas import ExamplesView, LogLine, Page, RunView
 from app.ui import live
 from app.ui.elements import panel
+from app.ui.policy import reading, writing
 from app.ui.run import against, copying, curves, files, log, try_it
 from app.ui.run.curves import change_curves, curves_kind, curves_panels
 from app.ui.run.reading import RunReading, parts, read_run
@@ -123,7 +124,7 @@ def _room_for_spectrum(reading: RunReading) -> Any:
     return html.Section(loading(8), className="panel run-room")
 
 
-@callback(
+@reading(
     *[Output(name, "children") for name in PLACES],
     Output("run-shown", "data"),
     Output("run-log-newest", "data"),
@@ -144,7 +145,7 @@ async def follow(_version: str, shown: dict[str, str], run_id: int) -> Any:
     return [*changed, {name: part.key for name, part in now.items()}, reading.run.last_line, not reading.live]
 
 
-@callback(
+@reading(
     Output("run-curves", "children"),
     Output("run-curves-shown", "data"),
     Input("scheme-now", "data"),
@@ -171,7 +172,7 @@ async def draw_curves(
     return curves_panels(*shown, narrow=narrow), new
 
 
-@callback(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))
+@reading(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))
 async def show_spectrum(ended: bool | None, run_id: int) -> Any:
     """What the run has changed, once it has ended."""
     if not ended:
@@ -183,7 +184,7 @@ async def show_spectrum(ended: bool | None, run_id: int) -> Any:
         return panel(tr("Update spectrum"), words)
 
 
-@callback(
+@reading(
     Output("run-trial", "children"), Input("run-ended", "data"), State("run-id", "data"), prevent_initial_call=True
 )
 async def offer_trial(ended: bool | None, run_id: int) -> Any:
@@ -198,7 +199,7 @@ async def offer_trial(ended: bool | None, run_id: int) -> Any:
     return try_it.try_panel(questions, run.label)
 
 
-@callback(
+@reading(
     Output("run-layer-shown", "children"),
     Input("run-layer", "value"),
     Input("scheme-now", "data"),
@@ -215,7 +216,7 @@ async def show_layer(layer: str | None, scheme: str | None, run_id: int) -> Any:
     return layer_shown(found.shown, palette(scheme), run_id) if found.shown else []
 
 
-@callback(
+@writing(
     Output("run-asked", "children"),
     Input("run-act", "n_clicks"),
     State("run-id", "data"),

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update, register_page
+from dash import Input, Output, State, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
@@ -14,6 +14,7 @@ from app.schemas import Page, StudyView
 from app.ui import live
 from app.ui.address import keep_choices
 from app.ui.elements import moment, page_head, run_boxes, short_name
+from app.ui.policy import reading
 from app.ui.sentences import sentence
 from app.ui.states import empty, error
 from app.ui.study.head import tags
@@ -97,7 +98,7 @@ def _field(name: str, words: str, value: str) -> dmc.TextInput:
     )
 
 
-@callback(
+@reading(
     Output("studies-list", "children"),
     Output("studies-mark", "data-what"),
     Output("studies-mark", "data-seen"),

@@ -4,13 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update, register_page
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
 from app.schemas import StudyView, WorkerView
 from app.ui import live
 from app.ui.cells import Matrix
+from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.states import empty, error, same_when_alive, worker_is_down
 from app.ui.study import actions, advantage, evidence, front, head, profile, review, sweeps, tabs
@@ -130,7 +131,7 @@ async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[A
     ]
 
 
-@callback(
+@reading(
     Output("study-head", "children"),
     Output("study-status", "children"),
     Output("study-advantage", "children"),
@@ -152,7 +153,7 @@ async def follow(version: str, study: int) -> Any:
     return parts, head.tags(now.view), advantage.content(matrix), version
 
 
-@callback(
+@writing(
     Output("study-extended", "children"),
     Output("study-follow", "children"),
     Input({"type": "add-points", "configuration": ALL}, "n_clicks"),
@@ -176,7 +177,7 @@ async def add_points(clicks: list[int | None], study: int) -> Any:
     return tabs.added(rows[wanted]), live.following("study", str(study))
 
 
-@callback(
+@writing(
     Output("study-cancel-ask", "opened"),
     Output("study-cancel-problem", "children"),
     Input("study-cancel", "n_clicks"),
@@ -196,7 +197,7 @@ async def cancel(ask: int | None, _no: int | None, _yes: int | None, study: int)
     return False, ""
 
 
-@callback(
+@writing(
     Output("study-delete-ask", "opened"),
     Output("study-delete-problem", "children"),
     Output("study-left", "href"),

@@ -4,12 +4,13 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
 from app.schemas import CustomScenario, Recommendation, ScenarioCard, StudyView
 from app.ui.cells import Matrix
+from app.ui.policy import reading
 from app.ui.recommend.answer import answer
 from app.ui.recommend.case import (
     CONSTRAINT_FIELDS,
@@ -77,7 +78,7 @@ def _evidence(studies: list[StudyView], chosen: int | None) -> html.Section:
 
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
-    callback(
+    reading(
         Output({"type": "weight", "name": ALL}, "value"),
         Output({"type": "limit", "name": ALL}, "value"),
         Output("recommend-floor", "value"),
@@ -88,7 +89,7 @@ def declare_callbacks() -> None:
         State("recommend-scenario", "data"),
         prevent_initial_call=True,
     )(choose_scenario)
-    callback(
+    reading(
         Output("recommend-answer", "children"),
         Output("recommend-cards", "children"),
         Output({"type": "recommend-query", "view": "study"}, "data"),

@@ -3,11 +3,12 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
 from app.schemas import SelectionGuide, StudyView
+from app.ui.policy import reading
 from app.ui.recommend.case import CONSTRAINT_FIELDS
 from app.ui.recommend.guide_case import LIMITS, GuideCase, answers_to, reached
 from app.ui.recommend.guide_leaf import leaf_panel, spoken
@@ -79,7 +80,7 @@ def _limit(name: ConstraintName, case: GuideCase) -> dmc.NumberInput:
 
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
-    callback(
+    reading(
         Output("guide-document", "data"),
         Output("guide-tree", "children"),
         Output("guide-below", "children"),
@@ -87,14 +88,14 @@ def declare_callbacks() -> None:
         Input({"type": "guide-limit", "name": ALL}, "value"),
         State("guide-answers", "data"),
     )(derive)
-    callback(
+    reading(
         Output("guide-answers", "data"),
         Input({"type": "guide-branch", "goal": ALL}, "n_clicks"),
         Input({"type": "guide-again", "part": ALL}, "n_clicks"),
         State("guide-document", "data"),
         prevent_initial_call=True,
     )(choose)
-    callback(
+    reading(
         Output("guide-leaf", "children"),
         Output("guide-said", "children"),
         Output({"type": "guide-branch", "goal": ALL}, "aria-pressed"),

@@ -4,12 +4,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from pydantic import ValidationError
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
 from app.schemas import CustomScenario
+from app.ui.policy import writing
 from app.ui.recommend.case import Case, to_keep
 from app.ui.session import client
 
@@ -61,7 +62,7 @@ def keep_field() -> html.Div:
 
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
-    callback(
+    writing(
         Output("recommend-kept", "children"),
         Output("recommend-keep-said", "children"),
         Output("recommend-keep-name", "value"),

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from dash import ALL, Input, Output, callback, clientside_callback, html, no_update
+from dash import ALL, Input, Output, clientside_callback, html, no_update
 from pydantic import ValidationError
 
 from app.client import ApiProblem, AtlasClient
 from app.language import mark, tr
 from app.schemas import ScenarioCard
+from app.ui.policy import reading
 from app.ui.recommend.case import CONSTRAINT_FIELDS, DEFAULT_FLOOR, own_limits
 from app.ui.recommend.lookup_answer import lookup_answer, spoken
 from app.ui.recommend.lookup_case import LEAST, MOST, Choices, LookedUp
@@ -41,7 +42,7 @@ async def opening(api: AtlasClient, query: dict[str, str], scenarios: list[Scena
 
 def declare_callbacks() -> None:
     """Declared whenever the page is served, for Dash hands declared callbacks to the first application it serves."""
-    callback(
+    reading(
         output=(
             Output("lookup-answer", "children"),
             Output("lookup-said", "children"),
@@ -54,7 +55,7 @@ def declare_callbacks() -> None:
             "limits": Input({"type": "lookup-limit", "name": ALL}, "value"),
         },
     )(look_up)
-    callback(
+    reading(
         Output({"type": "lookup-limit", "name": ALL}, "value"),
         Input("lookup-scenario", "value"),
         prevent_initial_call=True,

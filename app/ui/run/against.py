@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, clientside_callback, html, no_update
+from dash import Input, Output, State, clientside_callback, html, no_update
 
 from app.client import ApiProblem, AtlasClient
 from app.language import mark, tr, trn
@@ -12,6 +12,7 @@ from app.schemas import MetricCard, Number, RunDetail, RunView
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
 from app.ui.numbers import format_value, show
+from app.ui.policy import reading
 from app.ui.run.difference import Field, Group, compare_runs
 from app.ui.session import client
 from app.ui.states import error
@@ -146,7 +147,7 @@ def _equal(fields: list[Field]) -> list[Any]:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("run-against-shown", "children"),
         Output("run-against-asked", "data"),
         Input("run-against", "value"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import plotly.graph_objects as go
-from dash import Input, Output, State, callback, dcc, html, no_update, set_props
+from dash import Input, Output, State, dcc, html, no_update, set_props
 
 from app.client import ApiProblem
 from app.language import filled, tr
@@ -20,6 +20,7 @@ from app.ui.charts.curves import (
 )
 from app.ui.elements import panel
 from app.ui.numbers import show
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import empty, error
 from app.ui.theme import LIGHT, Palette
@@ -153,7 +154,7 @@ def _values(run: RunDetail, points: dict[str, dict[int, Any]], step: int) -> lis
 
 def register() -> None:
     """Declare what the button does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("run-values", "children"),
         Output("run-values-button", "children"),
         Output("run-values-button", "aria-expanded"),

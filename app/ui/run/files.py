@@ -3,13 +3,14 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, html, no_update
+from dash import Input, Output, State, ctx, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr, trn
 from app.schemas import ArtifactView, RunDetail
 from app.ui.elements import panel
 from app.ui.numbers import by_formula, format_value, show
+from app.ui.policy import reading, writing
 from app.ui.session import client
 
 HASH_CHARACTERS = 12
@@ -134,14 +135,14 @@ def merged_words(run_id: int, files: list[ArtifactView]) -> list[Any]:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("run-merge-ask", "opened"),
         Input("run-merge", "n_clicks"),
         Input("run-merge-no", "n_clicks"),
         Input("run-merge-yes", "n_clicks"),
         prevent_initial_call=True,
     )(ask)
-    callback(
+    writing(
         Output("run-merge-state", "children"),
         Output("run-files", "children", allow_duplicate=True),
         Input("run-merge-yes", "n_clicks"),

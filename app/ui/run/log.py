@@ -3,12 +3,13 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+from dash import Input, Output, State, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
 from app.schemas import LogLine, Page
 from app.ui.elements import panel
+from app.ui.policy import reading
 from app.ui.run.copying import copy_button
 from app.ui.session import client
 from app.ui.states import error
@@ -67,7 +68,7 @@ def text_of(lines: list[LogLine]) -> str:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("run-log", "children"),
         Output("run-log-from", "data"),
         Output("run-log-to", "data"),

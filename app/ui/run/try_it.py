@@ -3,12 +3,13 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import Asked, ExamplesView, ExampleView, PredictionView, PredictRequest
 from app.ui.elements import panel
+from app.ui.policy import reading, writing
 from app.ui.run.answers import answer_card
 from app.ui.session import client
 
@@ -94,7 +95,7 @@ def _example_button(place: int, example: ExampleView) -> html.Button:
 
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
-    callback(
+    reading(
         Output("run-ask-text", "value"),
         Output("run-ask-pair", "value"),
         Output({"type": "run-ask-choice", "index": ALL}, "value"),
@@ -103,7 +104,7 @@ def register() -> None:
         State({"type": "run-ask-choice", "index": ALL}, "id"),
         prevent_initial_call=True,
     )(fill_in)
-    callback(
+    writing(
         Output("run-asked-before", "data"),
         Output("run-ask-problem", "children"),
         Input("run-ask", "n_clicks"),
@@ -115,7 +116,7 @@ def register() -> None:
         running=[(Output("run-ask-waits", "hidden"), False, True), (Output("run-ask", "disabled"), True, False)],
         prevent_initial_call=True,
     )(ask)
-    callback(
+    reading(
         Output("run-answers", "children"),
         Input("run-asked-before", "data"),
         State("run-asked-label", "data"),

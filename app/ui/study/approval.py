@@ -3,12 +3,13 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, html, no_update
+from dash import Input, Output, State, ctx, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import LONGEST_NOTE, ApprovalView, StudyView
 from app.ui.elements import moment
+from app.ui.policy import writing
 from app.ui.session import client
 
 
@@ -101,7 +102,7 @@ def _entry(approval: ApprovalView) -> html.Li:
 
 def register() -> None:
     """Declare what the question does. By each application anew, for Dash hands callbacks to the first it serves."""
-    callback(
+    writing(
         Output("study-approve-ask", "opened"),
         Output("study-approve-words", "children"),
         Output("study-approve-yes", "children"),

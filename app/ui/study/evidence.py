@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+from dash import Input, Output, State, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
 from app.schemas import RunView, StudyView
 from app.ui.cells import QUALITY, Matrix
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error, loading
 from app.ui.study import tabs
@@ -151,13 +152,13 @@ def register() -> None:
         prevent_initial_call=True,
     )
     for name in ("study-rows", "study-columns"):
-        callback(
+        reading(
             Output(name, "value"),
             Input(f"{name}-all", "n_clicks"),
             State("study-id", "data"),
             prevent_initial_call=True,
         )(show_all)
-    callback(
+    reading(
         Output("study-evidence", "children"),
         Output("study-shown", "data"),
         Output("study-seen", "data"),

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import Input, Output, State, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
@@ -13,6 +13,7 @@ from app.schemas import Axis, Pareto, StudyView
 from app.ui.cells import Matrix
 from app.ui.charts.pareto import pareto
 from app.ui.figure_files import save_buttons
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import empty, error, loading
 from app.ui.study.address import keep_in_address
@@ -174,7 +175,7 @@ def problem_view(problem: ApiProblem) -> html.Div:
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     keep_in_address("front-address")
-    callback(
+    reading(
         Output("front-body", "children"),
         Output("front-shown", "data"),
         Output("front-asked", "data"),

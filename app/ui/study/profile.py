@@ -4,12 +4,13 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
 from app.ui.cells import Matrix
 from app.ui.charts.radar import MOST_METHODS, default_choice
+from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error, loading
 from app.ui.study.address import keep_in_address
@@ -49,7 +50,7 @@ def panel(matrix: Matrix, chosen: list[int]) -> html.Section:
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     keep_in_address("study-radar-address")
-    callback(
+    reading(
         Output("study-radar", "children"),
         Output("study-radar-shown", "data"),
         Output("study-radar-address", "data"),

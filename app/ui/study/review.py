@@ -3,12 +3,13 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import tr
 from app.schemas import LONGEST_COMMENT, MOST_TAGS, ApprovalView, CommentView, StudyView
 from app.ui.elements import moment
+from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.study import actions, approval
 
@@ -132,14 +133,14 @@ def register() -> None:
     """Declare what a review does. By each application anew, for Dash gives callbacks to the first that it serves."""
     approval.register()
     study, reviewed = State("study-id", "data"), State("study-reviewed", "data")
-    callback(
+    writing(
         Output("study-tags", "value"),
         Output("study-tags-problem", "children"),
         Input("study-tags", "value"),
         study,
         prevent_initial_call=True,
     )(set_tags)
-    callback(
+    writing(
         Output("study-comment", "value"),
         Output("study-comment-problem", "children"),
         Output("study-reviewed", "data"),
@@ -149,7 +150,7 @@ def register() -> None:
         reviewed,
         prevent_initial_call=True,
     )(comment)
-    callback(
+    writing(
         Output("study-comment-edit-ask", "opened"),
         Output("study-comment-edited", "value"),
         Output("study-comment-id", "data"),
@@ -163,7 +164,7 @@ def register() -> None:
         reviewed,
         prevent_initial_call=True,
     )(edit)
-    callback(
+    writing(
         Output("study-comment-delete-ask", "opened"),
         Output("study-comment-id", "data", allow_duplicate=True),
         Output("study-comment-delete-problem", "children"),
@@ -175,7 +176,7 @@ def register() -> None:
         reviewed,
         prevent_initial_call=True,
     )(delete)
-    callback(
+    reading(
         Output("study-comments", "children"),
         Output("study-approvals", "children"),
         Output("study-approval", "children"),

@@ -5,13 +5,14 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 
 from app.client import ApiProblem
 from app.language import filled, tr
 from app.schemas import Sweeps, SweepView
 from app.ui.charts.sweep import sweep
 from app.ui.figure_files import save_buttons
+from app.ui.policy import reading
 from app.ui.sentences import sentence
 from app.ui.session import client
 from app.ui.states import error, loading
@@ -103,7 +104,7 @@ def _verdict(chosen: SweepView) -> list[Any]:
 def register() -> None:
     """Declare what the panel does. By each application anew, for Dash gives callbacks to the first that it serves."""
     keep_in_address("sweep-address")
-    callback(
+    reading(
         Output("sweep-body", "children"),
         Output("sweep-shown", "data"),
         Output("sweep-address", "data"),
