@@ -1,7 +1,7 @@
 """What the commands share: the database of the home, how they print, and how they end."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NoReturn, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import BaseModel
@@ -10,11 +10,8 @@ from sqlalchemy import Engine
 
 from app.db.migrate import migrate as migrate_database
 from app.db.session import make_engine
-from app.errors import AtlasError
 from app.settings import Settings
-from peft_core.errors import PeftCoreError
 
-T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 REFUSED = 1
@@ -42,14 +39,6 @@ def migrated(settings: Settings) -> Engine:
 def print_json(told: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
     """One JSON document on one line."""
     typer.echo(to_json(told, inf_nan_mode="null").decode())
-
-
-def told(do: Callable[[], T]) -> T:
-    """The result, or the error's own sentence and exit code 1."""
-    try:
-        return do()
-    except (AtlasError, PeftCoreError) as error:
-        stop(str(error))
 
 
 def stop(message: str, code: int = REFUSED) -> NoReturn:

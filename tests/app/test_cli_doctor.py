@@ -17,10 +17,12 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.doctor import assets, database, disk, hub, ports, python, secret_files, server, training
+from app.cli.doctor import access, assets, database, disk, hub, ports, python, secret_files, server, training
 from app.cli.doctor.finding import Finding
 from app.db.migrate import migrate
 from app.main import create_app
+from app.services.accounts.first_visit import first_visit_key
+from app.services.accounts.users import add_user
 from app.settings import Settings
 from tests.app.services import exported
 from tests.flow.conftest import free_port, serving
@@ -68,7 +70,7 @@ def test_every_check_is_told_in_words_and_as_json(home: Path, engine: Engine, br
     names = [check["name"] for check in checks]
     assert names == [
         *("python", "settings", "torch", "home", "database", "workers"),
-        *("assets", "port", "secrets", "hub"),
+        *("access", "assets", "port", "secrets", "hub"),
     ]
     assert code == 1
     (torch,) = (check for check in checks if check["status"] == "problem")
@@ -78,7 +80,7 @@ def test_every_check_is_told_in_words_and_as_json(home: Path, engine: Engine, br
     told = CliRunner().invoke(app, ["doctor", "--port", str(free_port())])
     assert told.exit_code == 1
     assert "problem  torch      torch" in told.stdout
-    assert told.stdout.splitlines()[-1] == "10 checks: 1 problems, 0 warnings."
+    assert told.stdout.splitlines()[-1] == "11 checks: 1 problems, 0 warnings."
 
 
 @pytest.mark.slow
@@ -268,14 +270,30 @@ def test_a_port_where_the_product_answers(settings: Settings) -> None:
 
 
 def test_secrets_that_others_can_read(home: Path) -> None:
+    first_visit_key(home)
     token = home / "token"
     token.write_text("canary")
     token.chmod(0o644)
     (found,) = secret_files.check(Settings(token_file=token))
-    assert found.advice == f"Run `chmod 600 {token}`."
+    assert (found.status, found.advice) == ("warning", f"Run `chmod 600 {token}`.")
     assert "canary" not in found.model_dump_json()
     token.chmod(0o600)
-    assert [check.status for check in secret_files.check(Settings(token_file=token))] == ["ok"]
+    (fine,) = secret_files.check(Settings(token_file=token))
+    assert (fine.status, fine.detail[:7]) == ("ok", "2 files")
+    (home / "first-visit-key").chmod(0o640)
+    assert problems(list(secret_files.check(Settings()))) == ["secrets"]
+
+
+def test_who_comes_in(engine: Engine, settings: Settings) -> None:
+    def said(host: str, **given: Any) -> list[str]:
+        return [found.status for found in access.check(settings.model_copy(update=given), host)]
+
+    assert said("127.0.0.1") == ["ok"]
+    assert said("0.0.0.0") == ["problem"]
+    assert said("localhost", hosts="atlas.example.org") == ["ok", "warning"]
+    add_user(engine, "ada", "four words in a row", operator=True)
+    assert said("0.0.0.0") == ["ok", "warning"]
+    assert said("0.0.0.0", hosts="atlas.example.org") == ["ok"]
 
 
 def test_the_hub(home: Path, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import typer
 from pydantic import ValidationError
 
-from app.cli.doctor import assets, database, disk, hub, ports, python, secret_files, server, training, variables
+from app.cli.doctor import access, assets, database, disk, hub, ports, python, secret_files, server, training, variables
 from app.cli.doctor.finding import Finding, problem
 from app.cli.processes import Host, Port
 from app.cli.refusals import wrong_setting
@@ -42,6 +42,7 @@ def _findings(host: str, port: int) -> Iterator[Finding]:
     yield from training.check(settings)
     yield from disk.check(settings)
     yield from database.check(settings)
+    yield from access.check(settings, host)
     yield from assets.check(settings)
     yield ports.check(host, port)
     yield from secret_files.check(settings)
