@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.api import (
     administration,
+    audit_log,
     auth,
     catalogue,
     chapter,
@@ -23,6 +24,8 @@ from app.api import (
     evidence,
     health,
     imports,
+    invitations,
+    joining,
     lookups,
     problems,
     recommendations,
@@ -30,7 +33,10 @@ from app.api import (
     runs,
     selection_guide,
     studies,
+    teams,
     templates,
+    tokens,
+    users,
     workers,
 )
 from app.api.gate import Gate
@@ -47,6 +53,11 @@ PREFIX = "/api/v1"
 ROUTERS = (
     health.router,
     auth.router,
+    users.router,
+    teams.router,
+    invitations.router,
+    tokens.router,
+    audit_log.router,
     catalogue.router,
     workers.router,
     studies.router,
@@ -90,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     app.include_router(door.router)
+    app.include_router(joining.router)
     attach(app)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)

@@ -56,6 +56,18 @@ class Settings(BaseSettings):
     """The names besides loopback ones that browsers may call this server by, with commas between."""
     require_key: bool = False
     """Whether the first-visit key of `home` is asked for while nobody has an account; `up` and `serve` set it."""
+    oidc_issuer: str | None = None
+    """The identity provider that people may log in at (OpenID Connect), as its tokens name it: https, or loopback."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: FilePath | None = None
+    """A file that holds the secret instead, as container secrets are."""
+    oidc_name: str = "OpenID Connect"
+    """What the button calls the provider."""
+    oidc_team: str = "local"
+    oidc_role: Literal["viewer", "member", "admin"] | None = None
+    """What whoever the provider knows becomes in that team; None: only people whom an invitation or an operator has
+    let in."""
     lease_seconds: float = Field(default=30.0, gt=0)
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""
@@ -97,6 +109,18 @@ class Settings(BaseSettings):
         if self.hub.token is not None:
             found["HF_TOKEN"] = self.hub.token
         return found
+
+    @cached_property
+    def oidc_secret(self) -> str | None:
+        """The client's secret at the identity provider."""
+        if self.oidc_client_secret is None and self.oidc_client_secret_file is not None:
+            return self.oidc_client_secret_file.read_text(encoding="utf-8").strip()
+        return self.oidc_client_secret.get_secret_value() if self.oidc_client_secret else None
+
+    @cached_property
+    def oidc_on(self) -> bool:
+        """Whether people may log in at an identity provider."""
+        return None not in (self.oidc_issuer, self.oidc_client_id, self.oidc_secret)
 
     @cached_property
     def host_names(self) -> frozenset[str]:

@@ -29,6 +29,12 @@ def log_out(here: AsAnyone, request: Request, response: Response) -> None:
     forget_session(here.engine, request, response)
 
 
+@router.post("/logout-everywhere", status_code=204)
+def log_out_everywhere(here: AsViewer) -> None:
+    """End every session of one's own, this one too. Tokens stay."""
+    sessions.log_out_everywhere(here.engine, here.caller)
+
+
 @router.get("/session")
 def read_session(here: AsViewer) -> SessionView:
     """Who the caller is, in which team, as what."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from app.language import language
 from app.schemas import (
     ApprovalState,
     ApprovalView,
+    AuditView,
     BaseModelCard,
     Claims,
     CommentView,
@@ -37,12 +39,17 @@ from app.schemas import (
     ExtensionView,
     GivenPoints,
     ImportReport,
+    InvitationEntry,
+    InvitationView,
     LogLine,
     Lookup,
     LookupRequest,
+    MemberView,
     MergedView,
     MethodCard,
     MetricCard,
+    NewInvitation,
+    NewToken,
     Page,
     Pareto,
     PointsWritten,
@@ -54,6 +61,7 @@ from app.schemas import (
     PublishedModelCard,
     Recommendation,
     RecommendationRequest,
+    Role,
     RunDetail,
     RunsElsewhere,
     RunView,
@@ -76,8 +84,13 @@ from app.schemas import (
     SystemView,
     TaskCard,
     TaskKindCard,
+    TeamView,
     TemplateEntry,
     TemplateView,
+    TokenEntry,
+    TokenView,
+    UserEntry,
+    UserView,
     WorkerView,
 )
 
@@ -465,6 +478,80 @@ class AtlasClient:
     async def who_am_i(self) -> SessionView:
         """Who this client acts for, in which team, as what."""
         return await self._get("/auth/session", SessionView)
+
+    async def log_out_everywhere(self) -> None:
+        """End every session of one's own."""
+        self._checked(await self._http.post(f"{PREFIX}/auth/logout-everywhere"))
+
+    async def choose_team(self, team: str) -> SessionView:
+        """Show another of one's own teams from now on."""
+        return await self._send("PUT", "/auth/team", SessionView, {"team": team})
+
+    async def users(self) -> list[UserView]:
+        """Every user of the installation; for operators."""
+        return (await self._get("/users", Page[UserView])).items
+
+    async def add_user(self, entry: UserEntry) -> UserView:
+        """Make a user with a password; for operators."""
+        return await self._send("POST", "/users", UserView, entry.model_dump(mode="json"))
+
+    async def change_user(self, user: str, *, disabled: bool | None = None, operator: bool | None = None) -> UserView:
+        """Keep a user out or let them in, have them run the installation or no longer; for operators."""
+        body = {"disabled": disabled, "operator": operator}
+        return await self._send("PATCH", f"/users/{quote(user, safe='')}", UserView, body)
+
+    async def teams(self) -> list[TeamView]:
+        """Every team of the installation; for operators."""
+        return (await self._get("/teams", Page[TeamView])).items
+
+    async def create_team(self, slug: str) -> TeamView:
+        """Make a team; for operators."""
+        return await self._send("POST", "/teams", TeamView, {"slug": slug})
+
+    async def add_member(self, team: str, user: str, role: Role) -> MemberView:
+        """Bring a user into any team; for operators."""
+        path = f"/teams/{quote(team, safe='')}/members"
+        return await self._send("POST", path, MemberView, {"user": user, "role": role})
+
+    async def members(self) -> list[MemberView]:
+        """Who belongs to one's own team."""
+        return (await self._get("/team/members", Page[MemberView])).items
+
+    async def change_role(self, user: str, role: Role) -> MemberView:
+        """Give a member of one's own team another role; for its administrators."""
+        return await self._send("PATCH", f"/team/members/{quote(user, safe='')}", MemberView, {"role": role})
+
+    async def remove_member(self, user: str) -> None:
+        """Take a member out of one's own team; for its administrators."""
+        self._checked(await self._http.delete(f"{PREFIX}/team/members/{quote(user, safe='')}"))
+
+    async def invitations(self) -> list[InvitationView]:
+        """The team's invitations, the newest first; for its administrators."""
+        return (await self._get("/invitations", Page[InvitationView])).items
+
+    async def invite(self, entry: InvitationEntry) -> NewInvitation:
+        """An invitation for one person, with its link; for the team's administrators."""
+        return await self._send("POST", "/invitations", NewInvitation, entry.model_dump(mode="json"))
+
+    async def revoke_invitation(self, invitation: int) -> None:
+        """Make an invitation's link useless; for the team's administrators."""
+        self._checked(await self._http.delete(f"{PREFIX}/invitations/{invitation}"))
+
+    async def tokens(self) -> list[TokenView]:
+        """One's own API tokens, an administrator's the whole team's."""
+        return (await self._get("/tokens", Page[TokenView])).items
+
+    async def create_token(self, entry: TokenEntry) -> NewToken:
+        """A token that acts for oneself, with its secret."""
+        return await self._send("POST", "/tokens", NewToken, entry.model_dump(mode="json"))
+
+    async def revoke_token(self, token: int) -> None:
+        """Make a token useless."""
+        self._checked(await self._http.delete(f"{PREFIX}/tokens/{token}"))
+
+    async def audit(self, *, installation: bool = False, **filters: str | int | None) -> Page[AuditView]:
+        """A page of what was done in one's own team, or in the whole installation; the newest first."""
+        return await self._get("/audit/installation" if installation else "/audit", Page[AuditView], filters)
 
     async def storage(self) -> StorageView:
         """How much room the installation takes, and what is left."""

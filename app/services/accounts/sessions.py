@@ -14,6 +14,7 @@ from app.errors import Forbidden, NotFound, Unauthenticated
 from app.services import audit
 from app.services.accounts import login_limits
 from app.services.accounts.passwords import check_password, hashed, matches
+from app.services.accounts.rights import oneself
 from app.services.accounts.secrets import new_secret, now, sha256_of
 from app.services.accounts.users import end_sessions
 from app.services.callers import Caller, Role
@@ -44,6 +45,12 @@ class FoundSession:
 
 def log_in(engine: Engine, name: str, password: str, address: str) -> NewSession:
     """Begin a session. Raises Unauthenticated, the same for whatever is wrong, and TooManyAttempts."""
+    return begin_session(engine, authenticate(engine, name, password, address))
+
+
+def authenticate(engine: Engine, name: str, password: str, address: str) -> int:
+    """The user whose name and password these are. Raises Unauthenticated, the same for whatever is wrong, and
+    TooManyAttempts."""
     login_limits.count(engine, name, address)
     with system_session(engine) as session:
         user = session.scalar(select(User).where(User.name == name.strip().lower()[:100]))
@@ -51,7 +58,7 @@ def log_in(engine: Engine, name: str, password: str, address: str) -> NewSession
     if user is None or not right or user.disabled_at is not None:
         audit.record(engine, None, "log_in_refused", detail={"address": address})
         raise Unauthenticated(WRONG)
-    return begin_session(engine, user.id)
+    return user.id
 
 
 def begin_session(engine: Engine, user_id: int) -> NewSession:
@@ -131,21 +138,31 @@ def log_out(engine: Engine, token: str) -> None:
         session.execute(delete(LoginSession).where(LoginSession.token_sha256 == sha256_of(token)))
 
 
+def log_out_everywhere(engine: Engine, caller: Caller) -> None:
+    """End every session of the caller's own, this one too. Tokens stay: they are revoked one by one."""
+    oneself(caller)
+    with system_session(engine) as session:
+        write_lock(session)
+        end_sessions(session, cast(int, caller.user_id))
+        audit.add(session, caller, "log_out_everywhere")
+
+
 def change_password(engine: Engine, caller: Caller, old: str, new: str, address: str) -> NewSession:
     """Give oneself another password: every session ends, and a new one begins. Raises Unauthenticated for a wrong old
     one."""
-    if caller.user_id is None:
-        raise Forbidden("Without accounts there is no password to change.")
+    oneself(caller)
     login_limits.count(engine, caller.user, address)
     check_password(new, caller.user)
     with system_session(engine) as session:
         write_lock(session)
-        user = session.get_one(User, caller.user_id)
+        user = session.get_one(User, caller.user_id, with_for_update=True)
         if not matches(old, user.password_hash):
             raise Forbidden("The present password is wrong.", field="present")
         user.password_hash = hashed(new)
         end_sessions(session, user.id)
-    return begin_session(engine, caller.user_id)
+        audit.add(session, caller, "change_password")
+        user_id = user.id
+    return begin_session(engine, user_id)
 
 
 def choose_team(engine: Engine, caller: Caller, token: str, slug: str) -> None:

@@ -9,7 +9,10 @@ from sqlalchemy import Engine, select, update
 from app.db.identity import ApiToken, Membership, User
 from app.db.session import system_session, team_session, write_lock
 from app.db.tables import Team
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.schemas import TokenView
+from app.services import audit
+from app.services.accounts.rights import one_line, oneself
 from app.services.accounts.secrets import new_secret, now, sha256_of
 from app.services.callers import ROLES, Caller, Role
 
@@ -26,7 +29,10 @@ def create_token(engine: Engine, caller: Caller, name: str, scope: Scope, days: 
     """A token for the caller in their team: its id, and the token itself, which nobody can read again."""
     if caller.user_id is None:
         raise Forbidden("Without accounts there are no tokens. The first-visit key opens the API.")
-    secret = new_secret(PREFIX)
+    oneself(caller)
+    shown, secret = one_line(name, "A token's name", "name"), new_secret(PREFIX)
+    if not shown:
+        raise Invalid("Give the token a name that says what it is for.", field="name")
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         mine = select(ApiToken).where(ApiToken.user_id == caller.user_id, ApiToken.revoked_at.is_(None))
@@ -35,7 +41,7 @@ def create_token(engine: Engine, caller: Caller, name: str, scope: Scope, days: 
         made = now()
         token = ApiToken(
             user_id=caller.user_id,
-            name=name,
+            name=shown,
             token_sha256=sha256_of(secret),
             scope=scope,
             created_at=made,
@@ -43,6 +49,7 @@ def create_token(engine: Engine, caller: Caller, name: str, scope: Scope, days: 
         )
         session.add(token)
         session.flush()
+        audit.add(session, caller, "create_token", f"token {token.id}", {"name": shown, "scope": scope})
         return token.id, secret
 
 
@@ -57,12 +64,30 @@ def list_tokens(engine: Engine, caller: Caller) -> list[tuple[ApiToken, str]]:
 
 def revoke_token(engine: Engine, caller: Caller, token_id: int) -> None:
     """Make a token of one's own useless; an administrator any of the team's."""
+    if caller.user_id is not None:
+        oneself(caller)
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         token = session.scalar(select(ApiToken).where(ApiToken.id == token_id))
         if token is None or not (caller.may("admin") or token.user_id == caller.user_id):
             raise NotFound(f"There is no token {token_id} of yours.")
         token.revoked_at = token.revoked_at or now()
+        audit.add(session, caller, "revoke_token", f"token {token.id}")
+
+
+def token_view(token: ApiToken, user: str) -> TokenView:
+    """A token as the API tells of it, without its secret."""
+    expired = token.expires_at is not None and now() > token.expires_at
+    return TokenView(
+        id=token.id,
+        user=user,
+        name=token.name,
+        scope=cast(Scope, token.scope),
+        state="revoked" if token.revoked_at else "expired" if expired else "valid",
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        last_used_at=token.last_used_at,
+    )
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 import re
 
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.identity import ApiToken, LoginSession, Membership, User
 from app.db.session import database_now, system_session, write_lock
 from app.db.tables import Team
 from app.errors import Conflict, Invalid, NotFound
+from app.schemas import TeamOfMine, UserView
 from app.services.accounts.passwords import check_password, hashed
 from app.services.callers import Role
 
@@ -41,6 +43,27 @@ def add_user(
         return user.id
 
 
+def list_users(engine: Engine) -> list[UserView]:
+    """Every user of the installation by name, with their teams."""
+    with system_session(engine) as session:
+        teams: dict[int, list[TeamOfMine]] = {}
+        joined = select(Membership.user_id, Team.slug, Membership.role).join(Team, Team.id == Membership.team_id)
+        for user_id, slug, role in session.execute(joined.order_by(Team.slug)):
+            teams.setdefault(user_id, []).append(TeamOfMine(name=slug, role=role))
+        return [_view(user, teams.get(user.id, [])) for user in session.scalars(select(User).order_by(User.name))]
+
+
+def _view(user: User, teams: list[TeamOfMine]) -> UserView:
+    return UserView(
+        name=user.name,
+        operator=user.operator,
+        disabled=user.disabled_at is not None,
+        oidc=user.oidc_subject is not None,
+        created_at=user.created_at,
+        teams=teams,
+    )
+
+
 def new_user(session: Session, name: str, *, operator: bool = False) -> User:
     """A user without a password, in no team."""
     wanted = checked_name(name)
@@ -48,7 +71,11 @@ def new_user(session: Session, name: str, *, operator: bool = False) -> User:
         raise Conflict(f"There is a user {wanted} already. Choose another name.")
     user = User(name=wanted, operator=operator, created_at=database_now(session))
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as another:
+        # Somebody else took the name a moment ago.
+        raise Conflict(f"There is a user {wanted} already. Choose another name.") from another
     return user
 
 
@@ -103,9 +130,7 @@ def disable_user(engine: Engine, name: str) -> None:
     with system_session(engine) as session:
         write_lock(session)
         user = user_by_name(session, name)
-        others = select(User.id).where(User.operator, User.disabled_at.is_(None), User.id != user.id)
-        if user.operator and session.scalar(others.limit(1)) is None:
-            raise Conflict(f"{user.name} is the only operator. Make somebody else one first.")
+        _keep_an_operator(session, user)
         now = database_now(session)
         user.disabled_at = user.disabled_at or now
         end_sessions(session, user.id)
@@ -118,6 +143,23 @@ def enable_user(engine: Engine, name: str) -> None:
     with system_session(engine) as session:
         write_lock(session)
         user_by_name(session, name).disabled_at = None
+
+
+def set_operator(engine: Engine, name: str, *, operator: bool) -> None:
+    """Let a user run the installation, or no longer. Raises Conflict for the last operator."""
+    with system_session(engine) as session:
+        write_lock(session)
+        user = user_by_name(session, name)
+        if not operator:
+            _keep_an_operator(session, user)
+        user.operator = operator
+
+
+def _keep_an_operator(session: Session, leaving: User) -> None:
+    # All of them are locked: of two operators who step down at once one stays.
+    operators = select(User.id).where(User.operator, User.disabled_at.is_(None)).order_by(User.id).with_for_update()
+    if set(session.scalars(operators)) == {leaving.id}:
+        raise Conflict(f"{leaving.name} is the only operator. Make somebody else one first.")
 
 
 def end_sessions(session: Session, user_id: int, but: str | None = None) -> None:
