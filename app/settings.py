@@ -1,8 +1,9 @@
 """Every environment variable of the product, typed; nothing else reads the environment."""
 
+import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +28,12 @@ class Settings(BaseSettings):
     """More folders that base models may be read from, separated by the system's path separator."""
     dataset_roots: str = ""
     """More folders that datasets may be read from."""
+    url: Annotated[str, Field(pattern=r"^https?://[^@]+$")] | None = None
+    """The server that commands ask; None: they work on the home's own database."""
+    token: SecretStr | None = None
+    """The API token that they show that server."""
+    token_file: FilePath | None = None
+    """A file that holds the token instead, as container secrets are."""
     hub_enabled: bool = False
     """Whether a model hub may be asked for what a study names. HF_HUB_OFFLINE=1 forbids it nonetheless."""
     hub_endpoint: str | None = None
@@ -116,10 +123,12 @@ class Settings(BaseSettings):
     def hub(self) -> Hub:
         """The model hub as web and commands reach it."""
         cache = self.hub_cache.expanduser().resolve() if self.hub_cache else None
-        token = self.hub_token.get_secret_value() if self.hub_token else None
-        if token is None and self.hub_token_file is not None:
-            token = self.hub_token_file.read_text(encoding="utf-8").strip()
-        return Hub(self.hub_endpoint, cache, token, offline=not self.hub_enabled)
+        return Hub(self.hub_endpoint, cache, _secret(self.hub_token, self.hub_token_file), offline=not self.hub_enabled)
+
+    @cached_property
+    def api_token(self) -> str | None:
+        """What commands show the server at `url`."""
+        return _secret(self.token, self.token_file)
 
     def hub_environment(self) -> dict[str, str]:
         """The same for the processes of runs, in the variables of the library that downloads there."""
@@ -155,14 +164,24 @@ class Settings(BaseSettings):
 
     def roots_for_models(self) -> list[Path]:
         """Folders under which a base model may lie."""
-        return [self.home_folder / "models", self.hub.cache_folder, *_folders(self.model_roots)]
+        return [self.home_folder / "models", self.hub.cache_folder, *self.folders(self.model_roots)]
 
     def roots_for_datasets(self) -> list[Path]:
         """Folders under which a dataset may lie."""
-        return [self.home_folder / "datasets", *_folders(self.dataset_roots)]
+        return [self.home_folder / "datasets", *self.folders(self.dataset_roots)]
+
+    @staticmethod
+    def folders(separated: str) -> list[Path]:
+        """The folders that one of the settings names."""
+        return [Path(part).expanduser().resolve() for part in separated.split(os.pathsep) if part]
 
 
-def _folders(separated: str) -> list[Path]:
-    import os
+def given_variables(prefix: str) -> list[str]:
+    """The environment variables of this prefix, whether anything reads them or not."""
+    return sorted(name for name in os.environ if name.startswith(prefix))
 
-    return [Path(part).expanduser().resolve() for part in separated.split(os.pathsep) if part]
+
+def _secret(given: SecretStr | None, file: Path | None) -> str | None:
+    if given is not None:
+        return given.get_secret_value()
+    return file.read_text(encoding="utf-8").strip() if file is not None else None

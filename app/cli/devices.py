@@ -1,19 +1,16 @@
 """`devices`."""
 
-import json
-
 import typer
 
-from app.cli.terminal import AsJson, migrated
-from app.services import workers
-from app.settings import Settings
+from app.cli.installation import installation
+from app.cli.terminal import AsJson, print_json
 
 
 def list_devices(as_json: AsJson = False) -> None:
     """List the workers seen today."""
-    found = workers.list_workers(migrated(Settings()))
+    found = installation().workers()
     if as_json:
-        typer.echo(json.dumps([view.model_dump(mode="json") for view in found]))
+        print_json(found)
         return
     for view in found:
         typer.echo(f"{view.name}  {view.device}  {'alive' if view.alive else 'gone'}")

@@ -1,44 +1,41 @@
 """`import study` and `import hf-peft`: results that were taken elsewhere."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.cli.terminal import AsJson, migrated, stop, told
+from app.cli.installation import installation
+from app.cli.refusals import exit_code
+from app.cli.terminal import REFUSED, AsJson, print_json, stop
+from app.client import ApiProblem
 from app.errors import AtlasError, TooLarge
-from app.schemas import LARGEST_ARCHIVE_BYTES
-from app.services import results
-from app.services.callers import LOCAL
-from app.services.imports import study_archive
-from app.services.imports.hf_files import files_of_folder
-from app.services.imports.hf_peft import import_results
-from app.settings import Settings
+from app.schemas import LARGEST_ARCHIVE_BYTES, ImportReport, RefusedFile
 
 commands = typer.Typer(help="Results that were taken elsewhere.", no_args_is_help=True)
 
 
 @commands.command("study")
-def import_study(file: Path, as_json: AsJson = False) -> None:
-    """Take over the study that `export` wrote to FILE as json, with its results; a second time changes nothing."""
+def import_study(
+    file: Annotated[Path, typer.Argument(help="What `export` wrote as json.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take over an exported study with its results; a second time changes nothing."""
     try:
-        found = study_archive.import_study(migrated(Settings()), LOCAL, _read_archive(file))
-    except AtlasError as error:
-        if as_json:
-            _print_imports(refused=[{"file": str(file), "reason": str(error)}])
-            raise typer.Exit(1) from None
-        stop(f"{file}: {error}")
+        found = installation().import_study(_read_archive(file))
+    except (AtlasError, ApiProblem) as error:
+        if not as_json:
+            stop(f"{file}: {error}", exit_code(error))
+        refused = [RefusedFile(file=str(file), reason=str(error))]
+        print_json(ImportReport(imported=0, unchanged=0, refused=refused, study_ids=[]))
+        raise typer.Exit(exit_code(error)) from None
     if as_json:
-        _print_imports(imported=int(found.new), unchanged=int(not found.new), study_ids=[found.study_id])
+        imported, unchanged = int(found.new), int(not found.new)
+        print_json(ImportReport(imported=imported, unchanged=unchanged, refused=[], study_ids=[found.study_id]))
     elif found.new:
         typer.echo(f"Study {found.study_id} is imported.")
     else:
         typer.echo(f"Nothing is changed: study {found.study_id} was imported from this file before.")
-
-
-def _print_imports(**told: Any) -> None:
-    typer.echo(json.dumps({"imported": 0, "unchanged": 0, "refused": [], "study_ids": []} | told))
 
 
 def _read_archive(file: Path) -> bytes:
@@ -57,16 +54,15 @@ def import_hf_peft(
     as_json: AsJson = False,
 ) -> None:
     """Import results of Hugging Face's method comparison; exit code 1 where no file could be taken."""
-    files = told(lambda: files_of_folder(folder))
-    engine = migrated(Settings())
-    report = told(lambda: import_results(engine, LOCAL, files))
+    atlas = installation()
+    report = atlas.import_hf_peft(folder)
     if as_json:
-        typer.echo(report.model_dump_json())
+        print_json(report)
     else:
         for refused in report.refused:
             typer.echo(f"{refused.file}: {refused.reason}", err=True)
         typer.echo(f"{report.imported} imported, {report.unchanged} unchanged, {len(report.refused)} refused.")
         for study_id in report.study_ids:
-            typer.echo(f"Study {study_id}: {results.study_view(engine, LOCAL, study_id).name}")
+            typer.echo(f"Study {study_id}: {atlas.study_name(study_id)}")
     if not report.imported + report.unchanged:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)

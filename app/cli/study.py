@@ -1,53 +1,82 @@
 """`study run`, `study costs` and `quickstart`."""
 
-import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from app.cli.terminal import AsJson, migrated, stop, told
-from app.db.session import make_engine
+from app.cli.installation import installation
+from app.cli.terminal import REFUSED, AsJson, home_settings, migrated, print_json, stop
 from app.schemas import StudyDocument, StudyView
-from app.services import cost_errors, results, studies
+from app.services import cost_errors
 from app.services.callers import LOCAL
-from app.settings import Settings
 
 commands = typer.Typer(help="Studies from files.", no_args_is_help=True)
 
 
 def quickstart(as_json: AsJson = False) -> None:
     """Queue the quickstart study (again)."""
-    _launch(studies.quickstart_document(), as_json)
+    view = installation().create_quickstart()
+    if as_json:
+        print_json(view)
+    else:
+        _tell_queued(view)
 
 
 @commands.command("run")
-def run_study(file: Path, wait: bool = False, as_json: AsJson = False) -> None:
-    """Queue the study that FILE describes (YAML or JSON); with --wait, exit code 1 unless it succeeds."""
-    try:
-        document = StudyDocument.model_validate(_read_yaml(file))
-    except ValidationError as error:
-        first = error.errors()[0]
-        stop(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.")
-    view = _launch(document, as_json=False, quiet=as_json)
-    engine = make_engine(Settings().database)
-    while wait and view.status in ("queued", "running"):
-        time.sleep(1)
-        view = results.study_view(engine, LOCAL, view.id)
+def run_study(
+    file: Annotated[Path, typer.Argument(help="The study, as YAML or JSON.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all its runs have ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue the study that FILE describes; with --wait, exit code 1 unless it succeeds."""
+    document = _read_document(file)
+    atlas = installation()
+    view = atlas.create_study(document)
+    if not as_json:
+        _tell_queued(view)
+    if wait:
+        view = atlas.finished_study(view.id)
     if as_json:
-        typer.echo(view.model_dump_json())
+        print_json(view)
+    elif wait:
+        typer.echo(f"Study {view.id} {view.status}: {view.counts.succeeded} runs succeeded, {view.failures} failed.")
     if wait and view.status != "succeeded":
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 @commands.command("costs")
-def study_costs(study: int) -> None:
+def study_costs(
+    study: Annotated[int, typer.Argument(help="Its number.")],
+    as_json: AsJson = False,
+) -> None:
     """Print what the cost model predicts beside what a study's finished runs measured."""
     from peft_core.analysis.cost_model.measured import table
 
-    engine = migrated(Settings())
-    typer.echo(table(told(lambda: cost_errors.cost_errors(engine, LOCAL, study))))
+    # It reads the study's dataset, which is where the data are.
+    compared = cost_errors.cost_errors(migrated(home_settings()), LOCAL, study)
+    if as_json:
+        rows = [
+            {"configuration": label, **vars(figure), "error": figure.error}
+            for label, figures in compared.items()
+            for figure in figures
+        ]
+        print_json({"study": study, "figures": rows})
+    else:
+        typer.echo(table(compared))
+
+
+def _tell_queued(view: StudyView) -> None:
+    typer.echo(f"Study {view.id} is queued: {sum(view.counts.model_dump().values())} runs.")
+
+
+def _read_document(file: Path) -> StudyDocument:
+    try:
+        return StudyDocument.model_validate(_read_yaml(file))
+    except ValidationError as error:
+        first = error.errors()[0]
+        stop(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.")
 
 
 def _read_yaml(file: Path) -> Any:
@@ -59,17 +88,7 @@ def _read_yaml(file: Path) -> Any:
         return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         stop(f"There is no file {file}.")
+    except OSError as error:
+        stop(f"{file} cannot be read: {error.strerror}.")
     except (YAMLError, UnicodeDecodeError) as error:
         stop(f"{file} is not YAML: {str(error).splitlines()[0]}.")
-
-
-def _launch(document: StudyDocument, as_json: bool, quiet: bool = False) -> StudyView:
-    settings = Settings()
-    engine = migrated(settings)
-    study_id = told(lambda: studies.create_study(engine, settings, LOCAL, document))
-    view = results.study_view(engine, LOCAL, study_id)
-    if as_json:
-        typer.echo(view.model_dump_json())
-    elif not quiet:
-        typer.echo(f"Study {view.id} is queued: {sum(view.counts.model_dump().values())} runs.")
-    return view

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.terminal import migrated, stop, told
+from app.cli.terminal import migrated, stop
 from app.services import audit
 from app.services.accounts import users
 from app.services.callers import COMMAND, Role
@@ -33,7 +33,7 @@ def add_user(
         stop("The first user runs the installation. Add --operator.")
     chosen: Role = role or ("admin" if operator else "member")
     password = _password(password_file)
-    told(lambda: users.add_user(engine, name, password, operator=operator, team=team, role=chosen))
+    users.add_user(engine, name, password, operator=operator, team=team, role=chosen)
     audit.record(engine, COMMAND, "add_user", name)
     typer.echo(f"User {name} is made." + (" From now on everybody logs in." if first else ""))
 

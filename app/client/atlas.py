@@ -1,15 +1,20 @@
-"""The API as a typed Python client: what the dashboard's pages talk to, and anybody's scripts.
+"""AtlasClient: one method for each question that the API answers.
 
 In process it runs over httpx's ASGI transport, so a page sees exactly what a program would.
 """
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
 
+from app.client.cells import cell_rows
+from app.client.problem import ApiProblem
+from app.client.waiting import finished_study
 from app.language import language
 from app.schemas import (
     ApprovalState,
@@ -95,14 +100,6 @@ IN_PROCESS = "http://localhost"
 """Its address and so its origin: what an application in this process sees."""
 
 
-class ApiProblem(Exception):
-    """A refusal of the API. `detail` is a sentence for a person; `errors` lists wrong fields."""
-
-    def __init__(self, status: int, title: str, detail: str, errors: list[dict[str, str]]) -> None:
-        super().__init__(detail)
-        self.status, self.title, self.detail, self.errors = status, title, detail, errors
-
-
 class AtlasClient:
     """One caller's view of a PEFT Atlas server. Every method raises ApiProblem where the API refuses."""
 
@@ -123,13 +120,22 @@ class AtlasClient:
         return cls(client)
 
     @classmethod
-    def at(cls, url: str) -> "AtlasClient":
-        """A client of a server elsewhere."""
-        return cls(httpx.AsyncClient(base_url=url, timeout=30))
+    def at(cls, url: str, token: str | None = None) -> "AtlasClient":
+        """A client of a server elsewhere; token: an API token, or the key of the first visit."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return cls(httpx.AsyncClient(base_url=url, timeout=30, headers=headers))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def methods(
         self, base_model: str = "minilm", task: str = "tweets", kind: str | None = None, steps: int = 150
@@ -218,6 +224,19 @@ class AtlasClient:
         """One study."""
         return await self._get(f"/studies/{study_id}", StudyView)
 
+    async def wait_for_study(
+        self, study_id: int, timeout_seconds: float | None = None, every_seconds: float = 1.0
+    ) -> StudyView:
+        """A study once none of its runs waits or runs, however it ended: see its `status` and `failures`.
+
+        A server that is started again meanwhile is waited for. Raises TimeoutError after `timeout_seconds`.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await finished_study(lambda: self.study(study_id), every_seconds)
+        except TimeoutError:
+            raise TimeoutError(f"Study {study_id} has not ended within {timeout_seconds:g} seconds.") from None
+
     async def rename_study(self, study_id: int, name: str) -> StudyView:
         """Give a study another name."""
         return await self._send("PATCH", f"/studies/{study_id}", StudyView, {"name": name})
@@ -275,6 +294,10 @@ class AtlasClient:
         """Methods by metrics."""
         return await self._get(f"/studies/{study_id}/comparison", Comparison)
 
+    async def cells_table(self, study_id: int) -> list[dict[str, Any]]:
+        """The cells of a study's comparison, a row for each: what `pandas.DataFrame` takes."""
+        return cell_rows(await self.comparison(study_id))
+
     async def significance(self, study_id: int) -> SignificanceView:
         """Which methods of a study differ in quality, and which are tied with the best."""
         return await self._get(f"/studies/{study_id}/significance", SignificanceView)
@@ -328,9 +351,13 @@ class AtlasClient:
 
     async def import_study(self, content: bytes) -> StudyView:
         """Take over a study that was exported as json, with its results; the same file changes nothing again."""
+        return (await self.import_study_once(content))[0]
+
+    async def import_study_once(self, content: bytes) -> tuple[StudyView, bool]:
+        """The same, and whether the study is new."""
         headers = {"Content-Type": "application/json"}
-        answer = await self._http.post(f"{PREFIX}/imports/study", content=content, headers=headers)
-        return StudyView.model_validate_json(self._checked(answer).content)
+        answer = self._checked(await self._http.post(f"{PREFIX}/imports/study", content=content, headers=headers))
+        return StudyView.model_validate_json(answer.content), answer.status_code == httpx.codes.CREATED
 
     async def runs(self, **filters: Any) -> Page[RunView]:
         """A page of runs; filters: study_id, status, purpose, method, device, order, cursor, limit."""
