@@ -44,11 +44,11 @@ assets: setup ## fetch the other data sets too; with NAMES="movies smollm2" only
 run: setup ## start the web pages and a worker; the first start queues the quickstart study
 	@exec $(BIN)/peft-atlas up $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
-test: setup browser lint audit ## linters, known vulnerabilities and the whole fast suite, browser tests included
+test: setup browser lint ## ruff, mypy, import-linter, bandit and the whole fast suite, browser tests included
 	@$(BIN)/python -m pytest -m "not slow and not browser"
 	@$(BIN)/python -m pytest -m "browser and not slow"
 
-check: setup lint audit ## the same without the browser tests
+check: setup lint audit ## the same without the browser tests, and known vulnerabilities of the dependencies
 	@$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-slow: setup browser ## the tests that take longer than ten seconds each

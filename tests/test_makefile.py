@@ -132,7 +132,6 @@ def test_test_runs_every_check_and_ends_with_pytest(checkout: Path) -> None:
             "-m mypy",
             "lint-imports",
             "-m bandit",
-            "tests.audit",
             "-m pytest",
         )
     ]
@@ -159,3 +158,8 @@ def test_the_readme_names_the_commands() -> None:
     named = re.findall(r"(?:^|`)make ([a-z-]+)", readme, flags=re.MULTILINE)
     assert named
     assert set(named) <= set(listed)
+
+
+def test_known_vulnerabilities_are_asked_for_by_check_alone(checkout: Path) -> None:
+    assert "tests.audit" in make(checkout, "-n", "check").stdout
+    assert "tests.audit" not in make(checkout, "-n", "test").stdout

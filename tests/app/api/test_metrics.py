@@ -114,7 +114,7 @@ PASSWORD = "three old wooden boats"
 
 
 async def status_with(app: FastAPI, token: str | None) -> int:
-    headers = {} if token is None else {"authorization": f"Bearer {token}".encode()}
+    headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
         answer = await client.get("/metrics", headers=headers)
     assert (answer.status_code == 200) == ("peft_atlas_runs" in answer.text)
