@@ -79,6 +79,7 @@ async def test_a_fault_says_the_id_and_its_log_line_too(
     answer = await api.get(f"/api/v1/broken/{CANARY}")
     assert answer.status_code == 500
     assert answer.json()["request_id"] == answer.headers[HEADER]
+    assert answer.headers[HEADER] in answer.json()["detail"]
     told = [line for line in lines(said) if line["level"] == "error"]
     assert told[0]["request_id"] == answer.headers[HEADER]
     assert "it broke" in told[0]["exception"]
@@ -95,6 +96,7 @@ async def test_writes_and_refusals_are_logged_and_what_is_only_read_is_not(
     assert [line["request_id"] for line in told] == [made.headers[HEADER], refused.headers[HEADER]]
     first, second = told
     assert (first["method"], first["route"], first["status"]) == ("POST", "/api/v1/studies", 201)
+    assert (first["user"], first["team_id"]) == ("local user", 1)
     assert first["seconds"] > 0
     assert (second["route"], second["status"], second["run_id"]) == ("/api/v1/runs/{run_id}/cancel", 404, "99")
 
