@@ -11,6 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from app.api.observed import HEADER
 from app.logs import JsonLines, about
@@ -99,6 +101,17 @@ async def test_writes_and_refusals_are_logged_and_what_is_only_read_is_not(
     assert (first["user"], first["team_id"]) == ("local user", 1)
     assert first["seconds"] > 0
     assert (second["route"], second["status"], second["run_id"]) == ("/api/v1/runs/{run_id}/cancel", 404, "99")
+
+
+def test_a_websocket_that_is_refused_is_logged(web: FastAPI, said: io.StringIO) -> None:
+    client = TestClient(web, base_url="http://localhost")
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/_live", headers={"origin": "http://evil.example"}),
+    ):
+        pass
+    (line,) = [line for line in lines(said) if line["event"] == "request"]
+    assert (line["method"], line["status"], "request_id" in line) == ("WEBSOCKET", 1008, True)
 
 
 async def test_what_is_logged_in_a_thread_carries_the_id(
