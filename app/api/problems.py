@@ -116,4 +116,8 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, route_of(request.scope), exc_info=error)
-    return problem(500, tr("Something went wrong"), tr("This is a fault of PEFT Atlas. The server's log says more."))
+    words = tr(
+        "This is a fault of PEFT Atlas. The server's log says more: search it for {request}.",
+        request=request_id.get() or "",
+    )
+    return problem(500, tr("Something went wrong"), words)
