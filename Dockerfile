@@ -13,7 +13,9 @@ COPY peft_core peft_core
 RUN pip install -c requirements.lock -e . && python -m peft_core.assets minilm tweets dialogues
 
 FROM web-build AS worker-build
-RUN pip install -c requirements.lock -e '.[worker]'
+# Another index that has PyTorch, for a machine whose CUDA needs another build than the default one, or none at all.
+ARG TORCH_INDEX=
+RUN pip install -c requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -e '.[worker]'
 
 FROM python:${PYTHON}-slim AS runtime
 RUN useradd --uid 10001 --create-home atlas && install -d -o atlas -g atlas /var/lib/peft-atlas
@@ -30,6 +32,8 @@ VOLUME /var/lib/peft-atlas
 USER atlas
 
 FROM runtime AS worker
+# PyTorch brings CUDA; of the machine it needs the driver, which NVIDIA's container toolkit lends to whoever asks.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=worker-build /opt/venv /opt/venv
 COPY --from=worker-build /srv/peft-atlas .
 CMD ["peft-atlas", "worker"]
@@ -38,5 +42,5 @@ FROM runtime AS web
 COPY --from=web-build /opt/venv /opt/venv
 COPY --from=web-build /srv/peft-atlas .
 EXPOSE 8050
-# Beyond loopback: the product refuses this until it has accounts, and no flag changes that.
+# Beyond loopback: it refuses to start while nobody has an account, and no flag changes that.
 CMD ["peft-atlas", "serve", "--host", "0.0.0.0", "--port", "8050"]

@@ -18,7 +18,7 @@ export PLAYWRIGHT_BROWSERS_PATH := 0
 # The default model and data are on this machine; no run or test asks a model hub unless it is told to.
 export HF_HUB_OFFLINE := $(if $(filter 1 true,$(PEFT_ATLAS_HUB_ENABLED)),0,1)
 
-.PHONY: help setup assets run test check test-slow test-faults results strings screenshots browser lint
+.PHONY: help setup assets run test check test-slow test-faults results strings licences docs screenshots browser lint audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,11 +44,11 @@ assets: setup ## fetch the other data sets too; with NAMES="movies smollm2" only
 run: setup ## start the web pages and a worker; the first start queues the quickstart study
 	@exec $(BIN)/peft-atlas up $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
-test: setup browser lint ## ruff, mypy, import-linter and the whole fast suite, browser tests included
+test: setup browser lint ## ruff, mypy, import-linter, bandit and the whole fast suite, browser tests included
 	@$(BIN)/python -m pytest -m "not slow and not browser"
 	@$(BIN)/python -m pytest -m "browser and not slow"
 
-check: setup lint ## the same without the browser tests
+check: setup lint audit ## the same without the browser tests, and known vulnerabilities of the dependencies
 	@$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-slow: setup browser ## the tests that take longer than ten seconds each
@@ -63,15 +63,27 @@ results: setup ## the documented studies in full size, into docs/results: hours
 strings: setup ## bring the catalogue of translations up to date with the code
 	@$(BIN)/python -m app.strings
 
+docs: setup ## the documentation as a site that needs no network, into build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "make docs: open build/docs/index.html"
+
+licences: setup ## list the licences of all dependencies, in docs/licences.md
+	@$(BIN)/python -m tests.licences
+
 screenshots: setup browser ## pictures of every page of the home folder, into docs/screenshots
 	@$(BIN)/python benchmarks/screenshots.py
 
 lint: setup
-	@echo "ruff, mypy and import-linter"
+	@echo "ruff, mypy, import-linter and bandit"
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m bandit --quiet -c pyproject.toml -r app peft_core
+
+# Without a network it says that it could not ask, and fails only under PEFT_ATLAS_AUDIT_REQUIRED=1.
+audit: setup ## known vulnerabilities of the pinned packages, by pip-audit
+	@$(BIN)/python -m tests.audit
 
 # The only target that calls a system package manager: Debian's Chromium, else Playwright's, else a message.
 browser: setup

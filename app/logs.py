@@ -1,17 +1,23 @@
 """The log of a process, one line format for all of it: words for a person, or a JSON object a line for a machine.
 
 A line of JSON has `time` (UTC), `level`, `process`, `event` and `message`; `run_id` and `attempt` where it is about a
-run; `exception` where something broke.
+run; `exception` where something broke. What is logged while a request is answered carries its `request_id`; the line
+about the request itself has `method`, `route`, `status`, `seconds`, `user` and `team_id` besides. An address is never
+logged, only the route's template: links and queries may hold what gives access.
 """
 
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 Form = Literal["json", "text"]
-FIELDS = ("run_id", "attempt", "event")
+FIELDS = ("event", "run_id", "attempt", "method", "route", "status", "seconds", "user", "team_id")
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Of the request that is being answered, in its tasks and threads too."""
 
 
 def about(event: str, run_id: int | None = None, attempt: int | None = None) -> dict[str, Any]:
@@ -43,6 +49,8 @@ class JsonLines(logging.Formatter):
             "event": "log",
         }
         line |= {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+        if (request := request_id.get()) is not None:
+            line["request_id"] = request
         line["message"] = record.getMessage()
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -50,7 +58,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """The same for a person: when, who, which run, what."""
+    """The same for a person: when, who, which run, what, and in which request."""
 
     def __init__(self, process: str) -> None:
         super().__init__("%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -59,4 +67,5 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the library's name)
         run = getattr(record, "run_id", None)
         whose = "" if run is None else f" run {run}, attempt {getattr(record, 'attempt', None) or '?'}:"
-        return f"{record.asctime} {self._process}:{whose} {record.message}"
+        request = f" [{asked}]" if (asked := request_id.get()) is not None else ""
+        return f"{record.asctime} {self._process}:{whose} {record.message}{request}"

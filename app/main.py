@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from app.api import (
     administration,
@@ -27,6 +28,7 @@ from app.api import (
     invitations,
     joining,
     lookups,
+    metrics,
     problems,
     recommendations,
     reviews,
@@ -39,9 +41,11 @@ from app.api import (
     users,
     workers,
 )
-from app.api.gate import Gate
+from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.languages import Languages
+from app.api.metrics import Metrics
+from app.api.observed import Observed
 from app.api.policies import open_paths
 from app.db.migrate import migrate
 from app.db.session import make_engine
@@ -76,13 +80,20 @@ ROUTERS = (
 )
 
 
+class Application(FastAPI):
+    """Observed from outside everything else, so that refusals and faults have their id and are counted too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Observed(super().build_middleware_stack(), self.state.metrics)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
     from app.ui.shell import attach
 
     settings = settings or Settings()
     migrate(settings.database)
-    app = FastAPI(
+    app = Application(
         title="PEFT Atlas",
         version="1",
         summary="Compare parameter-efficient fine-tuning methods by measuring them.",
@@ -93,11 +104,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.engine = make_engine(settings.database)
+    app.state.metrics = Metrics(app.state.engine, settings)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, max_body_size=LARGEST_BODY_BYTES)
     app.include_router(imports.router, prefix=PREFIX, max_body_size=LARGEST_UPLOAD_BYTES)
     app.include_router(datasets.router, prefix=PREFIX, max_body_size=LARGEST_DATASET_BODY_BYTES)
+    app.include_router(metrics.router)
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     app.include_router(door.router)
@@ -116,7 +129,7 @@ def _key(settings: Settings) -> str | None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Dash collects its style sheets at the first request of "/", and a person may come by a deep link.
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=from_inside(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.get("/")
     yield

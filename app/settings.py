@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     """Where the database, the store, and one's own models and datasets live."""
     database_url: str | None = None
     """SQLAlchemy URL; None: SQLite in `home`."""
+    database_password_file: FilePath | None = None
+    """A file that holds the password of `database_url`, which then need not hold it."""
     store: Path | None = None
     """Where adapters are kept, shared by web and workers; None: `home`/store."""
     model_roots: str = ""
@@ -43,7 +45,19 @@ class Settings(BaseSettings):
     hub_token_file: FilePath | None = None
     """A file that holds the token instead, as container secrets are."""
     log: Literal["json", "text"] | None = None
-    """The form of a worker's log lines; None: text on a terminal, else JSON."""
+    """The form of log lines; None: text on a terminal, else JSON."""
+    keep_log_days: int | None = Field(default=None, ge=1)
+    """How long the log of a run is kept after the run has ended; None: as long as the run. What was measured stays."""
+    keep_audit_days: int | None = Field(default=None, ge=1)
+    """How long the audit log goes back; None: to the beginning."""
+    metrics_token_file: FilePath | None = None
+    """A file that holds a token for /metrics alone; None: only an operator may read them."""
+    trusted_proxies: str = ""
+    """Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed, with commas between."""
+    leave_seconds: float = Field(default=0.0, ge=0)
+    """How long a web process that was told to stop goes on, not ready, for a load balancer to send nobody more."""
+    stop_seconds: int = Field(default=5, ge=1)
+    """What requests that are being answered have to be finished then."""
     executor: Literal["local", "ray"] = "local"
     """What a worker's runs are carried out by: processes on its machine, or tasks of a Ray cluster."""
     ray_address: str | None = Field(default=None, validation_alias="RAY_ADDRESS")
@@ -69,6 +83,7 @@ class Settings(BaseSettings):
     """What whoever the provider knows becomes in that team; None: only people whom an invitation or an operator has
     let in."""
     lease_seconds: float = Field(default=30.0, gt=0)
+    """How long a run stays with a worker that gives no sign of life; then it goes back into the queue."""
     checkpoint_seconds: float = Field(default=30.0, ge=0)
     """How far apart checkpoints of a run are at least, and so what a lost worker costs at most."""
     drain_seconds: float = Field(default=25.0, ge=0)
@@ -88,7 +103,21 @@ class Settings(BaseSettings):
 
     @cached_property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.home_folder / 'atlas.sqlite'}"
+        if self.database_url is None:
+            return f"sqlite:///{self.home_folder / 'atlas.sqlite'}"
+        if self.database_password_file is None:
+            return self.database_url
+        from sqlalchemy import make_url
+
+        password = self.database_password_file.read_text(encoding="utf-8").strip("\r\n")
+        return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
+
+    @cached_property
+    def metrics_token(self) -> str | None:
+        """What lets a program read /metrics alone."""
+        if self.metrics_token_file is None:
+            return None
+        return self.metrics_token_file.read_text(encoding="utf-8").strip()
 
     @cached_property
     def hub(self) -> Hub:

@@ -62,7 +62,7 @@ class Supervisor:
 
     def _start(self, name: str) -> None:
         # In a session of its own, Ctrl-C reaches only this process, which then stops its children in order.
-        process = subprocess.Popen(self._commands[name], start_new_session=True)
+        process = subprocess.Popen(self._commands[name], start_new_session=True)  # nosec B603  # our own commands
         self._processes[name], self._started_at[name] = process, time.monotonic()
         threading.Thread(target=self._tell_of_its_end, args=(process,), daemon=True).start()
 
@@ -82,7 +82,7 @@ class Supervisor:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/healthz", timeout=1) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/healthz", timeout=1) as answer:  # nosec B310  # our own http
                 return bool(answer.status == 200)
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False

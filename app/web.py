@@ -2,13 +2,18 @@
 
 import argparse
 import gc
+import signal
+import sys
 
 from app.errors import AtlasError
 from app.processes import die_with_parent
 
 
 def main() -> None:
-    """Serve until told to stop: on a loopback address, or on any once people have accounts."""
+    """Serve until told to stop: on a loopback address, or on any once people have accounts.
+
+    Then what is being answered is finished; exit code 0.
+    """
     parser = argparse.ArgumentParser(prog="python -m app.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8050)
@@ -16,15 +21,19 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.with_parent:
         die_with_parent()
+    # Told to stop while it starts.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     # What is imported stays: looking through it for garbage on the way took a seventh of the start.
     gc.disable()
-    import uvicorn
-
+    from app.api.serving import serve
+    from app.logs import set_up
     from app.main import create_app
     from app.services.accounts.binding import refuse_open_binding
     from app.settings import Settings
 
     settings = Settings()
+    set_up("web", settings.log)
     app = create_app(settings.answering_to(arguments.host))
     try:
         refuse_open_binding(app.state.engine, arguments.host)
@@ -32,15 +41,7 @@ def main() -> None:
         parser.exit(1, f"{refusal}\n")
     gc.freeze()
     gc.enable()
-    # Open pages hold websockets for as long as they are open: they are closed, not waited for.
-    uvicorn.run(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
-        server_header=False,
-    )
+    serve(app, arguments.host, arguments.port)
 
 
 if __name__ == "__main__":

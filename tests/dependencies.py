@@ -9,6 +9,32 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")
+SYSTEMS = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64"))
+"""Where it is meant to run: sys.platform, platform.system() and platform.machine()."""
+
+
+def pins() -> dict[str, str]:
+    """Name -> version of requirements.lock; a line that is anything but `name==version` fails."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    found: dict[str, str] = {}
+    for line in (line for line in lines if line and not line.startswith("#")):
+        requirement = Requirement(line)
+        (specifier,) = requirement.specifier
+        assert line == f"{requirement.name}=={specifier.version}", line
+        found[canonicalize_name(requirement.name)] = specifier.version
+    return found
+
+
+def environment(python: str, platform: str, system: str, machine: str) -> dict[str, str]:
+    """What markers see there."""
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": platform,
+        "platform_system": system,
+        "platform_machine": machine,
+    }
 
 
 def project() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import psutil
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -53,6 +54,19 @@ class Postgres:
         engine = create_engine(self.url("postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """All its processes stand still: it keeps its connections and says nothing."""
+        leader = psutil.Process(self.process.pid)
+        stopped = [leader, *leader.children(recursive=True)]
+        for process in stopped:
+            os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                os.kill(process.pid, signal.SIGCONT)
 
 
 def programs() -> Path:

@@ -1,14 +1,19 @@
 """docker-compose.yml and Dockerfile: the services, nothing open beyond this machine, no secret, no torch in web."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from sqlalchemy import make_url
 
+from app.settings import Settings
 from tests.dependencies import ROOT, closure, requirements
 
-PASSWORD_MUST_BE_GIVEN = re.compile(r"\$\{[A-Z_]+:\?[^}]+\}")
+SECRET = re.compile("PASSWORD|SECRET|TOKEN|KEY")
+PRODUCT = ("migrate", "web", "worker", "worker-gpu")
+WORKERS = ("worker", "worker-gpu")
 TRAINING = {"torch", "transformers", "peft"}
 
 
@@ -44,10 +49,17 @@ def instructions(stages: dict[str, tuple[str, list[str]]], name: str) -> list[st
 
 def test_the_services(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"db", "migrate", "web", "worker"}
+    assert set(services) == {"db", *PRODUCT}
     assert services["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
-    for name in ("web", "worker"):
+    for name in ("web", *WORKERS):
         assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert services["worker-gpu"]["profiles"] == ["gpu"]
+    assert [device["capabilities"] for device in devices(services["worker-gpu"])] == [["gpu"]]
+
+
+def devices(service: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service["deploy"]["resources"]["reservations"]["devices"]
+    return found
 
 
 def test_only_web_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
@@ -59,29 +71,80 @@ def test_only_web_is_published_and_only_on_loopback(compose: dict[str, Any]) -> 
     assert compose["services"]["db"]["networks"] == ["inside"]
 
 
-def test_no_secret_has_a_default(compose: dict[str, Any]) -> None:
-    settings = [entry for service in compose["services"].values() for entry in service.get("environment", {}).items()]
-    secrets = [value for name, value in settings if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
-    assert len(secrets) == 4  # The database's own, and the one each of its three clients sends.
-    assert all(PASSWORD_MUST_BE_GIVEN.fullmatch(value) for value in secrets)
-    assert not [value for _, value in settings if re.search(r"//[^/@]*:[^/@]*@", str(value))]
-    assert not [name for name, _ in settings if name == "POSTGRES_HOST_AUTH_METHOD"]
+def test_secrets_come_from_files_and_from_nowhere_else(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        files = {variable: value for variable, value in settings_of(service).items() if SECRET.search(variable)}
+        assert files, name
+        assert all(variable.endswith("_FILE") for variable in files)
+        assert {value.removeprefix("/run/secrets/") for value in files.values()} == set(service["secrets"])
+        assert not [value for value in settings_of(service).values() if re.search(r"//[^/@]*:[^/@]*@", str(value))]
+        assert "POSTGRES_HOST_AUTH_METHOD" not in settings_of(service)
+    assert all(secret["file"].startswith("./secrets/") for secret in compose["secrets"].values())
+    assert "secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
-def test_web_and_workers_share_home_and_run_with_few_rights(compose: dict[str, Any]) -> None:
-    for name in ("migrate", "web", "worker"):
+def settings_of(service: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("environment", {})
+    return found
+
+
+def test_every_variable_of_the_product_is_a_setting(
+    compose: dict[str, Any], stages: dict[str, tuple[str, list[str]]]
+) -> None:
+    named = {variable for service in compose["services"].values() for variable in settings_of(service)}
+    in_images = {word for _, lines in stages.values() for line in lines for word in re.findall(r"PEFT_ATLAS_\w+", line)}
+    ours = {name.removeprefix("PEFT_ATLAS_").lower() for name in named | in_images if name.startswith("PEFT_ATLAS_")}
+    assert len(ours) > 5
+    assert ours <= Settings.model_fields.keys()
+
+
+def test_the_settings_of_the_web_server_are_read(compose: dict[str, Any], tmp_path: Path) -> None:
+    """As its process reads them, with what a person has to give."""
+    password = tmp_path / "password"
+    password.write_text("p@ss:w/rd%\n", encoding="utf-8")
+    given = {name: str(value) for name, value in settings_of(compose["services"]["web"]).items()}
+    given |= {name: str(password) for name in given if name.endswith("_FILE")} | {
+        "PEFT_ATLAS_HOSTS": "atlas.example.org"
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        read = Settings()
+    url = make_url(read.database)
+    assert (url.host, url.username, url.password) == ("db", "atlas", "p@ss:w/rd%")
+    assert read.leave_seconds + read.stop_seconds < 15  # The container's own patience.
+
+
+def test_the_product_shares_its_home_and_runs_with_few_rights(compose: dict[str, Any]) -> None:
+    for name in PRODUCT:
         service = compose["services"][name]
         assert service["volumes"] == ["home:/var/lib/peft-atlas"]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
         assert "privileged" not in service
+
+
+def test_whatever_lasts_is_looked_after(compose: dict[str, Any]) -> None:
+    for name in ("db", "web", *WORKERS):
+        service = compose["services"][name]
+        assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+        assert service["restart"] == "unless-stopped"
+    drain = Settings.model_fields["drain_seconds"].default
+    assert all(int(compose["services"][name]["stop_grace_period"][:-1]) > drain for name in WORKERS)
+
+
+def test_no_image_holds_a_secret(stages: dict[str, tuple[str, list[str]]]) -> None:
+    set_there = [line for _, lines in stages.values() for line in lines if re.match("ENV|ARG", line)]
+    assert set_there
+    assert not [line for line in set_there if SECRET.search(line)]
 
 
 def test_every_target_is_a_stage_of_the_dockerfile(
     compose: dict[str, Any], stages: dict[str, tuple[str, list[str]]]
 ) -> None:
     targets = {name: service["build"]["target"] for name, service in compose["services"].items() if "build" in service}
-    assert targets == {"migrate": "web", "web": "web", "worker": "worker"}
+    assert targets == {"migrate": "web", "web": "web", "worker": "worker", "worker-gpu": "worker"}
     assert set(targets.values()) <= set(stages)
 
 

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 import peft_core.methods
 from app.schemas import StudyDocument
 from app.settings import Settings
+from docs.reference.methods import pages
 from peft_core import assets
 from peft_core.method import Method, methods
 from peft_core.model_shape import read_model_shape
@@ -86,10 +87,20 @@ def test_the_method_of_contributing_restores_what_it_saved(example: type[Method]
         assert torch.equal(restored(input_ids=tokens).logits, trained(input_ids=tokens).logits)
 
 
+def test_the_method_of_contributing_has_a_page_in_the_reference(example: type[Method]) -> None:
+    page = pages()["methods/bias_only.md"]
+    assert example.trains in page
+    assert "The numbers in all bias vectors." in page
+
+
 def test_the_study_of_the_readme_is_a_study() -> None:
     document = StudyDocument.model_validate(YAML(typ="safe", pure=True).load(block("README.md", "yaml")))
     assert document.methods[0].learning_rates == [1e-3, 3e-3, 1e-2]
     assert {entry.method for entry in document.methods} <= methods().keys()
+
+
+def test_the_study_of_the_quickstart_is_that_of_the_readme() -> None:
+    assert block("docs/quickstart.md", "yaml") == block("README.md", "yaml")
 
 
 def test_the_variables_of_the_readme_are_settings() -> None:

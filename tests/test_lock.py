@@ -3,27 +3,11 @@
 from importlib.metadata import metadata
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.dependencies import ROOT, closure, project, requirements
-
-PYTHONS = ("3.11", "3.12", "3.13")
-SYSTEMS = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64"))
-
-
-def pins() -> dict[str, str]:
-    """Name -> version; a line that is anything but `name==version` fails."""
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    found: dict[str, str] = {}
-    for line in (line for line in lines if line and not line.startswith("#")):
-        requirement = Requirement(line)
-        (specifier,) = requirement.specifier
-        assert line == f"{requirement.name}=={specifier.version}", line
-        found[canonicalize_name(requirement.name)] = specifier.version
-    return found
+from tests.dependencies import PYTHONS, ROOT, SYSTEMS, closure, environment, pins, project, requirements
 
 
 def test_every_line_is_one_public_version() -> None:
@@ -45,14 +29,7 @@ def test_pins_lie_within_the_ranges_of_pyproject() -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(("platform", "system", "machine"), SYSTEMS)
 def test_nothing_is_left_unpinned(python: str, platform: str, system: str, machine: str) -> None:
-    environment = {
-        "python_version": python,
-        "python_full_version": f"{python}.0",
-        "sys_platform": platform,
-        "platform_system": system,
-        "platform_machine": machine,
-    }
-    unpinned = closure(requirements("worker", "dev"), environment) - pins().keys()
+    unpinned = closure(requirements("worker", "dev"), environment(python, platform, system, machine)) - pins().keys()
     # A CUDA build of torch pins its own libraries, to the last digit.
     # pip, which two of them call, is what installs the rest.
     known = {"triton", "pip"}

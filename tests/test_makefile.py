@@ -125,7 +125,15 @@ def test_only_the_tests_call_a_system_package_manager_and_say_so_first(checkout:
 def test_test_runs_every_check_and_ends_with_pytest(checkout: Path) -> None:
     steps = make(checkout, "-n", "test").stdout
     places = [
-        steps.index(tool) for tool in ("ruff check", "ruff format --check", "-m mypy", "lint-imports", "-m pytest")
+        steps.index(tool)
+        for tool in (
+            "ruff check",
+            "ruff format --check",
+            "-m mypy",
+            "lint-imports",
+            "-m bandit",
+            "-m pytest",
+        )
     ]
     assert places == sorted(places)
     assert steps.splitlines()[-2:] == [
@@ -150,3 +158,8 @@ def test_the_readme_names_the_commands() -> None:
     named = re.findall(r"(?:^|`)make ([a-z-]+)", readme, flags=re.MULTILINE)
     assert named
     assert set(named) <= set(listed)
+
+
+def test_known_vulnerabilities_are_asked_for_by_check_alone(checkout: Path) -> None:
+    assert "tests.audit" in make(checkout, "-n", "check").stdout
+    assert "tests.audit" not in make(checkout, "-n", "test").stdout

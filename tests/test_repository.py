@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from peft_core.tasks._loading import load_options
 from tests.dependencies import ROOT
 
 SELF = Path(__file__).relative_to(ROOT)
@@ -36,6 +37,13 @@ REGISTRY = re.compile(
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 UNSAFE_CALLS = {"torch.load", "torch.save", "np.load", "numpy.load", "pd.read_pickle"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv", "os.environb"}
+RUNS_TEXT = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+OPTIONS_SAY_IT = {
+    "peft_core/assets/models/smollm2.py": "its dictionary holds local_files_only",
+    "peft_core/metrics/_masked_language.py": "load_options() of the tasks holds it",
+    "peft_core/tasks/_language.py": "load_options() of the tasks holds it",
+    "peft_core/tasks/_loading.py": "load_options() of the tasks holds it",
+}
 MAY_TOUCH_ENVIRONMENT = {
     "app/settings.py": "reads every setting of the product",
     "app/worker/executors/local.py": "sets what the processes of runs inherit",
@@ -112,6 +120,32 @@ def trusts_remote_code(tree: ast.Module) -> Iterator[int]:
             yield getattr(node, "lineno", 0)
 
 
+def runs_text(tree: ast.Module) -> Iterator[int]:
+    """Lines that run a text as code or as a shell's command, or read YAML that may build any object."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        options = {word.arg: word.value for word in node.keywords}
+        shell = options.get("shell", ast.Constant(False))
+        kind = options.get("typ", ast.Constant("safe"))
+        unsafe = ast.unparse(node.func) == "YAML" and ast.unparse(kind) != "'safe'"
+        if ast.unparse(node.func) in RUNS_TEXT or unsafe or ast.unparse(shell) != "False":
+            yield node.lineno
+
+
+def may_download(tree: ast.Module) -> Iterator[int]:
+    """Lines that load a model or tokenizer and do not say that only what is on this machine may be read. Those of the
+    peft library are given folders that a run has written."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr != "from_pretrained" or ast.unparse(node.func.value).startswith("Peft"):
+            continue
+        said = {ast.unparse(word) for word in node.keywords}
+        if "local_files_only=True" not in said:
+            yield node.lineno
+
+
 Finder = Callable[[ast.Module], Iterator[int]]
 
 
@@ -140,6 +174,16 @@ def test_no_model_brings_its_own_code() -> None:
     assert lines_with(trusts_remote_code) == []
 
 
+def test_no_text_is_run() -> None:
+    assert lines_with(runs_text) == []
+
+
+def test_no_model_is_loaded_from_anywhere_but_this_machine() -> None:
+    loading = {place.split(":")[0] for place in lines_with(may_download)}
+    assert loading == OPTIONS_SAY_IT.keys()
+    assert load_options()["local_files_only"] is True
+
+
 def test_only_the_settings_read_the_environment() -> None:
     touching = {place.split(":")[0] for place in lines_with(touches_environment)}
     assert touching - MAY_TOUCH_ENVIRONMENT.keys() == set()
@@ -155,6 +199,15 @@ def test_only_the_settings_read_the_environment() -> None:
         (unpickles, "__import__('joblib')"),
         (touches_environment, "import os\nos.environ['HOME']"),
         (touches_environment, "from os import getenv"),
+        (runs_text, "eval(formula)"),
+        (runs_text, "exec(code)"),
+        (runs_text, "import os\nos.system('ls')"),
+        (runs_text, "import yaml\nyaml.load(text)"),
+        (runs_text, "YAML(typ='unsafe')"),
+        (runs_text, "subprocess.run(command, shell=True)"),
+        (runs_text, "subprocess.run(command, shell=flag)"),
+        (may_download, "AutoModel.from_pretrained(name)"),
+        (may_download, "AutoModel.from_pretrained(name, local_files_only=flag)"),
         (trusts_remote_code, "load(folder, trust_remote_code=True)"),
         (trusts_remote_code, "load(folder, trust_remote_code=flag)"),
         (trusts_remote_code, "load(folder, **{'trust_remote_code': True})"),
@@ -170,6 +223,10 @@ def test_what_is_forbidden_is_found(finder: Finder, source: str) -> None:
         (unpickles, "from safetensors.torch import load_file"),
         (unpickles, "'it never reads a pickle'"),
         (touches_environment, "import os\nos.cpu_count()"),
+        (runs_text, "model.eval()"),
+        (runs_text, "YAML(typ='safe', pure=True).load(text)"),
+        (runs_text, "subprocess.run([program, text], shell=False)"),
+        (may_download, "AutoModel.from_pretrained(folder, local_files_only=True)"),
         (trusts_remote_code, "load(folder, trust_remote_code=False)"),
     ],
 )

@@ -42,6 +42,8 @@ REMEMBERED_SECONDS = 0.4
 MOST_REMEMBERED = 1_000
 LOGGED_OUT = 4401
 """The code that a websocket is closed with; static/live.js then loads the page anew."""
+INSIDE = "peft_atlas.inside"
+"""In the scope of what the application asks of itself at its start; nothing that comes over the network can set it."""
 DOOR = "/login"
 IDENTITY = "accounts"
 """The tag of routes that change who may do what."""
@@ -75,7 +77,7 @@ class Gate:
         credentials = self._credentials(headers)
         state = scope.setdefault("state", {})
         state |= {"caller": None, "credentials": credentials, "key": self._key}
-        if scope["type"] == "http" and any(pattern.fullmatch(scope["path"]) for pattern in self._open):
+        if scope["type"] == "http" and (INSIDE in scope or self._is_open(scope["path"])):
             await self._app(scope, receive, self._watching(scope, send))
             return
         try:
@@ -92,6 +94,9 @@ class Gate:
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, self._watching(scope, send))
+
+    def _is_open(self, path: str) -> bool:
+        return any(pattern.fullmatch(path) for pattern in self._open)
 
     def _credentials(self, headers: Headers) -> Credentials:
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -185,6 +190,15 @@ def _receiving(receive: Receive, send: Send, gone: "asyncio.Task[None]") -> Rece
         return {"type": "websocket.disconnect", "code": LOGGED_OUT}
 
     return receiving
+
+
+def from_inside(app: ASGIApp) -> ASGIApp:
+    """The application as it asks itself, before anybody is there who could be known."""
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(dict(scope) | {INSIDE: True}, receive, send)
+
+    return inside
 
 
 def _caller(identity: Identity | None, headers: Headers) -> Any:

@@ -4,8 +4,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Request
-from sqlalchemy import text
 
 from app.api.context import AsAnyone, OpenContext
 from app.db.migrate import is_current
@@ -14,6 +15,7 @@ from app.errors import Unavailable
 router = APIRouter(tags=["health"])
 
 ROOM_BYTES = 2**20
+ANSWER_SECONDS = 4.0
 REFUSAL_SECONDS = 5.0
 """How long a write that the database's disk did not take counts: that disk may be another machine's."""
 
@@ -25,17 +27,28 @@ async def healthz(here: AsAnyone) -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(here: AsAnyone, request: Request) -> dict[str, str]:
-    """The database answers and is at the newest revision, and there is room on the disk."""
-    with here.engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    if not is_current(here.engine):
-        raise Unavailable("The database is not at the newest revision. Run `peft-atlas migrate`.")
+async def readyz(here: AsAnyone, request: Request) -> dict[str, str]:
+    """The database answers and is at the newest revision, there is room on the disk, and nobody told it to stop.
+
+    Answered within ANSWER_SECONDS, whatever hangs: who asks has other servers to send people to.
+    """
+    if getattr(request.app.state, "stopping", False):
+        raise Unavailable("This web process was told to stop. Ask again in a moment.")
     if time.monotonic() - getattr(request.app.state, "disk_full_at", -REFUSAL_SECONDS) < REFUSAL_SECONDS:
         raise Unavailable("The database's disk is full. Free some room.")
+    try:
+        with anyio.fail_after(ANSWER_SECONDS):
+            await anyio.to_thread.run_sync(_check, here, abandon_on_cancel=True)
+    except TimeoutError:
+        raise Unavailable(f"Database and disk did not answer within {ANSWER_SECONDS:.0f} seconds.") from None
+    return {"status": "ready"}
+
+
+def _check(here: OpenContext) -> None:
+    if not is_current(here.engine):
+        raise Unavailable("The database is not at the newest revision. Run `peft-atlas migrate`.")
     for folder in _written_to(here):
         _check_room(folder)
-    return {"status": "ready"}
 
 
 def _written_to(here: OpenContext) -> set[Path]:

@@ -11,9 +11,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
+from app.api.routes import route_of
 from app.db.session import is_disk_full
 from app.errors import AtlasError, DiskFull, NotFound
 from app.language import mark, tr
+from app.logs import request_id
 from peft_core.errors import MissingAsset, PeftCoreError
 
 logger = logging.getLogger(__name__)
@@ -22,9 +24,10 @@ HTTP_TITLES = {404: mark("Not found"), 405: mark("Method not allowed")}
 
 
 def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """The members of a problem; `errors` lists wrong fields with a message each."""
+    """The members of a problem; `errors` lists wrong fields with a message each, `request_id` finds it in the log."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return body | ({"errors": errors} if errors else {})
+    request = request_id.get()
+    return body | ({"request_id": request} if request else {}) | ({"errors": errors} if errors else {})
 
 
 def problem(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
@@ -112,5 +115,5 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    logger.error("%s %s failed", request.method, route_of(request.scope), exc_info=error)
     return problem(500, tr("Something went wrong"), tr("This is a fault of PEFT Atlas. The server's log says more."))

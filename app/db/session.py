@@ -32,14 +32,17 @@ class UnscopedQueryError(RuntimeError):
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys, writers wait) or PostgreSQL.
 
-    Either gives a lock up after BUSY_SECONDS and raises OperationalError; PostgreSQL a server that hangs as well.
+    Either gives a lock up after BUSY_SECONDS and raises OperationalError; PostgreSQL a server that hangs as well. What
+    an error says goes into logs, so it does not tell the values of its statement.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return _postgres_engine(url)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_serializer=strict_json, **POOL)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS}, json_serializer=strict_json, hide_parameters=True, **POOL
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
@@ -48,7 +51,7 @@ def make_engine(url: str) -> Engine:
 def _postgres_engine(url: str) -> Engine:
     from app.db.postgres import connect
 
-    engine = create_engine(url, pool_pre_ping=True, json_serializer=strict_json, **POOL)
+    engine = create_engine(url, pool_pre_ping=True, json_serializer=strict_json, hide_parameters=True, **POOL)
     event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(BUSY_SECONDS, *words, **named))
     return engine
 

@@ -1,24 +1,34 @@
 """What is kept in the store, and what goes: tuning runs and probes keep nothing, reporting runs their adapter, and of
-files as large as the base model only those of the first reporting seed."""
+files as large as the base model only those of the first reporting seed. Of the database, what has run out goes, and by
+the settings old logs; never what was measured."""
 
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, delete, select
 from sqlalchemy.orm import Session
 
-from app.db.session import system_session
-from app.db.tables import ArtifactRow, Run
+from app.db.identity import AuditEntry, LoginAttempt, LoginSession
+from app.db.session import database_now, system_session, write_lock
+from app.db.tables import ArtifactRow, LogLineRow, Run
 from app.services.run_queue import ClaimedRun
 from app.services.store import object_path, objects
+from app.settings import Settings
 from peft_core.method import method_class
 from peft_core.run_state import ADAPTER
 from peft_core.spec import Artifact
 
 UNREGISTERED_SECONDS = 3600.0
 """How old a file is at least before it counts as left behind: younger ones may be about to be registered."""
+
+ATTEMPTS_KEPT = timedelta(days=1)
+"""Longer than any login that was tried counts."""
+RUNS_AT_ONCE = 100
+"""In one transaction, so that nobody waits long for it."""
+REMOVED = "This log was removed"
 
 
 def worth_keeping(claim: ClaimedRun, artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -55,6 +65,46 @@ def sweep(engine: Engine, store: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for sha256 in unknown:
         old[sha256].unlink(missing_ok=True)
+
+
+def forget(engine: Engine, settings: Settings) -> None:
+    """Delete sessions and login attempts that count no more, and logs that are older than the settings keep them."""
+    with system_session(engine) as session:
+        now = database_now(session)
+        session.execute(delete(LoginSession).where(LoginSession.expires_at < now))
+        session.execute(delete(LoginAttempt).where(LoginAttempt.at < now - ATTEMPTS_KEPT))
+        if settings.keep_audit_days is not None:
+            session.execute(delete(AuditEntry).where(AuditEntry.at < now - timedelta(days=settings.keep_audit_days)))
+    if settings.keep_log_days is not None:
+        while _forget_logs(engine, settings.keep_log_days):
+            pass
+
+
+def _forget_logs(engine: Engine, days: int) -> bool:
+    """Of some runs that ended so long ago; whether there may be more. A line in its place says where the log went."""
+    with system_session(engine) as session:
+        write_lock(session)
+        now = database_now(session)
+        ended = select(Run.id, Run.team_id).where(Run.ended_at < now - timedelta(days=days))
+        told = select(LogLineRow.id).where(LogLineRow.run_id == Run.id, ~_says_removed()).exists()
+        found = session.execute(ended.where(told).order_by(Run.id).limit(RUNS_AT_ONCE)).all()
+        for run_id, team_id in found:
+            _forget_log(session, run_id, team_id, days, now)
+    return len(found) == RUNS_AT_ONCE
+
+
+def _forget_log(session: Session, run_id: int, team_id: int, days: int, now: datetime) -> None:
+    gone = session.execute(
+        delete(LogLineRow).where(LogLineRow.run_id == run_id, ~_says_removed()).returning(LogLineRow.id)
+    )
+    count = len(gone.all())
+    if count:
+        words = f"{REMOVED} on {now:%Y-%m-%d}, with {count} lines: logs are kept for {days} days after a run has ended."
+        session.add(LogLineRow(team_id=team_id, run_id=run_id, at=now, message=words))
+
+
+def _says_removed() -> ColumnElement[bool]:
+    return LogLineRow.message.startswith(REMOVED)
 
 
 def _referred_to(session: Session, hashes: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ from app.schemas import StorageView, StudyStorage
 from app.services import retention
 from app.services.callers import Caller
 from app.services.disk import SHARE_LEFT_FREE, nearest_existing
+from app.services.installation_counts import registered_files
 from app.settings import Settings
 
 MOST_STUDIES = 30
@@ -23,7 +24,7 @@ def storage(engine: Engine, settings: Settings, caller: Caller) -> StorageView:
     """What the store, the datasets and the database hold, and what is left of the disk."""
     store = settings.store_folder
     with system_session(engine) as session:
-        files, file_bytes = _registered(session)
+        files, file_bytes = registered_files(session)
         database_bytes = _database_bytes(session)
     with team_session(engine, caller.team_id) as session:
         studies, count = _by_study(session)
@@ -48,13 +49,6 @@ def free_leftovers(engine: Engine, settings: Settings, caller: Caller) -> Storag
     """Delete what lost workers and interrupted deletions have left, as every worker does from time to time."""
     retention.sweep(engine, settings.store_folder)
     return storage(engine, settings, caller)
-
-
-def _registered(session: Session) -> tuple[int, int]:
-    """How many files the store has, and their size."""
-    once = select(func.max(ArtifactRow.size_bytes).label("size")).group_by(ArtifactRow.sha256).subquery()
-    files, size = session.execute(select(func.count(), func.coalesce(func.sum(once.c.size), 0)).select_from(once)).one()
-    return int(files), int(size)
 
 
 def _by_study(session: Session) -> tuple[list[StudyStorage], int]:

@@ -1,7 +1,13 @@
 """How a page reaches the API: in process, as the caller whose request it serves."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.client import AtlasClient
 from app.language import COOKIE
@@ -11,6 +17,7 @@ PREFIX = "peft_atlas_"
 """Other programs on this host may have set cookies of their own."""
 
 _served: dict[str, Any] = {}
+_cookies: ContextVar[Mapping[str, str]] = ContextVar("cookies", default=MappingProxyType({}))
 
 
 def serve_from(app: Any) -> None:
@@ -29,16 +36,28 @@ def client_with(cookies: dict[str, str], *, may_write: bool = False) -> AtlasCli
 
 
 def cookies() -> dict[str, str]:
-    """The cookies that say who the caller of the request at hand is."""
-    from dash import ctx
-
-    try:
-        return own(ctx.cookies or {})
-    except (AttributeError, LookupError):
-        # Outside a callback there is no request, hence no caller whose cookies could be carried.
-        return {}
+    """The cookies that say who the caller of the request or websocket at hand is; none outside of any."""
+    return own(_cookies.get())
 
 
 def own(cookies: Mapping[str, str]) -> dict[str, str]:
     """Of a browser's cookies those that say who its caller is. The language is no part of that: it goes by itself."""
     return {name: value for name, value in cookies.items() if name.startswith(PREFIX) and name != COOKIE}
+
+
+class Visitors:
+    """Pure ASGI middleware: what is called inside knows the cookies it came with. Dash's own context has none where a
+    callback comes by websocket."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        token = _cookies.set(cookie_parser(Headers(scope=scope).get("cookie", "")))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            _cookies.reset(token)

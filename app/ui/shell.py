@@ -83,6 +83,7 @@ def attach(app: FastAPI) -> Dash:
     _register_pages()
     dashboard.layout = _frame
     _register_shell_callbacks()
+    app.add_middleware(session.Visitors)
     return dashboard
 
 

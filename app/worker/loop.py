@@ -157,6 +157,7 @@ class Worker:
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             retention.sweep(self._engine, self._settings.store_folder)
+            retention.forget(self._engine, self._settings)
             with system_session(self._engine) as session:
                 jobs.forget_old_jobs(session)
 

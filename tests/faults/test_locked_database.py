@@ -1,8 +1,6 @@
 """F3: a database that is locked or does not answer. Reads go on where they can, writes wait and then are told to come
 again, and training goes on."""
 
-import os
-import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import psutil
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -68,20 +65,6 @@ def postgres_locker(engine: Engine) -> Iterator[None]:
     with other.begin() as connection:
         connection.execute(text("LOCK TABLE studies, runs IN ACCESS EXCLUSIVE MODE"))
         yield
-
-
-@contextmanager
-def paused(server: Postgres) -> Iterator[None]:
-    """A server whose processes all stand still: it keeps its connections and says nothing."""
-    leader = psutil.Process(server.process.pid)
-    stopped = [leader, *leader.children(recursive=True)]
-    for process in stopped:
-        os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in reversed(stopped):
-            os.kill(process.pid, signal.SIGCONT)
 
 
 def asked_while(
@@ -177,7 +160,7 @@ def test_reads_of_locked_tables_are_answered_within_ten_seconds(engine: Engine, 
 def test_a_server_that_stands_still_is_answered_for_within_ten_seconds(
     engine: Engine, settings: Settings, postgres: Postgres
 ) -> None:
-    found = asked_while(engine, settings, paused(postgres), 28, OF_RUNS)
+    found = asked_while(engine, settings, postgres.paused(), 28, OF_RUNS)
     tell_figures("PostgreSQL paused for 28 s", found)
     assert len(refusals(found.writes)) >= 2 * WRITERS
     assert len(refusals(found.reads)) >= READERS
@@ -188,7 +171,7 @@ def test_a_server_that_stands_still_is_answered_for_within_ten_seconds(
 def test_what_needs_no_database_is_answered_while_the_server_stands_still(
     engine: Engine, settings: Settings, postgres: Postgres
 ) -> None:
-    found = asked_while(engine, settings, paused(postgres), 28, OF_NO_TABLE)
+    found = asked_while(engine, settings, postgres.paused(), 28, OF_NO_TABLE)
     tell_figures("PostgreSQL paused for 28 s, nothing of it read", found)
     assert_reads_go_on(found)
 
@@ -218,4 +201,4 @@ def test_training_goes_on_while_the_database_is_locked(engine: Engine, settings:
 @pytest.mark.slow
 @on_postgres
 def test_training_goes_on_while_the_server_stands_still(engine: Engine, settings: Settings, postgres: Postgres) -> None:
-    goes_on_training_through(engine, settings, paused(postgres))
+    goes_on_training_through(engine, settings, postgres.paused())

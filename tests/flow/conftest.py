@@ -31,24 +31,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, *, python_path: Path | None = None) -> Iterator[str]:
-    """`peft-atlas up` until the block ends; its address."""
+def running(home: Path, *, python_path: Path | None = None, key: bool = False) -> Iterator[str]:
+    """`peft-atlas up` until the block ends; its address. key: whether it asks for the home's first-visit key."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PEFT_ATLAS_")}
     environment["PEFT_ATLAS_HOME"] = str(home)
     if python_path is not None:
         environment["PYTHONPATH"] = str(python_path)
-    command = [
-        sys.executable,
-        "-m",
-        "app.cli",
-        "up",
-        "--port",
-        str(port),
-        "--no-browser",
-        "--no-quickstart",
-        "--no-key",
-    ]
+    options = ["--no-browser", "--no-quickstart", "--key" if key else "--no-key"]
+    command = [sys.executable, "-m", "app.cli", "up", "--port", str(port), *options]
     process = subprocess.Popen(command, env=environment, cwd=python_path)
     try:
         wait_for(f"http://127.0.0.1:{port}", process)

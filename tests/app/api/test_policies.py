@@ -21,6 +21,7 @@ OPEN = {
     "/api/v1/auth/logout",
     "/login",
     "/logout",
+    "/metrics",
     "/invitations/{secret}",
 }
 """What nobody needs to be known for. A path is added here only with a reason that its route's docstring gives."""
