@@ -73,12 +73,15 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = None
     """The identity provider that people may log in at (OpenID Connect), as its tokens name it: https, or loopback."""
     oidc_client_id: str | None = None
+    """What this installation is called there."""
     oidc_client_secret: SecretStr | None = None
+    """What it shows there that it is the one; without it, nobody is sent there."""
     oidc_client_secret_file: FilePath | None = None
     """A file that holds the secret instead, as container secrets are."""
     oidc_name: str = "OpenID Connect"
     """What the button calls the provider."""
     oidc_team: str = "local"
+    """The team that whoever the provider knows joins, where `oidc_role` says as what."""
     oidc_role: Literal["viewer", "member", "admin"] | None = None
     """What whoever the provider knows becomes in that team; None: only people whom an invitation or an operator has
     let in."""

@@ -16,7 +16,6 @@ from app.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAY_NOT = {
-    "viewer": "Your role may not read this.",
     "member": "A viewer may look and change nothing. Ask an administrator of your team for the role member.",
     "admin": "Only an administrator of your team may do this.",
 }

@@ -126,7 +126,7 @@ class Gate:
 
     async def _note(self, credentials: Credentials) -> None:
         # That something was used is worth no request's failure: a database that is locked is told of it later.
-        with suppress(DBAPIError):
+        with suppress(DBAPIError, NoConnectionFree):
             await run_in_threadpool(note_use, self._engine, credentials)
 
     def _watching(self, scope: Scope, send: Send) -> Send:
@@ -148,11 +148,15 @@ class Gate:
         if route is None or state.get("policy") not in ("member", "admin", "operator"):
             return
         parts = [f"{name.removesuffix('_id')} {value}" for name, value in scope.get("path_params", {}).items()]
-        target = ", ".join(parts) or Headers(raw=message.get("headers", [])).get("location", "").removeprefix(
-            "/api/v1/"
-        )
+        made = Headers(raw=message.get("headers", [])).get("location", "").removeprefix("/api/v1/")
         detail = {"method": scope["method"], "path": scope["path"]}
-        await run_in_threadpool(audit.record, self._engine, state["caller"], route.name, target, detail)
+        try:
+            await run_in_threadpool(
+                audit.record, self._engine, state["caller"], route.name, ", ".join(parts) or made, detail
+            )
+        except (DBAPIError, NoConnectionFree) as error:
+            # What was done is done: to answer that it failed would have it done twice.
+            logger.error("%s by %s is not in the audit log: %s", route.name, state["caller"].user, error)
 
     async def _websocket(
         self, scope: Scope, receive: Receive, send: Send, credentials: Credentials, identity: Identity | None
@@ -170,7 +174,7 @@ class Gate:
         """Until the caller is another, or nobody, by what the database says."""
         while True:
             await asyncio.sleep(REMEMBERED_SECONDS)
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, NoConnectionFree):
                 now = await self._identify(credentials)
                 if now is None or now.caller != identity.caller:
                     return
