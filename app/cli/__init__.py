@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import imports, study, user
+from app.cli import imports, study, team, token, user
 from app.cli.backup import back_up, restore
 from app.cli.database import migrate
 from app.cli.devices import list_devices
@@ -29,3 +29,5 @@ app.command("export")(export_study)
 app.add_typer(study.commands, name="study")
 app.add_typer(imports.commands, name="import")
 app.add_typer(user.commands, name="user")
+app.add_typer(team.commands, name="team")
+app.add_typer(token.commands, name="token")

@@ -49,6 +49,12 @@ def wrong_setting(error: ValidationError) -> str:
     return f"{variable}: {first['msg']}."
 
 
+def wrong_field(error: ValidationError) -> str:
+    """The first field of a document that cannot be what it was given, and why."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+
+
 def _first_line(error: object) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

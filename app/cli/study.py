@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from app.cli.installation import installation
+from app.cli.refusals import wrong_field
 from app.cli.terminal import REFUSED, AsJson, home_settings, migrated, print_json, stop
 from app.schemas import StudyDocument, StudyView
 from app.services import cost_errors
@@ -75,8 +76,7 @@ def _read_document(file: Path) -> StudyDocument:
     try:
         return StudyDocument.model_validate(_read_yaml(file))
     except ValidationError as error:
-        first = error.errors()[0]
-        stop(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}.")
+        stop(f"{file}: {wrong_field(error)}")
 
 
 def _read_yaml(file: Path) -> Any:

@@ -36,7 +36,7 @@ def migrated(settings: Settings) -> Engine:
     return make_engine(settings.database)
 
 
-def print_json(told: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
+def print_json(told: BaseModel | dict[str, Any] | Sequence[BaseModel | dict[str, Any]]) -> None:
     """One JSON document on one line."""
     typer.echo(to_json(told, inf_nan_mode="null").decode())
 
