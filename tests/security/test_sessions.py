@@ -139,9 +139,8 @@ def test_what_ends_a_session_ends_it_within_a_second_at_every_process(
     urls: list[str], engine: Engine, end: Callable[[httpx.Client, Engine], None]
 ) -> None:
     """Disabling and removing are done by a third process, as the command line does it."""
-    with max_at(urls[0]) as client:
+    with max_at(urls[0]) as client, browser_at(urls[1]) as other:
         token = client.cookies[SESSION_COOKIE]
-        other = browser_at(urls[1])
         other.cookies.set(SESSION_COOKIE, token)
         sockets = [websocket(client), websocket(other)]
         assert [_status(url, token) for url in urls] == [200, 200]
@@ -154,7 +153,7 @@ def test_what_ends_a_session_ends_it_within_a_second_at_every_process(
 
 
 def _closed_after(socket: ClientConnection, since: float) -> float:
-    with pytest.raises(ConnectionClosed) as closed:
+    with socket, pytest.raises(ConnectionClosed) as closed:
         socket.recv(timeout=5)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == LOGGED_OUT

@@ -73,7 +73,9 @@ def logged_in(url: str, name: str, password: str = PASSWORD, *, address: str = "
     """A browser that somebody has logged in with."""
     client = browser_at(url, address=address)
     answer = log_in(client, name, password)
-    assert answer.status_code == 200, answer.text
+    if answer.status_code != 200:
+        client.close()
+        raise AssertionError(answer.text)
     return client
 
 
