@@ -6,7 +6,7 @@ from typing import Any
 from dash import dcc, html, register_page
 
 from app.client import ApiProblem, AtlasClient
-from app.language import tr, trn
+from app.language import spaced, tr, trn
 from app.schemas import MemberView, SessionView
 from app.ui.elements import page_head
 from app.ui.people import audit_log, invitations, members
@@ -43,7 +43,7 @@ def _answer(people: list[MemberView], session: SessionView) -> str:
     if session.role == "admin":
         return count
     admins = ", ".join(one.user for one in people if one.role == "admin")
-    return count + " " + tr("It is administered by {names}.", names=admins)
+    return spaced([count, tr("It is administered by {names}.", names=admins)])
 
 
 async def _for_administrators(api: AtlasClient) -> list[Any]:

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, ctx, html, no_update
 
 from app.client import ApiProblem
-from app.language import mark, tr
+from app.language import filled, mark, tr
 from app.schemas import LONGEST_INVITATION_NOTE, InvitationEntry, InvitationView
 from app.ui.elements import moment
 from app.ui.people import shown_once
@@ -58,7 +58,7 @@ def _row(one: InvitationView) -> list[Any]:
     if one.state == "used":
         after: list[Any] = [" ", html.Span(tr("by {user}", user=one.used_by), className="quiet")]
     elif one.state == "open":
-        after = [html.Div([tr("until"), " ", moment(one.expires_at)], className="quiet")]
+        after = [html.Div(filled("until {when}", when=moment(one.expires_at)), className="quiet")]
     else:
         after = []
     name = one.note or tr("no note")

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, ctx, html, no_update
 
 from app.client import ApiProblem
-from app.language import mark, tr
+from app.language import filled, mark, tr
 from app.schemas import LONGEST_TOKEN_NAME, TokenEntry, TokenView
 from app.ui.elements import moment
 from app.ui.people import shown_once
@@ -28,7 +28,7 @@ def tokens_panel(listed: list[TokenView], user: str) -> html.Section:
         [
             html.Div(html.H2(tr("API tokens")), className="panel-head"),
             html.P(
-                tr("What programs act with, for you in this team, and never with more than your role."),
+                tr("What programs act with for you in this team, never with more than your role."),
                 className="quiet",
             ),
             html.Div(_fields(), className="people-form"),
@@ -63,14 +63,14 @@ def tokens_table(listed: list[TokenView], user: str) -> Any:
 
 def _row(token: TokenView, user: str) -> list[Any]:
     whose = [html.Div(token.user, className="quiet")] if token.user != user else []
-    ends = [html.Div([tr("until"), " ", moment(token.expires_at)], className="quiet")] if token.expires_at else []
+    until = filled("until {when}", when=moment(token.expires_at)) if token.expires_at else []
     question = tr("Revoke the token {name}? What uses it stops working at once.", name=token.name)
     spoken = tr("Revoke the token {name}", name=token.name)
     revoke = asks({"type": "account-token-revoke", "token": token.id}, tr("Revoke"), spoken, question)
     return [
         [html.B(token.name), *whose],
         token.scope,
-        [state_tag(token.state), *(ends if token.state == "valid" else [])],
+        [state_tag(token.state), html.Div(until if token.state == "valid" else [], className="quiet")],
         moment(token.last_used_at, relative=True) if token.last_used_at else tr("never"),
         revoke if token.state == "valid" else "",
     ]
