@@ -122,6 +122,14 @@ def test_passwords_are_kept_as_argon2id_and_secrets_not_at_all(urls: list[str], 
         assert secret.encode() not in everything
 
 
+def test_where_a_browser_says_it_comes_from_is_not_believed(tmp_path: Path) -> None:
+    """Without a proxy that is trusted, another address in a header is no other address."""
+    with home_with(tmp_path, {"ada": "admin"}), web_processes(tmp_path, PEFT_ATLAS_TRUSTED_PROXIES="") as (url,):
+        told = statuses([(url, f"name{place}", WRONG, f"192.0.2.{place}") for place in range(12)])
+    assert told[401] <= 10
+    assert told[429] >= 2
+
+
 def test_there_is_no_default_password(tmp_path: Path) -> None:
     """A new installation has nobody in it, and nobody's password opens it."""
     with web_processes(tmp_path, PEFT_ATLAS_REQUIRE_KEY="true") as (url,):

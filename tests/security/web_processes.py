@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 from sqlalchemy import Engine
@@ -41,19 +42,22 @@ def home_with(home: Path, people: dict[str, Role]) -> Iterator[Engine]:
 
 @contextmanager
 def web_processes(home: Path, count: int = 1, **environment: str) -> Iterator[list[str]]:
-    """As many web processes on the home; their addresses. They end with the block."""
+    """As many web processes on the home; their addresses. They end with the block. What they log lies beside the home,
+    and a proxy on this machine may tell them where browsers come from."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PEFT_ATLAS_")}
-    told = inherited | {"PEFT_ATLAS_HOME": str(home)} | environment
+    told = inherited | {"PEFT_ATLAS_HOME": str(home), "PEFT_ATLAS_TRUSTED_PROXIES": "127.0.0.1"} | environment
     with ExitStack() as stack:
-        started = [_start(stack, told) for _ in range(count)]
+        log = stack.enter_context(home.with_suffix(".log").open("ab"))
+        started = [_start(stack, told, log) for _ in range(count)]
         for url, process in started:
             wait_for(url, process)
         yield [url for url, _ in started]
 
 
-def _start(stack: ExitStack, environment: dict[str, str]) -> tuple[str, subprocess.Popen[bytes]]:
+def _start(stack: ExitStack, environment: dict[str, str], log: IO[bytes]) -> tuple[str, subprocess.Popen[bytes]]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "app.web", "--port", str(port)], env=environment)
+    command = [sys.executable, "-m", "app.web", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     stack.callback(process.wait, 20)
     stack.callback(process.terminate)
     return f"http://127.0.0.1:{port}", process

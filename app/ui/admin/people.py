@@ -16,14 +16,14 @@ from app.ui.policy import writing
 from app.ui.session import client
 
 
-async def people_panels(api: AtlasClient) -> list[html.Section]:
-    """Users, teams and what was done; in local mode how to have some."""
+async def people_panels(api: AtlasClient) -> tuple[list[html.Section], list[html.Section]]:
+    """Users and teams; and, for the page's end, what was done. In local mode how to have accounts."""
     session = await api.who_am_i()
     if not session.accounts:
-        return [_local_mode()]
+        return [], [_local_mode()]
     users, teams, entries = await asyncio.gather(api.users(), api.teams(), api.audit(installation=True))
     log = audit_log.audit_panel("admin", tr("What was done in this installation"), entries, teams=True)
-    return [users_panel(users, teams, session), teams_panel(teams), log]
+    return [users_panel(users, teams, session), teams_panel(teams)], [log]
 
 
 def _local_mode() -> html.Section:

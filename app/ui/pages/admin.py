@@ -36,7 +36,7 @@ async def layout(**_query: str) -> Any:
         alive, room, models, tasks, uploaded, system = await asyncio.gather(
             live.read("admin"), api.storage(), api.base_models(), api.tasks(), api.datasets(), api.system()
         )
-        who = await people_panels(api)
+        who, done = await people_panels(api)
     except ApiProblem as problem:
         return error(tr("The installation could not be read"), problem.detail)
     wrong = await _why_not_ready(api)
@@ -46,9 +46,10 @@ async def layout(**_query: str) -> Any:
             page_head(tr("Admin"), html.Span(answer(alive, room, wrong), id="admin-answer")),
             workers_panel(alive),
             html.Div([storage_panel(room), system_panel(system, wrong)], className="admin-columns"),
+            *who,
             models_panel(models, system),
             datasets_panel(tasks, uploaded, system),
-            *who,
+            *done,
         ],
         className="admin",
     )

@@ -10,15 +10,14 @@ from app.client import ApiProblem
 from app.language import tr
 from app.schemas import AuditView, Page
 from app.ui.elements import moment
-from app.ui.people.words import refusal
+from app.ui.people.words import refusal, table_row
 from app.ui.policy import reading
 from app.ui.session import client
 
 
 def audit_panel(prefix: str, title: str, page: Page[AuditView], *, teams: bool = False) -> html.Section:
     """teams: whether the team of each entry is shown."""
-    titles = (tr("When"), *([tr("Team")] if teams else []), tr("Who"), tr("What"), tr("How they came"))
-    head = html.Thead(html.Tr([html.Th(one, scope="col") for one in titles]))
+    head = html.Thead(html.Tr([html.Th(one, scope="col") for one in _titles(teams=teams)]))
     body = html.Tbody(entries(page, teams=teams), id=f"{prefix}-audit-rows")
     scrolled = html.Div(html.Table([head, body], className="plain stacks people-table"), className="table-scroll")
     return html.Section(
@@ -49,10 +48,15 @@ def audit_panel(prefix: str, title: str, page: Page[AuditView], *, teams: bool =
 
 def entries(page: Page[AuditView], *, teams: bool) -> list[html.Tr]:
     """A row for each; what names it may hold are shown as text."""
+    titles = _titles(teams=teams)
     if not page.items:
-        nothing = html.Td(tr("No entry fits."), colSpan=5 if teams else 4, className="quiet")
-        return [html.Tr(nothing)]
-    return [html.Tr([html.Td(cell) for cell in _cells(entry, teams=teams)]) for entry in page.items]
+        return [html.Tr(html.Td(tr("No entry fits."), colSpan=len(titles), className="quiet"))]
+    return [table_row(titles, _cells(entry, teams=teams)) for entry in page.items]
+
+
+def _titles(*, teams: bool) -> tuple[str, ...]:
+    where = [tr("Team")] if teams else []
+    return (tr("When"), *where, tr("Who"), tr("What"), tr("How they came"))
 
 
 def _cells(entry: AuditView, *, teams: bool) -> list[Any]:

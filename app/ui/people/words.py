@@ -42,8 +42,15 @@ def state_tag(state: str) -> html.Span:
 def table(titles: tuple[str, ...], rows: list[list[Any]]) -> html.Div:
     """Rows that stack on phones."""
     head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
-    body = html.Tbody([html.Tr([html.Td(cell) for cell in row]) for row in rows])
+    body = html.Tbody([table_row(titles, row) for row in rows])
     return html.Div(html.Table([head, body], className="plain stacks people-table"), className="table-scroll")
+
+
+def table_row(titles: tuple[str, ...], cells: list[Any]) -> html.Tr:
+    """One row. Stacked on a phone, each cell but the first says what it is."""
+    marks = [{"data-title": title} if place and title else {} for place, title in enumerate(titles)]
+    filled_cells = [html.Td(html.Div(cell) if cell else None, **mark) for cell, mark in zip(cells, marks, strict=True)]
+    return html.Tr(filled_cells)
 
 
 def asks(what: dict[str, str | int] | str, words: str, spoken: str, question: str) -> dcc.ConfirmDialogProvider:
