@@ -29,6 +29,8 @@ from app.api import (
     joining,
     lookups,
     metrics,
+    oidc,
+    own_account,
     problems,
     recommendations,
     reviews,
@@ -115,6 +117,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(_unknown_api_paths())
     app.include_router(door.router)
     app.include_router(joining.router)
+    app.include_router(oidc.router)
+    app.include_router(own_account.router)
     attach(app)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)
