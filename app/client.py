@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.language import language
 from app.schemas import (
+    SHARE_DAYS,
     ApprovalState,
     ApprovalView,
     BaseModelCard,
@@ -38,6 +39,7 @@ from app.schemas import (
     MergedView,
     MethodCard,
     MetricCard,
+    NewShare,
     Page,
     Pareto,
     PointsWritten,
@@ -46,6 +48,7 @@ from app.schemas import (
     PredictionView,
     PredictRequest,
     PresetCard,
+    PublicationView,
     PublishedModelCard,
     Recommendation,
     RecommendationRequest,
@@ -56,6 +59,7 @@ from app.schemas import (
     SelectionGuide,
     Series,
     SessionView,
+    ShareView,
     Sightings,
     SignificanceView,
     SpectrumView,
@@ -257,6 +261,32 @@ class AtlasClient:
         """Sign a study's results off, or take that back."""
         body = {"state": state, "note": note}
         return await self._send("POST", f"/studies/{study_id}/approvals", ApprovalView, body)
+
+    async def shares(self, study_id: int) -> list[ShareView]:
+        """The share links of a study, the newest first."""
+        return (await self._get(f"/studies/{study_id}/shares", Page[ShareView])).items
+
+    async def create_share(self, study_id: int, note: str = "", days: int = SHARE_DAYS) -> NewShare:
+        """Make a link by which anybody reads a study's report for so many days. Its address is told this once."""
+        body = {"note": note, "days": days}
+        return await self._send("POST", f"/studies/{study_id}/shares", NewShare, body)
+
+    async def revoke_share(self, study_id: int, share: int) -> None:
+        """Have a share link open nothing any more."""
+        self._checked(await self._http.delete(f"{PREFIX}/studies/{study_id}/shares/{share}"))
+
+    async def publications(self, study_id: int) -> list[PublicationView]:
+        """What was published of a study, the newest first."""
+        return (await self._get(f"/studies/{study_id}/publications", Page[PublicationView])).items
+
+    async def publish(self, study_id: int) -> PublicationView:
+        """Publish a study's report as it is now."""
+        return await self._send("POST", f"/studies/{study_id}/publications", PublicationView)
+
+    async def withdraw(self, study_id: int, publication: int) -> PublicationView:
+        """Take a published report back."""
+        path = f"/studies/{study_id}/publications/{publication}"
+        return await self._send("DELETE", path, PublicationView)
 
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""

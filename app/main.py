@@ -29,6 +29,7 @@ from app.api import (
     reviews,
     runs,
     selection_guide,
+    sharing,
     studies,
     templates,
     workers,
@@ -62,6 +63,7 @@ ROUTERS = (
     estimates.router,
     templates.router,
     chapter.router,
+    sharing.router,
 )
 
 
@@ -90,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_documentation(app)
     app.include_router(_unknown_api_paths())
     app.include_router(door.router)
+    app.include_router(sharing.pages)
     attach(app)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)

@@ -21,6 +21,8 @@ OPEN = {
     "/api/v1/auth/logout",
     "/login",
     "/logout",
+    "/shared/{token}",
+    "/published/{slug}",
 }
 """What nobody needs to be known for. A path is added here only with a reason that its route's docstring gives."""
 
