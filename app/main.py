@@ -22,7 +22,9 @@ from app.api import (
     estimates,
     evidence,
     health,
+    hub_token,
     imports,
+    limits,
     lookups,
     problems,
     recommendations,
@@ -64,6 +66,8 @@ ROUTERS = (
     templates.router,
     chapter.router,
     sharing.router,
+    hub_token.router,
+    limits.router,
 )
 
 

@@ -210,6 +210,7 @@ from app.schemas.study_archives import (
     refuse_what_no_database_takes,
 )
 from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
+from app.schemas.team_limits import HubToken, HubTokenView, TeamLimits, TeamQuota
 from app.schemas.templates import MOST_YAML_CHARACTERS, StudyText, TemplateEntry, TemplateView
 
 __all__ = [
@@ -303,6 +304,8 @@ __all__ = [
     "GivenPoints",
     "GuideQuestionView",
     "GuideRegret",
+    "HubToken",
+    "HubTokenView",
     "HyperparameterField",
     "ImportReport",
     "IntervalCovers",
@@ -423,7 +426,9 @@ __all__ = [
     "TaskEntry",
     "TaskKindCard",
     "TeamChoice",
+    "TeamLimits",
     "TeamOfMine",
+    "TeamQuota",
     "TemplateEntry",
     "TemplateView",
     "TextbookLeaf",

@@ -74,9 +74,7 @@ async def test_a_link_shows_the_report_as_it_is_now_and_nothing_else(
         assert (await stranger.get(other)).status_code in (303, 401, 404)
 
 
-async def test_an_ended_link_looks_as_one_that_never_was(
-    web: FastAPI, stranger: httpx.AsyncClient, study: int
-) -> None:
+async def test_an_ended_link_looks_as_one_that_never_was(web: FastAPI, stranger: httpx.AsyncClient, study: int) -> None:
     (revoked_id, revoked), (_, expired), (_, orphaned) = [await share(web, study) for _ in range(3)]
     assert (await stranger.get(revoked)).status_code == 200
     async with client_of(web) as client:
@@ -112,9 +110,7 @@ async def test_what_opens_a_link_is_kept_nowhere(web: FastAPI, stranger: httpx.A
     assert token not in str(rows)
 
 
-@pytest.mark.parametrize(
-    ("name", "sharing", "publishing"), [("vera", 403, 403), ("max", 201, 403), ("ada", 201, 201)]
-)
+@pytest.mark.parametrize(("name", "sharing", "publishing"), [("vera", 403, 403), ("max", 201, 403), ("ada", 201, 201)])
 async def test_members_share_and_administrators_publish(
     web: FastAPI, stranger: httpx.AsyncClient, study: int, name: str, sharing: int, publishing: int
 ) -> None:
