@@ -24,9 +24,11 @@ from app.api import (
     estimates,
     evidence,
     health,
+    hub_token,
     imports,
     invitations,
     joining,
+    limits,
     lookups,
     metrics,
     oidc,
@@ -36,6 +38,7 @@ from app.api import (
     reviews,
     runs,
     selection_guide,
+    sharing,
     studies,
     teams,
     templates,
@@ -79,6 +82,9 @@ ROUTERS = (
     estimates.router,
     templates.router,
     chapter.router,
+    sharing.router,
+    hub_token.router,
+    limits.router,
 )
 
 
@@ -119,6 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(joining.router)
     app.include_router(oidc.router)
     app.include_router(own_account.router)
+    app.include_router(sharing.pages)
     attach(app)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)

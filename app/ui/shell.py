@@ -166,7 +166,7 @@ async def _read(api: AtlasClient, _what: str) -> FrameNow:
     return FrameNow(
         workers=len(workers),
         device=workers[0].device if workers else "",
-        busy=any(worker.run_id for worker in workers),
+        busy=any(worker.busy for worker in workers),
         runs=len(active.items),
         more_runs=active.next_cursor is not None,
         studies={str(run.study_id): run.study_name for run in active.items},

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from app.api.gate import LOGGED_OUT, SESSION_COOKIE
 from app.services.accounts import teams, users
@@ -68,7 +69,8 @@ def max_at(url: str) -> httpx.Client:
 def websocket(client: httpx.Client) -> ClientConnection:
     url = str(client.base_url).rstrip("/")
     cookie = f"{SESSION_COOKIE}={client.cookies[SESSION_COOKIE]}"
-    return connect(url.replace("http", "ws") + "/_live", origin=url, additional_headers={"cookie": cookie})
+    address, origin = f"{url.replace('http', 'ws')}/_live", Origin(url)
+    return connect(address, origin=origin, additional_headers={"cookie": cookie})
 
 
 def test_a_cookie_that_was_there_before_is_neither_accepted_nor_kept(urls: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What roles, scopes and states are called, and how people are shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
@@ -53,7 +54,7 @@ def table_row(titles: tuple[str, ...], cells: list[Any]) -> html.Tr:
     return html.Tr(filled_cells)
 
 
-def asks(what: dict[str, str | int] | str, words: str, spoken: str, question: str) -> dcc.ConfirmDialogProvider:
+def asks(what: Mapping[str, str | int] | str, words: str, spoken: str, question: str) -> dcc.ConfirmDialogProvider:
     """A button that asks before anything happens. what: the id whose `submit_n_clicks` says that the answer was yes."""
     button = html.Button(
         words, className="button button-plain button-small", type="button", title=spoken, **{"aria-label": spoken}

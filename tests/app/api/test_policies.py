@@ -25,6 +25,8 @@ OPEN = {
     "/invitations/{secret}",
     "/auth/oidc/login",
     "/auth/oidc/callback",
+    "/shared/{token}",
+    "/published/{slug}",
 }
 """What nobody needs to be known for. A path is added here only with a reason that its route's docstring gives."""
 
