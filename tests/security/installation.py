@@ -14,10 +14,11 @@ import psutil
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from app.api.gate import SESSION_COOKIE
 from app.db.migrate import migrate
 from app.db.session import make_engine, system_session, team_session
 from app.db.tables import Configuration, Run, Study, Team
-from app.services.accounts import tokens, users
+from app.services.accounts import sessions, tokens, users
 from app.services.callers import ROLES, Caller, Role
 from app.settings import Settings
 from tests.faults.processes import NO_VARIABLES, answers, free_port, running, wait_until
@@ -69,11 +70,14 @@ class Installation:
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
 
     def cookies(self, who: str) -> dict[str, str]:
-        """The cookies of a browser in which somebody has just logged in."""
-        with self.client() as client:
-            answer = client.post("/api/v1/auth/login", json={"name": who, "password": PASSWORD})
-            assert answer.status_code == 200, answer.text
-            return dict(client.cookies)
+        """The cookie of a browser in which somebody has just logged in; not by the login, which counts its tries."""
+        with system_session(self.engine) as session:
+            user_id = users.user_by_name(session, who).id
+        return {SESSION_COOKIE: sessions.begin_session(self.engine, user_id).token}
+
+    def cookie_header(self, who: str) -> str:
+        """The same as a header of a raw request."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies(who).items())
 
     def browser(self, who: str) -> httpx.Client:
         """What a browser sends in which somebody has logged in: cookies, and the Origin of our page."""
