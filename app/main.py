@@ -91,6 +91,8 @@ class Application(FastAPI):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
+    from dash.exceptions import DependencyException
+
     from app.ui.shell import attach
 
     settings = settings or Settings()
@@ -119,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(joining.router)
     openapi.complete_description(app)
     app.state.dashboard = attach(app)
+    problems.answer_as_absent(app, DependencyException)
     app.state.content_policy = ContentPolicy()
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)

@@ -93,6 +93,8 @@ def _check_body(path: str, headers: Headers) -> None:
             raise UnsupportedContent("This route reads files. Send them as a form, 'multipart/form-data'.")
     elif path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
+    if not path.startswith(API) and "transfer-encoding" in headers:
+        raise TooLarge("Say how long the body is, in the header 'Content-Length', as browsers do.")
     most = largest_body(path)
     if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")

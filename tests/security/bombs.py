@@ -3,7 +3,6 @@
 import gzip
 import io
 import zipfile
-import zlib
 from functools import cache
 
 import pyarrow
@@ -51,9 +50,3 @@ def _parquet(table: pyarrow.Table) -> bytes:
     written = io.BytesIO()
     parquet.write_table(table, written, compression="zstd")
     return written.getvalue()
-
-
-@cache
-def deflated(content: bytes) -> bytes:
-    """As a body of Content-Encoding: deflate."""
-    return zlib.compress(content, 9)

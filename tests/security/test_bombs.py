@@ -1,4 +1,4 @@
-"""S5: zip, gzip and Parquet bombs as datasets, results and studies: refused within two seconds, and little is written."""
+"""S5: zip, gzip and Parquet bombs as datasets, results and studies: refused within two seconds, little is written."""
 
 import tempfile
 import time

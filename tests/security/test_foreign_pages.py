@@ -2,6 +2,8 @@
 
 import http.client
 import itertools
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -33,6 +35,12 @@ def cookie(installed: Installation) -> str:
     return installed.cookie_header("root")
 
 
+@pytest.fixture
+def connection(installed: Installation) -> Iterator[http.client.HTTPConnection]:
+    with closing(http.client.HTTPConnection(installed.address, timeout=20)) as opened:
+        yield opened
+
+
 def status_of(connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str]) -> int:
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in headers.items():
@@ -45,9 +53,8 @@ def status_of(connection: http.client.HTTPConnection, method: str, path: str, he
 
 @pytest.mark.parametrize("logged_in", [False, True])
 def test_every_method_on_every_kind_of_path_is_refused_to_other_origins(
-    installed: Installation, cookie: str, logged_in: bool
+    installed: Installation, connection: http.client.HTTPConnection, cookie: str, logged_in: bool
 ) -> None:
-    connection = http.client.HTTPConnection(installed.address, timeout=20)
     own = {"host": installed.address, "content-length": "0"} | ({"cookie": cookie} if logged_in else {})
     answered = {
         (method, path, origin): status_of(
@@ -61,9 +68,8 @@ def test_every_method_on_every_kind_of_path_is_refused_to_other_origins(
 
 @pytest.mark.parametrize("logged_in", [False, True])
 def test_every_method_on_every_kind_of_path_is_refused_to_other_hosts(
-    installed: Installation, cookie: str, logged_in: bool
+    installed: Installation, connection: http.client.HTTPConnection, cookie: str, logged_in: bool
 ) -> None:
-    connection = http.client.HTTPConnection(installed.address, timeout=20)
     port = installed.address.partition(":")[2]
     own = {"content-length": "0", "x-forwarded-host": installed.address, "forwarded": f"host={installed.address}"}
     own |= {"cookie": cookie} if logged_in else {}
