@@ -79,8 +79,6 @@ def test_no_cell_runs(spread: tuple[Installation, list[int]], viewer: httpx.Clie
         table = cells_of(text)
         assert len({len(row) for row in table}) == 1, "a line was broken"
         assert [cell for row in table for cell in row if runs_as_formula(cell)] == []
-        # A spreadsheet may also take another character for the separator, or each line for itself.
-        assert [line for line in text.splitlines()[1:] if line.startswith(RUNS)] == [], "a line begins with a formula"
         looked += sum(map(len, table))
     print(f"{file}: {looked} cells")
 

@@ -148,6 +148,6 @@ def test_a_message_that_is_none_ends_at_most_its_own_websocket(
     ) as socket:
         socket.send(message)
         with suppress(TimeoutError, ConnectionClosed):
-            socket.recv(timeout=0.3)
+            socket.recv(timeout=0.1)
     with installed.client() as anybody:
         assert anybody.get("/api/v1/healthz").status_code == 200
