@@ -28,22 +28,34 @@ def zip_bomb() -> bytes:
     return written.getvalue()
 
 
-@cache
-def parquet_bombs() -> dict[str, bytes]:
-    """By what is large in them: one text repeated in each row, rows without number, a page that lies about its size."""
-    text = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 190_000, pyarrow.int32()), ["x" * 120_000])
-    long_text = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1_000, pyarrow.int32()), ["x" * 2**26])
-    zeros = pyarrow.array([0] * 2**24, pyarrow.int8())
-    wide = pyarrow.table({f"c{place}": pyarrow.array(["x"] * 3) for place in range(20_000)})
-    nested = pyarrow.array([[[["x"] * 1_000] * 1_000]] * 3)
-    return {
-        "a text in each row": _parquet(pyarrow.table({"text": text})),
-        "a huge text in each row": _parquet(pyarrow.table({"text": long_text})),
-        "millions of rows": _parquet(pyarrow.table({"text": zeros})),
-        "thousands of columns": _parquet(wide),
-        "lists of lists": _parquet(pyarrow.table({"text": nested})),
-        "cut off": _parquet(pyarrow.table({"text": text}))[:-4_000] + b"PAR1",
-    }
+PARQUET_BOMBS = (
+    *("a text in each row", "a huge text in each row", "millions of rows", "thousands of columns"),
+    *("lists of lists", "cut off"),
+)
+"""By what is large in them."""
+
+
+def parquet_bomb(name: str) -> bytes:
+    """One of PARQUET_BOMBS."""
+    match name:
+        case "a text in each row":
+            return _parquet(_repeated(120_000, 190_000))
+        case "a huge text in each row":
+            return _parquet(_repeated(2**26, 1_000))
+        case "millions of rows":
+            return _parquet(pyarrow.table({"text": pyarrow.array([0] * 2**24, pyarrow.int8())}))
+        case "thousands of columns":
+            return _parquet(pyarrow.table({f"c{place}": pyarrow.array(["x"] * 3) for place in range(20_000)}))
+        case "lists of lists":
+            return _parquet(pyarrow.table({"text": pyarrow.array([[[["x"] * 1_000] * 1_000]] * 3)}))
+        case _:
+            return _parquet(_repeated(120_000, 190_000))[:-4_000] + b"PAR1"
+
+
+def _repeated(characters: int, rows: int) -> pyarrow.Table:
+    """One text of so many characters, in each row."""
+    places = pyarrow.array([0] * rows, pyarrow.int32())
+    return pyarrow.table({"text": pyarrow.DictionaryArray.from_arrays(places, ["x" * characters])})
 
 
 def _parquet(table: pyarrow.Table) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import httpx
 import psutil
@@ -119,7 +118,7 @@ def installation(home: Path, variables: Mapping[str, str] = NO_VARIABLES) -> Ite
 def _people(others_id: int) -> list[tuple[str, tuple[int, str], Role]]:
     ours, others = (1, OURS), (others_id, OTHERS)
     named = [(role, ours, role) for role in ROLES] + [(f"{role}-{OTHERS}", others, role) for role in ROLES]
-    return [(OPERATOR, ours, "admin"), *cast(list[tuple[str, tuple[int, str], Role]], named)]
+    return [(OPERATOR, ours, "admin"), *named]
 
 
 def _add_team(engine: Engine) -> int:

@@ -2,13 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.security.bombs import gzip_bomb, parquet_bombs, zip_bomb
+from tests.security.bombs import PARQUET_BOMBS, gzip_bomb, parquet_bomb, zip_bomb
 from tests.security.installation import MEGABYTE, Installation
 from tests.security.watch import watching
 
@@ -17,7 +18,7 @@ MOST_WRITTEN_BYTES = 100 * MEGABYTE
 MOST_GROWTH_BYTES = 600 * MEGABYTE
 """Of the web process and the process that reads the file."""
 
-DATASETS = {
+DATASETS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "gzip named CSV": ("bomb.csv", gzip_bomb),
     "gzip named TSV": ("bomb.tsv", gzip_bomb),
     "gzip named JSON": ("bomb.jsonl", gzip_bomb),
@@ -25,7 +26,7 @@ DATASETS = {
     "gzip": ("bomb.csv.gz", gzip_bomb),
     "zip": ("bomb.zip", zip_bomb),
     "zip named CSV": ("bomb.csv", zip_bomb),
-    **{f"Parquet: {name}": ("bomb.parquet", lambda name=name: parquet_bombs()[name]) for name in parquet_bombs()},
+    **{f"Parquet: {name}": ("bomb.parquet", partial(parquet_bomb, name)) for name in PARQUET_BOMBS},
 }
 
 

@@ -30,6 +30,10 @@ STUDY = {
     "grid_points": 1,
     "methods": [{"method": "lora"}],
 }
+HEADERS = (
+    *("idempotency-key", "last-event-id", "accept-language", "cookie", "x-csrf-token", "peft-atlas-access", "range"),
+    *("if-none-match", "x-request-id", "accept", "user-agent", "x-forwarded-for", "content-language"),
+)
 CALLERS = (ANONYMOUS, "member", "member-others", "root")
 
 
@@ -176,18 +180,8 @@ def test_no_parameter_is_a_fault_of_the_server(generated: Installation, value: s
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", b"\x80", b"9" * 9_000, b"-1", b"1.5.x", b"'", b"\xc3\xa9"])
 def test_no_header_is_a_fault_of_the_server(generated: Installation, value: bytes) -> None:
-    names = (
-        "idempotency-key",
-        "last-event-id",
-        "accept-language",
-        "cookie",
-        "x-csrf-token",
-        "peft-atlas-access",
-        "range",
-    )
-    names = (*names, "if-none-match", "x-request-id", "accept", "user-agent", "x-forwarded-for", "content-language")
     with generated.client("root") as client:
-        for name in names:
+        for name in HEADERS:
             for method, path in (("GET", "/api/v1/runs/1/log"), ("POST", "/api/v1/studies"), ("GET", "/")):
                 answer = client.request(
                     method, path, headers=[(name.encode(), value)], json=None if method == "GET" else {}

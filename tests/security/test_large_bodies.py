@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from app.schemas import LARGEST_DATASET_BYTES
 from tests.security.installation import MEGABYTE, Installation
@@ -111,7 +112,7 @@ def test_a_message_of_a_hundred_megabytes_closes_the_websocket(installed: Instal
         watching(installed) as cost,
         connect(
             f"ws://{installed.address}{path}",
-            origin=installed.url,
+            origin=Origin(installed.url),
             additional_headers={"cookie": cookie},
             compression=None,
         ) as socket,
@@ -144,7 +145,7 @@ def test_a_message_that_is_none_ends_at_most_its_own_websocket(
 ) -> None:
     cookie = installed.cookie_header("viewer")
     with connect(
-        f"ws://{installed.address}{path}", origin=installed.url, additional_headers={"cookie": cookie}
+        f"ws://{installed.address}{path}", origin=Origin(installed.url), additional_headers={"cookie": cookie}
     ) as socket:
         socket.send(message)
         with suppress(TimeoutError, ConnectionClosed):
