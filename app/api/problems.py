@@ -46,6 +46,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def answer_as_absent(app: FastAPI, *errors: type[Exception]) -> None:
+    """What raises one of these, of a library that serves files, was asked for a file that it does not have."""
+    for error in errors:
+        app.add_exception_handler(error, _absent)
+
+
+async def _absent(request: Request, _error: Exception) -> JSONResponse:
+    return await _http(request, HTTPException(404))
+
+
 async def _atlas(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtlasError)
     errors = [{"field": error.field, "message": error.detail}] if error.field else None
