@@ -130,7 +130,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(oidc.router)
     app.include_router(own_account.router)
     app.include_router(sharing.pages)
-    attach(app)
     openapi.complete_description(app)
     app.state.dashboard = attach(app)
     problems.answer_as_absent(app, DependencyException)
