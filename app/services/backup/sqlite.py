@@ -66,7 +66,7 @@ def read_tables(archive: Archive, file: Path) -> None:
 
     Raises Conflict where somebody has the present one open, Invalid where the copy is broken.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".peft-atlas-restore-", dir=file.parent) as scratch:
         restored = Path(scratch) / file.name
         (part,) = archive.manifest.parts_in("database")

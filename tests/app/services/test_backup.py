@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import resource
 import stat
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from sqlalchemy import JSON, Engine, Text, cast, select
 from app.db.migrate import is_current, migrate
 from app.db.session import database_now, make_engine, system_session
 from app.db.tables import ArtifactRow, Dataset, Run, Study
-from app.errors import AtlasError, Conflict, Invalid
+from app.errors import AtlasError, Conflict, DiskFull, Invalid
 from app.services import studies
 from app.services.backup import BackupReport, restore_backup, write_backup
 from app.services.callers import LOCAL
@@ -44,16 +46,17 @@ def elsewhere(request: pytest.FixtureRequest, database: str | None, tmp_path: Pa
     server.drop_database(url)
 
 
-def fill(engine: Engine, settings: Settings) -> None:
+def fill(engine: Engine, settings: Settings, content: bytes = CONTENT) -> None:
     """A study with a run's file and an uploaded dataset."""
     make_study(engine, settings, name=STRANGE_NAME)
-    stored = object_path(settings.store_folder, SHA256)
+    sha256 = hashlib.sha256(content).hexdigest()
+    stored = object_path(settings.store_folder, sha256)
     stored.parent.mkdir(parents=True)
-    stored.write_bytes(CONTENT)
+    stored.write_bytes(content)
     (settings.home_folder / "datasets").mkdir()
     (settings.home_folder / "datasets" / "few-0.csv").write_bytes(ROWS)
     with system_session(engine) as session:
-        session.add(ArtifactRow(team_id=1, run_id=1, path="adapter/a", size_bytes=len(CONTENT), sha256=SHA256))
+        session.add(ArtifactRow(team_id=1, run_id=1, path="adapter/a", size_bytes=len(content), sha256=sha256))
         session.add(
             Dataset(
                 team_id=1,
@@ -126,7 +129,9 @@ def everything(engine: Engine) -> dict[str, list[Any]]:
     return found
 
 
-def test_only_its_owner_may_read_it(backup: BackupReport) -> None:
+def test_only_its_owner_may_read_it_and_the_home_it_is_put_back_in(elsewhere: Settings, backup: BackupReport) -> None:
+    restore_backup(elsewhere, backup.file, replace=False)
+    assert stat.S_IMODE(elsewhere.home_folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(backup.file.stat().st_mode) == 0o600
     assert [path.name for path in backup.file.parent.glob(".*")] == []
 
@@ -142,6 +147,23 @@ def test_files_that_are_gone_or_damaged_are_told(engine: Engine, settings: Setti
         "datasets/few-0.csv": "it is not there",
     }
     assert report.files == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere a limit on files is another one.")
+@pytest.mark.parametrize("size_bytes", [20_000, 700_000])
+def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(
+    engine: Engine, settings: Settings, tmp_path: Path, size_bytes: int
+) -> None:
+    """While the database is copied, and while the archive is written."""
+    fill(engine, settings, os.urandom(2_000_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        with pytest.raises(DiskFull, match="no room for the backup"):
+            write_backup(engine, settings, tmp_path / "atlas.backup")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_an_older_database_is_saved_as_it_is_and_migrated_where_it_is_put_back(
