@@ -1,6 +1,7 @@
 """`peft-atlas user`, `team` and `token`, and what a server lets in by what they made."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, select
 from typer.testing import CliRunner, Result
 
+from app.api.gate import REMEMBERED_SECONDS
 from app.cli import app
 from app.db.identity import AuditEntry, User
 from app.db.session import system_session
@@ -176,6 +178,8 @@ def test_what_a_server_lets_a_token_do(
     done("token", "revoke", "1")
     monkeypatch.setenv("PEFT_ATLAS_URL", server[0])
     monkeypatch.setenv("PEFT_ATLAS_TOKEN", tokens["reads"])
+    # A server remembers who somebody is for less than a second.
+    time.sleep(REMEMBERED_SECONDS + 0.1)
     refused = run("devices")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (NOT_ALLOWED, 1)
 
