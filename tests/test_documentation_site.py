@@ -14,6 +14,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
+from app.schemas import sharing
+from app.services.accounts import login_limits, passwords, sessions
 from app.settings import Settings
 from docs.reference import configuration, limits, methods
 from peft_core.compare import lookup, normalise, recommend, signed_rank, significance, vetoes
@@ -145,6 +147,27 @@ def test_every_limit_is_a_number_of_the_code() -> None:
     assert limits.shown(200_000, "count") == "200,000"
     assert limits.shown(30.0, "days") == "30 days"
     assert limits.shown(2**29, "bytes") == "512 MiB"
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("At least 12 characters", passwords.SHORTEST),
+        ("90 days at most", sharing.MOST_SHARE_DAYS),
+    ],
+)
+def test_the_security_pages_numbers_are_the_codes(said: str, value: float) -> None:
+    text = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
+    assert said in text
+    assert str(value) in said
+
+
+def test_the_security_page_knows_how_long_sessions_live_and_how_often_logins_are_tried() -> None:
+    text = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
+    assert "after three days without use and after thirty days in any case" in text
+    assert (sessions.IDLE.days, sessions.LONGEST.days) == (3, 30)
+    assert "limited to ten a minute for a name and for an address" in text
+    assert (login_limits.MOST, login_limits.WITHIN.total_seconds()) == (10, 60)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,14 @@ def found(pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def product_trees() -> Iterator[tuple[str, ast.Module]]:
-    for path, text in texts():
-        if path.suffix == ".py" and path.parts[0] in {"app", "peft_core"}:
-            yield path.as_posix(), ast.parse(text)
+@cache
+def product_trees() -> list[tuple[str, ast.Module]]:
+    """Every file of the product, parsed once for all that look through them."""
+    return [
+        (path.as_posix(), ast.parse(text))
+        for path, text in texts()
+        if path.suffix == ".py" and path.parts[0] in {"app", "peft_core"}
+    ]
 
 
 def unpickles(tree: ast.Module) -> Iterator[int]:

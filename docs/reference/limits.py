@@ -63,7 +63,7 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         Limit("Text of a YAML study", "app.schemas.templates", "MOST_YAML_CHARACTERS", "characters"),
         Limit("Scenarios of one's own", "app.schemas.custom_scenarios", "MOST_CUSTOM_SCENARIOS"),
     ),
-    "Accounts": (
+    "Accounts and sharing": (
         Limit(
             "Logins a minute for a name, and for an address", "app.services.accounts.login_limits", "MOST", beyond="429"
         ),
@@ -71,6 +71,9 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         Limit("Characters of a password", "app.services.accounts.passwords", "LONGEST", "characters"),
         Limit("Tokens of a user", "app.services.accounts.tokens", "MOST_OF_A_USER"),
         Limit("Open invitations of a team", "app.services.accounts.invitations", "MOST_OPEN"),
+        Limit("Share links of a study", "app.services.shares", "MOST_SHARES"),
+        Limit("Days that a share link lives", "app.schemas.sharing", "MOST_SHARE_DAYS"),
+        Limit("Publications of a study", "app.services.publications", "MOST_PUBLICATIONS"),
         Limit("A session", "app.services.accounts.sessions", "LONGEST", "days", "it ends"),
         Limit("A session that is not used", "app.services.accounts.sessions", "IDLE", "days", "it ends"),
     ),

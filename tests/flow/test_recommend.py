@@ -61,6 +61,12 @@ def served(home: Path) -> Iterator[tuple[str, Engine]]:
     engine.dispose()
 
 
+wide_and_slowly_narrow = pytest.mark.parametrize(
+    "page", [1280, pytest.param(390, marks=pytest.mark.slow)], indirect=True
+)
+"""For what the width of a page does not change: how it is laid out, others look at."""
+
+
 @pytest.fixture(params=[1280, 390])
 def page(request: pytest.FixtureRequest, browser: "Browser") -> "Iterator[Page]":
     """A wide and a narrow page; nothing on its console, no sideways scroll."""
@@ -88,6 +94,7 @@ def statistics(page: "Page") -> set[str]:
 # -- from a study ------------------------------------------------------------------------------------------------------
 
 
+@wide_and_slowly_narrow
 def test_a_case_is_kept_for_the_team_and_chosen_again(page: "Page", served: tuple[str, Engine]) -> None:
     url, engine = served
     page.goto(f"{url}/recommend?study=1")
@@ -139,6 +146,7 @@ def test_questions_are_answered_by_keyboard_and_stand_in_the_address(page: "Page
     assert {"p_best", "studies_that_answer", "regret_of_the_guide", "weight_quality"} <= statistics(page)
 
 
+@wide_and_slowly_narrow
 def test_a_leaf_chosen_at_once_answers_its_questions(page: "Page", served: tuple[str, Engine]) -> None:
     url, engine = served
     page.goto(f"{url}/recommend?view=guide&study=1")
@@ -178,6 +186,7 @@ def test_a_case_is_measured_estimated_or_refused_and_says_so(
         assert {"carried", "carried_lo", "absolute", "absolute_hi", "distance", "limit"} <= statistics(page)
 
 
+@wide_and_slowly_narrow
 def test_a_changed_field_asks_again_and_stands_in_the_address(page: "Page", served: tuple[str, Engine]) -> None:
     url, _ = served
     page.goto(f"{url}/recommend?view=lookup&base_model=minilm&kind=classification&items=400")
@@ -198,6 +207,7 @@ def test_a_changed_field_asks_again_and_stands_in_the_address(page: "Page", serv
 # -- from "not enough evidence" to a study -----------------------------------------------------------------------------
 
 
+@wide_and_slowly_narrow
 def test_what_a_study_lacks_is_run_from_a_form_filled_in(page: "Page", served: tuple[str, Engine]) -> None:
     url, engine = served
     page.goto(f"{url}/recommend?study=6")
@@ -274,6 +284,7 @@ def test_no_part_shuts_anybody_out(browser: "Browser", served: tuple[str, Engine
             assert [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")] == []
 
 
+@wide_and_slowly_narrow
 def test_what_a_link_asks_for_and_is_not_there_is_said(page: "Page", served: tuple[str, Engine]) -> None:
     url, engine = served
     asked = "base_model=nobody&task=movies&methods=lora(rank:4),nosuch,adapter(depth:9)&references=full,gold&seeds=two"

@@ -27,6 +27,10 @@ pytestmark = pytest.mark.browser
 
 FINISHED, SWEPT, RUNNING, WITHOUT_GAIN = 1, 2, 3, 4
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+wide_and_slowly_narrow = pytest.mark.parametrize(
+    "page", [WIDE, pytest.param(NARROW, marks=pytest.mark.slow)], ids=["wide", "narrow"], indirect=True
+)
+"""For what the width of a page does not change: how it is laid out, others look at."""
 
 
 def lora_runs(session: Session) -> list[Run]:
@@ -107,6 +111,7 @@ def test_a_study_opens_with_quality_against_parameters(page: "Page", served: tup
     assert page.url == f"{served[1]}/studies/{FINISHED}"
 
 
+@wide_and_slowly_narrow
 def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1])
     choose(page, "front-x", "Storage")
@@ -126,6 +131,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", serve
     assert problems(page, served[0]) == []
 
 
+@wide_and_slowly_narrow
 def test_a_metric_that_is_shown_already_changes_places(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1])
     choose(page, "front-x", "Accuracy")
@@ -135,6 +141,7 @@ def test_a_metric_that_is_shown_already_changes_places(page: "Page", served: tup
     assert problems(page, served[0]) == []
 
 
+@wide_and_slowly_narrow
 def test_an_address_that_anyone_typed_shows_what_it_can(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1], query="?x=beauty&y=storage_bytes&z=storage_bytes&floor=7&sweep=9&tab=mine")
     assert [page.input_value(f"#front-{axis}") for axis in "xyz"] == ["Trainable parameters", "Storage", ""]
@@ -151,6 +158,7 @@ def test_a_floor_that_means_nothing_says_what_to_do(page: "Page", served: tuple[
     page.wait_for_function("!location.search.includes('floor')")
 
 
+@wide_and_slowly_narrow
 def test_results_that_come_in_move_the_figure_in_place(page: "Page", served: tuple[FastAPI, str]) -> None:
     with system_session(served[0].state.engine) as session:
         for run in lora_runs(session):
@@ -184,6 +192,7 @@ def test_a_sweep_says_its_best_and_whether_it_is_separable(page: "Page", served:
     }
 
 
+@wide_and_slowly_narrow
 def test_the_chosen_sweep_stands_in_the_address(page: "Page", served: tuple[FastAPI, str]) -> None:
     page.goto(f"{served[1]}/studies/{SWEPT}")
     page.wait_for_selector("#sweep-figure .js-plotly-plot .scatterlayer")
@@ -196,6 +205,7 @@ def test_the_chosen_sweep_stands_in_the_address(page: "Page", served: tuple[Fast
     assert problems(page, served[0]) == []
 
 
+@wide_and_slowly_narrow
 def test_a_study_without_a_sweep_leads_to_a_form_that_is_filled_in(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1])
     assert page.locator("#sweep-figure").count() == 0

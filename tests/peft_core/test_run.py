@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from peft_core import latency
 from peft_core.checkpoint import adopt_checkpoint
 from peft_core.errors import InvalidDataset, RunFailed, RunPaused
 from peft_core.fit import PROBE_STEPS
@@ -31,6 +32,7 @@ from peft_core.spec import (
 )
 
 MakeSpec = Callable[..., RunSpec]
+ALL = tuple(metrics("classification"))
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def make_spec(tweets: TaskSpec, minilm: Path, tmp_path: Path) -> MakeSpec:
             "seed": 0,
             "budget": Budget(steps=6, batch_size=4, max_length=32),
             "precision": "fp32",
-            "metrics": tuple(metrics("classification")),
+            "metrics": ("task_performance",),
             "folder": tmp_path / "run",
         }
         return RunSpec(**(values | changes))
@@ -65,7 +67,7 @@ def measured(events: list[Event]) -> dict[str, Measurement]:
 
 
 def test_a_reporting_run_measures_quality_and_leaves_its_adapter(make_spec: MakeSpec) -> None:
-    spec = make_spec()
+    spec = make_spec(metrics=ALL)
     result, events = told(spec)
     found = measured(events)
     assert set(found) == {key for key, kind in metrics("classification").items() if "report" in kind.purposes}
@@ -85,7 +87,7 @@ def test_a_reporting_run_measures_quality_and_leaves_its_adapter(make_spec: Make
 
 
 def test_a_tuning_run_never_reads_the_test_split(make_spec: MakeSpec) -> None:
-    result, events = told(make_spec("tune"))
+    result, events = told(make_spec("tune", metrics=ALL))
     assert measured(events) == {}
     assert not [event for event in events if isinstance(event, Predictions)]
     assert result.validation_score is not None
@@ -96,11 +98,17 @@ def told_in_a_process_of_its_own(spec: RunSpec) -> tuple[RunResult, list[Event]]
     """As a worker runs it: memory that other tests freed would be used again and not be counted."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(told, spec).result()
+        return pool.submit(told_soon, spec).result()
+
+
+def told_soon(spec: RunSpec) -> tuple[RunResult, list[Event]]:
+    """As `told`, with at most half a second of calls for each latency."""
+    latency.LONGEST_SECONDS = 0.5
+    return told(spec)
 
 
 def test_a_probe_measures_cost_and_reads_no_quality(make_spec: MakeSpec) -> None:
-    result, events = told_in_a_process_of_its_own(make_spec("probe"))
+    result, events = told_in_a_process_of_its_own(make_spec("probe", metrics=ALL))
     found = measured(events)
     assert set(found) == {key for key, kind in metrics("classification").items() if "probe" in kind.purposes}
     values = {key: one.value for key, one in found.items() if one.value is not None}
@@ -135,7 +143,7 @@ def test_another_seed_gives_another_order_and_head(make_spec: MakeSpec, tmp_path
 
 
 def test_an_untuned_run_answers_the_majority_class_and_costs_nothing(make_spec: MakeSpec) -> None:
-    result, events = told(make_spec(method="untuned", learning_rate=None))
+    result, events = told(make_spec(method="untuned", learning_rate=None, metrics=ALL))
     predictions = next(event for event in events if isinstance(event, Predictions))
     assert len(set(predictions.predicted)) == 1
     found = measured(events)
@@ -146,7 +154,8 @@ def test_an_untuned_run_answers_the_majority_class_and_costs_nothing(make_spec: 
 
 
 def test_the_probe_of_a_method_that_trains_nothing_says_what_is_missing(make_spec: MakeSpec) -> None:
-    _, events = told(make_spec("probe", method="untuned", learning_rate=None))
+    asked = ("training_speed", "inference_latency")
+    _, events = told(make_spec("probe", method="untuned", learning_rate=None, metrics=asked))
     found = measured(events)
     assert found["training_speed"].value is None
     assert found["training_speed"].detail == {"missing": "this method trains nothing"}

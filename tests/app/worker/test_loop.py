@@ -221,7 +221,9 @@ def few_tweets(home: Path) -> TaskEntry:
 
 @pytest.mark.timeout(700)
 def test_a_real_study_is_measured_from_end_to_end(engine: Engine, settings: Settings, few_tweets: TaskEntry) -> None:
-    document = SMALL.model_copy(update={"references": ["untuned"], "task": few_tweets})
+    # What takes a probe its five seconds of calls each is measured in test_run.py and, from the form, in tests/flow.
+    asked = ["task_performance", "storage_bytes", "training_speed", "peak_memory"]
+    document = SMALL.model_copy(update={"references": ["untuned"], "task": few_tweets, "metrics": asked})
     studies.create_study(engine, settings, LOCAL, document)
     with working(engine, settings, "peft_core.run:run"):
         wait_until(lambda: ended(engine), 600)

@@ -25,9 +25,7 @@ from app.worker.loop import Worker
 from peft_core.hub_access import Hub
 from peft_core.spec import Budget, Event, Log, Point, RunSpec
 from tests.app.worker.run_functions import DONE
-from tests.databases import on_both_databases
-
-pytestmark = on_both_databases
+from tests.databases import on_both_databases, slowly_on_postgres_too
 
 FUNCTIONS = "tests.app.worker.run_functions"
 SMALL = StudyDocument(
@@ -138,6 +136,7 @@ def log(engine: Engine, run_id: int = 1) -> list[str]:
         )
 
 
+@slowly_on_postgres_too
 def test_a_run_whose_process_cannot_be_started_now_is_given_back_and_tried_again_after_a_break(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -158,6 +157,7 @@ def test_a_run_whose_process_cannot_be_started_now_is_given_back_and_tried_again
     assert "could not be started (BlockingIOError: [Errno 11]" in str(attempts(engine, 1)[0][1])
 
 
+@slowly_on_postgres_too
 def test_a_worker_that_can_start_nothing_claims_less_and_less_often(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -171,6 +171,7 @@ def test_a_worker_that_can_start_nothing_claims_less_and_less_often(
     assert statuses(engine) == ["queued"] * 3
 
 
+@slowly_on_postgres_too
 def test_a_run_keeps_its_lease_while_its_process_starts(engine: Engine, settings: Settings, study: int) -> None:
     def start(_: int) -> Running:
         time.sleep(3)
@@ -182,6 +183,7 @@ def test_a_run_keeps_its_lease_while_its_process_starts(engine: Engine, settings
     assert attempts(engine, 1) == [("succeeded", None)]
 
 
+@slowly_on_postgres_too
 def test_a_run_that_cannot_be_started_at_all_fails_with_the_reason_and_the_next_one_runs(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_run_that_cannot_be_started_at_all_fails_with_the_reason_and_the_next_
     assert any("Traceback" in line for line in log(engine))
 
 
+@on_both_databases
 def test_a_study_document_that_makes_no_run_fails_its_runs_and_no_worker(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -211,6 +214,7 @@ def test_a_study_document_that_makes_no_run_fails_its_runs_and_no_worker(
     assert "Make a new study of it" in (read(engine, 1).reason or "")
 
 
+@on_both_databases
 def test_a_run_that_cannot_be_asked_fails_and_the_one_beside_it_goes_on(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -223,6 +227,7 @@ def test_a_run_that_cannot_be_asked_fails_and_the_one_beside_it_goes_on(
     assert "RuntimeError: the pipe speaks nonsense" in (read(engine, 1).reason or "")
 
 
+@slowly_on_postgres_too
 def test_a_file_that_a_run_did_not_leave_fails_it_and_no_other(engine: Engine, settings: Settings, study: int) -> None:
     with working(engine, settings, LocalExecutor(f"{FUNCTIONS}:leave_no_file")):
         wait_until(lambda: "queued" not in statuses(engine) and "running" not in statuses(engine))
@@ -230,6 +235,7 @@ def test_a_file_that_a_run_did_not_leave_fails_it_and_no_other(engine: Engine, s
     assert "FileNotFoundError" in (read(engine, 1).reason or "")
 
 
+@on_both_databases
 def test_what_cannot_be_kept_is_left_out_and_costs_no_other_event(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -244,6 +250,7 @@ def test_what_cannot_be_kept_is_left_out_and_costs_no_other_event(
     assert [(point.key, point.step, point.value) for point in points] == [("loss", 1, 0.5)]
 
 
+@on_both_databases
 def test_what_the_database_refuses_is_left_out_and_costs_no_other_event(
     engine: Engine, settings: Settings, study: int
 ) -> None:
@@ -262,6 +269,7 @@ def test_what_the_database_refuses_is_left_out_and_costs_no_other_event(
     assert lines[1].startswith("left out of the record")
 
 
+@on_both_databases
 def test_the_workers_log_says_of_each_line_which_attempt_it_is_about(
     engine: Engine, settings: Settings, study: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -280,6 +288,7 @@ def test_the_workers_log_says_of_each_line_which_attempt_it_is_about(
 
 
 @pytest.mark.faults
+@slowly_on_postgres_too
 def test_a_killed_fork_server_costs_an_attempt_and_no_worker(engine: Engine, settings: Settings, study: int) -> None:
     one = settings.model_copy(update={"slots": 1})
     with working(engine, one, LocalExecutor(f"{FUNCTIONS}:wait")):
@@ -306,6 +315,7 @@ def lives(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("how", ["worker stops", "lost", "could not be started"])
+@on_both_databases
 def test_a_run_that_is_to_be_cancelled_waits_for_no_other_worker(
     engine: Engine, settings: Settings, study: int, how: str
 ) -> None:
@@ -326,6 +336,7 @@ def test_a_run_that_is_to_be_cancelled_waits_for_no_other_worker(
     assert attempts(engine, run.id) == [("cancelled", "its node died" if how == "lost" else how)]
 
 
+@on_both_databases
 def test_a_stopping_worker_cancels_what_was_to_be_cancelled(engine: Engine, settings: Settings, study: int) -> None:
     with working(engine, settings, ScriptedExecutor(lambda _: Scripted(outcome=None))):
         wait_until(lambda: statuses(engine)[:2] == ["running", "running"])
