@@ -88,11 +88,13 @@ def test_a_cookie_that_was_there_before_is_neither_accepted_nor_kept(urls: list[
         assert _status(url, given) == 200
 
 
-def test_a_login_in_the_place_of_another_ends_it(urls: list[str]) -> None:
+@pytest.mark.parametrize("door", ["/login", f"{API}/auth/login"])
+def test_a_login_in_the_place_of_another_ends_it(urls: list[str], door: str) -> None:
     """An attacker's own session in the victim's browser is not what the victim goes on with."""
+    given = {"name": "ada", "password": PASSWORD}
     with max_at(urls[0]) as client:
         before = client.cookies[SESSION_COOKIE]
-        client.post("/login", data={"name": "ada", "password": PASSWORD})
+        client.post(door, **({"data": given} if door == "/login" else {"json": given}))  # type: ignore[arg-type]
         after = {cookie.value for cookie in client.cookies.jar if cookie.name == SESSION_COOKIE}
     assert before not in after
     time.sleep(MOST_SECONDS)
