@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from app.api.gate import LOGGED_OUT, SESSION_COOKIE
+from app.db.identity import LoginAttempt
+from app.db.session import system_session
 from app.services.accounts import teams, users
 from app.services.callers import Caller, Role
 from tests.security.web_processes import (
@@ -53,7 +56,9 @@ def urls(engine: Engine, home: Path) -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def as_before(engine: Engine) -> None:
-    """Max is a member, may log in, and has his first password."""
+    """Max is a member, may log in, and has his first password; the last minute's logins are forgotten."""
+    with system_session(engine) as session:
+        session.execute(delete(LoginAttempt))
     users.enable_user(engine, "max")
     users.set_password(engine, "max", PASSWORD)
     teams.add_member(engine, ADA, "local", "max", "member")
@@ -62,7 +67,7 @@ def as_before(engine: Engine) -> None:
 _addresses = (f"198.51.100.{number}" for number in range(1, 250))
 
 
-def max_at(url: str) -> httpx.Client:
+def max_at(url: str) -> AbstractContextManager[httpx.Client]:
     return logged_in(url, "max", address=next(_addresses))
 
 
