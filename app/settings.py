@@ -88,8 +88,8 @@ class Settings(BaseSettings):
     oidc_team: str = "local"
     """The team that whoever the provider knows joins, where `oidc_role` says as what."""
     oidc_role: Literal["viewer", "member", "admin"] | None = None
-    """What whoever the provider knows becomes in that team; None: only people whom an invitation or an operator has
-    let in."""
+    """What whoever the provider knows becomes in that team; None: only people whom an invitation has let
+    in."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a run stays with a worker that gives no sign of life; then it goes back into the queue."""
     checkpoint_seconds: float = Field(default=30.0, ge=0)

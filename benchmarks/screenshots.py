@@ -62,6 +62,8 @@ def addresses(study: int, run: int) -> dict[str, str]:
         "guide": "/guide",
         "import": "/import",
         "admin": "/admin",
+        "account": "/account",
+        "team": "/team",
     }
 
 

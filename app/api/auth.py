@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.context import AsAnyone, AsViewer, Context
 from app.api.gate import IDENTITY
-from app.api.session_cookie import address_of, forget_session, keep_session
+from app.api.session_cookie import address_of, end_earlier, forget_session, keep_session
 from app.errors import Forbidden
 from app.schemas import LogIn, PasswordChange, SessionView, TeamChoice, TeamOfMine
 from app.services.accounts import sessions
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/auth", tags=[IDENTITY])
 def log_in(here: AsAnyone, request: Request, response: Response, body: LogIn) -> SessionView:
     """Begin a session, whose cookie the answer sets. Ten tries a minute for a name and for an address."""
     made = sessions.log_in(here.engine, body.name, body.password, address_of(request))
+    end_earlier(here.engine, request)
     keep_session(response, request, made.token)
     found = sessions.find_session(here.engine, made.token)
     assert found is not None, "a session that has just begun"

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.api.context import AsAnyone, OpenContext
 from app.api.gate import DOOR, IDENTITY
 from app.api.plain_page import asked, carried, form, paragraph, plain_page, way_on
-from app.api.session_cookie import address_of, forget_session, keep_key, keep_session
+from app.api.session_cookie import address_of, end_earlier, forget_session, keep_key, keep_session
 from app.errors import AtlasError, Unauthenticated
 from app.language import mark, tr
 from app.services.accounts import first_visit, sessions, users
@@ -52,7 +52,7 @@ def enter(  # nosec B107  # an empty field of a form, no password
         made = sessions.log_in(here.engine, name, password, address_of(request))
     except AtlasError as refusal:
         return _log_in_page(here, next, name, refusal)
-    end_earlier(here, request)
+    end_earlier(here.engine, request)
     answer = RedirectResponse(safe(next), 303)
     keep_session(answer, request, made.token)
     return answer
@@ -70,12 +70,6 @@ def safe(next: str) -> str:
     """Where to go on: a path of this server, never an address elsewhere."""
     inside = next.startswith("/") and not next.startswith(("//", "/\\")) and next.isprintable()
     return next if inside else "/"
-
-
-def end_earlier(here: OpenContext, request: Request) -> None:
-    """End the session that the browser came with: a new one takes its place."""
-    if request.state.credentials.session is not None:
-        sessions.log_out(here.engine, request.state.credentials.session)
 
 
 def _enter_with_key(request: Request, given: str, next: str) -> Response:

@@ -149,7 +149,8 @@ class Gate:
             return
         parts = [f"{name.removesuffix('_id')} {value}" for name, value in scope.get("path_params", {}).items()]
         made = Headers(raw=message.get("headers", [])).get("location", "").removeprefix("/api/v1/")
-        detail = {"method": scope["method"], "path": scope["path"]}
+        # What a route has said of it besides: which role somebody was given.
+        detail = {"method": scope["method"], "path": scope["path"]} | state.get("audited", {})
         try:
             await run_in_threadpool(
                 audit.record, self._engine, state["caller"], route.name, ", ".join(parts) or made, detail

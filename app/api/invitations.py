@@ -1,6 +1,6 @@
 """Invitations into one's own team, for its administrators. They are accepted at the page of app/api/joining.py."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from app.api.context import AsAdmin, RowId
 from app.api.gate import IDENTITY
@@ -17,9 +17,12 @@ def list_invitations(here: AsAdmin) -> Page[InvitationView]:
 
 
 @router.post("", status_code=201)
-def create_invitation(here: AsAdmin, entry: InvitationEntry) -> NewInvitation:
+def create_invitation(here: AsAdmin, request: Request, response: Response, entry: InvitationEntry) -> NewInvitation:
     """An invitation for one person, with its link, which is told this once."""
-    return invitations.create_invitation(here.engine, here.caller, entry)
+    made = invitations.create_invitation(here.engine, here.caller, entry)
+    response.headers["location"] = f"/api/v1/invitations/{made.invitation.id}"
+    request.state.audited = {"role": entry.role, "note": made.invitation.note}
+    return made
 
 
 @router.delete("/{invitation_id}", status_code=204)

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.api.context import AsAnyone, OpenContext
-from app.api.door import elsewhere, end_earlier
+from app.api.door import elsewhere
 from app.api.gate import IDENTITY
 from app.api.guard import same_origin
 from app.api.plain_page import asked, carried, form, new_password, paragraph, plain_page
-from app.api.session_cookie import address_of, keep_session
+from app.api.session_cookie import address_of, end_earlier, keep_session
 from app.errors import AtlasError, Forbidden
 from app.language import mark, tr
 from app.services.accounts import invitations, sessions
@@ -57,7 +57,7 @@ def accept_invitation(  # nosec B107  # an empty field of a form, no password
         made = sessions.begin_session(here.engine, user_id)
     except AtlasError as refusal:
         return _page(here, request, secret, name, refusal)
-    end_earlier(here, request)
+    end_earlier(here.engine, request)
     answer = RedirectResponse("/", 303)
     keep_session(answer, request, made.token)
     return answer

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.api.context import AsAnyone, OpenContext
-from app.api.door import end_earlier, safe
+from app.api.door import safe
 from app.api.gate import DOOR, IDENTITY
 from app.api.plain_page import plain_page, way_on
-from app.api.session_cookie import address_of, is_secure, keep_session
+from app.api.session_cookie import address_of, end_earlier, is_secure, keep_session
 from app.errors import AtlasError, NotFound
 from app.language import tr
 from app.services import audit
@@ -58,7 +58,7 @@ def come_back(here: AsAnyone, request: Request) -> Response:
     except AtlasError as refusal:
         audit.record(here.engine, None, "log_in_refused", detail={"address": address_of(request), "by": "oidc"})
         return _forgotten(request, _told(refusal))
-    end_earlier(here, request)
+    end_earlier(here.engine, request)
     answer = RedirectResponse(found.next, 303)
     keep_session(answer, request, made.token)
     return _forgotten(request, answer)

@@ -25,10 +25,15 @@ def keep_key(response: Response, request: Request, key: str) -> None:
 
 def forget_session(engine: Engine, request: Request, response: Response) -> None:
     """End the request's session, and have the browser forget it."""
+    end_earlier(engine, request)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=SAME_SITE, secure=is_secure(request))
+
+
+def end_earlier(engine: Engine, request: Request) -> None:
+    """End the session that the browser came with, if any: where a new one begins, none is left behind."""
     token = request.state.credentials.session
     if token is not None:
         sessions.log_out(engine, token)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=SAME_SITE, secure=is_secure(request))
 
 
 def address_of(request: Request) -> str:

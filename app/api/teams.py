@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 
 from app.api.context import AsAdmin, AsOperator, AsViewer
 from app.api.gate import IDENTITY
@@ -22,14 +22,17 @@ def list_teams(here: AsOperator) -> Page[TeamView]:
 
 
 @router.post("/teams", status_code=201)
-def create_team(here: AsOperator, entry: TeamEntry) -> TeamView:
+def create_team(here: AsOperator, response: Response, entry: TeamEntry) -> TeamView:
     """A new team, which whoever makes it administers at first."""
-    return teams.create_team(here.engine, here.caller, entry.slug)
+    made = teams.create_team(here.engine, here.caller, entry.slug)
+    response.headers["location"] = f"/api/v1/teams/{made.slug}"
+    return made
 
 
 @router.post("/teams/{team}/members", status_code=201)
-def add_member(here: AsOperator, team: TeamName, entry: MemberEntry) -> MemberView:
+def add_member(here: AsOperator, request: Request, team: TeamName, entry: MemberEntry) -> MemberView:
     """Bring an existing user into any team, or give them another role there."""
+    request.state.audited = {"user": entry.user, "role": entry.role}
     return teams.add_member(here.engine, here.caller, team, entry.user, entry.role)
 
 
@@ -40,8 +43,9 @@ def list_members(here: AsViewer) -> Page[MemberView]:
 
 
 @router.patch("/team/members/{user}")
-def change_role(here: AsAdmin, user: UserName, choice: RoleChoice) -> MemberView:
+def change_role(here: AsAdmin, request: Request, user: UserName, choice: RoleChoice) -> MemberView:
     """Give a member of one's own team another role, at once. One administrator always stays."""
+    request.state.audited = {"role": choice.role}
     return teams.set_role(here.engine, here.caller, user, choice.role)
 
 

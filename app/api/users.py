@@ -1,8 +1,9 @@
 """Users of the installation: list, make, disable, let in again, have them run it. For operators."""
 
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 
 from app.api.context import AsOperator
 from app.api.gate import IDENTITY
@@ -23,20 +24,24 @@ def list_users(here: AsOperator) -> Page[UserView]:
 
 
 @router.post("", status_code=201)
-def add_user(here: AsOperator, entry: UserEntry) -> UserView:
+def add_user(here: AsOperator, request: Request, response: Response, entry: UserEntry) -> UserView:
     """A user with a password, in a team. They change the password at their first visit; an invitation needs none."""
     with_accounts(here.caller)
     users.add_user(here.engine, entry.name, entry.password, operator=entry.operator, team=entry.team, role=entry.role)
-    return _user(here, entry.name)
+    made = _user(here, entry.name)
+    response.headers["location"] = f"/api/v1/users/{quote(made.name)}"
+    request.state.audited = {"team": entry.team, "role": entry.role, "operator": entry.operator}
+    return made
 
 
 @router.patch("/{user}")
-def change_user(here: AsOperator, user: UserName, change: UserChange) -> UserView:
+def change_user(here: AsOperator, request: Request, user: UserName, change: UserChange) -> UserView:
     """Keep a user out or let them in again; have them run the installation or no longer. One operator always stays."""
     if change.operator is not None:
         users.set_operator(here.engine, user, operator=change.operator)
     if change.disabled is not None:
         (users.disable_user if change.disabled else users.enable_user)(here.engine, user)
+    request.state.audited = change.model_dump(exclude_none=True)
     return _user(here, user)
 
 

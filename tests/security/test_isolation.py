@@ -32,10 +32,10 @@ pytestmark = pytest.mark.anyio
 
 ABSENT = 987_654_321
 FEW = b"text,label\n" + b"".join(f"sentence {place},{'ab'[place % 2]}\n".encode() for place in range(120))
-OPEN_PAGES = {"/shared/{token}", "/published/{slug}"}
-"""Opened by what cannot be guessed, to anybody: tests/security/test_sharing.py."""
-NOT_OWNED = {"worker_id", "team_id", "user_id", "name", "slug"}
-"""Of the installation, for its operators; no team's."""
+OPEN_PAGES = {"/shared/{token}", "/published/{slug}", "/invitations/{secret}"}
+"""Opened by what cannot be guessed, to anybody: tests/security/test_sharing.py, tests/app/api/test_invitations.py."""
+NOT_OWNED = {"worker_id", "team_id", "user_id", "name", "slug", "team", "user"}
+"""Of the installation, for its operators; no team's. Members, named as users are: tests/app/api/test_teams.py."""
 SMALL = {"name": "x", "base_model": "minilm", "task": "tweets", "methods": [{"method": "lora"}]}
 BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/studies/{study_id}"): {"name": "taken"},

@@ -73,14 +73,13 @@ def log_in(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.R
     return client.post(f"{API}/auth/login", json={"name": name, "password": password})
 
 
-def logged_in(url: str, name: str, password: str = PASSWORD, *, address: str = "127.0.0.1") -> httpx.Client:
+@contextmanager
+def logged_in(url: str, name: str, password: str = PASSWORD, *, address: str = "127.0.0.1") -> Iterator[httpx.Client]:
     """A browser that somebody has logged in with."""
-    client = browser_at(url, address=address)
-    answer = log_in(client, name, password)
-    if answer.status_code != 200:
-        client.close()
-        raise AssertionError(answer.text)
-    return client
+    with browser_at(url, address=address) as client:
+        answer = log_in(client, name, password)
+        assert answer.status_code == 200, answer.text
+        yield client
 
 
 def seconds_until(came_true: Callable[[], bool], since: float, within: float = 5) -> float:

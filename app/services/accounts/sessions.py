@@ -168,6 +168,7 @@ def change_password(engine: Engine, caller: Caller, old: str, new: str, address:
 
 def choose_team(engine: Engine, caller: Caller, token: str, slug: str) -> None:
     """Show another of one's teams from now on. Raises NotFound for one that is not theirs."""
+    oneself(caller)
     with system_session(engine) as session:
         write_lock(session)
         mine = select(Team).join(Membership, Membership.team_id == Team.id)

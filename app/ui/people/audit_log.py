@@ -14,6 +14,9 @@ from app.ui.people.words import refusal, table_row
 from app.ui.policy import reading
 from app.ui.session import client
 
+OF_THE_REQUEST = ("method", "path")
+"""What the action says already."""
+
 
 def audit_panel(prefix: str, title: str, page: Page[AuditView], *, teams: bool = False) -> html.Section:
     """teams: whether the team of each entry is shown."""
@@ -60,7 +63,9 @@ def _titles(*, teams: bool) -> tuple[str, ...]:
 
 
 def _cells(entry: AuditView, *, teams: bool) -> list[Any]:
-    target = [" ", entry.target] if entry.target else []
+    said = ", ".join(f"{name} {value}" for name, value in entry.detail.items() if name not in OF_THE_REQUEST)
+    target = [f" {entry.target}"] if entry.target else []
+    target += [html.Div(said, className="quiet")] if said else []
     where = [entry.team or tr("the installation")] if teams else []
     who = html.B(entry.user) if entry.user else html.Span(tr("somebody unknown"), className="quiet")
     return [moment(entry.at), *where, who, [html.Code(entry.action), *target], entry.means or "–"]

@@ -41,8 +41,9 @@ def state_tag(state: str) -> html.Span:
 
 
 def table(titles: tuple[str, ...], rows: list[list[Any]]) -> html.Div:
-    """Rows that stack on phones."""
-    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in titles]))
+    """Rows that stack on phones. A column of buttons has the title ''."""
+    buttons = html.Span(tr("What can be done"), className="for-ears")
+    head = html.Thead(html.Tr([html.Th(title or buttons, scope="col") for title in titles]))
     body = html.Tbody([table_row(titles, row) for row in rows])
     return html.Div(html.Table([head, body], className="plain stacks people-table"), className="table-scroll")
 

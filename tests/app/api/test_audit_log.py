@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from app.services import audit
 from app.services.callers import Caller
-from tests.app.api.accounts import client_of, logged_in, with_people
+from tests.app.api.accounts import PASSWORD, client_of, logged_in, with_people
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1"
@@ -55,3 +55,22 @@ async def test_changes_of_accounts_are_in_it(ada: httpx.AsyncClient) -> None:
     assert await actions(ada) == ["create_token", "change_user", "change_role", "log_in"]
     entry = (await ada.get(f"{API}/audit", params={"action": "change_role"})).json()["items"][0]
     assert (entry["user"], entry["means"], entry["target"]) == ("ada", "session", "user vera")
+    assert entry["detail"]["role"] == "member"
+
+
+async def test_what_was_made_is_named_and_no_secret_is(ada: httpx.AsyncClient) -> None:
+    await ada.post(f"{API}/users", json={"name": "kim", "password": PASSWORD, "role": "viewer"})
+    await ada.post(f"{API}/teams", json={"slug": "vision"})
+    await ada.post(f"{API}/teams/vision/members", json={"user": "kim", "role": "admin"})
+    path = (await ada.post(f"{API}/invitations", json={"note": "for Lee"})).json()["path"]
+    read = await ada.get(f"{API}/audit")
+    told = [(entry["action"], entry["target"]) for entry in read.json()["items"]]
+    assert told[:4] == [
+        ("create_invitation", "invitations/1"),
+        ("add_member", "team vision"),
+        ("create_team", "teams/vision"),
+        ("add_user", "users/kim"),
+    ]
+    assert read.json()["items"][1]["detail"] | {"user": "kim", "role": "admin"} == read.json()["items"][1]["detail"]
+    assert path.rpartition("/")[2] not in read.text
+    assert PASSWORD not in read.text
