@@ -46,7 +46,7 @@ async def test_more_runs_than_may_wait_are_refused_by_every_way_in(web: FastAPI,
     assert (await api.post(f"/api/v1/runs/{first}/retry")).status_code == 409
     assert (await api.get("/api/v1/studies")).json()["items"][0]["counts"]["queued"] == 1
     limit(web)
-    assert (await api.post(f"/api/v1/runs/{first}/retry")).status_code == 200
+    assert (await api.post(f"/api/v1/runs/{first}/retry")).status_code == 201
 
 
 async def test_requests_at_once_do_not_get_past_the_limit(web: FastAPI) -> None:
@@ -70,7 +70,8 @@ async def test_what_would_not_fit_is_not_kept(web: FastAPI, api: httpx.AsyncClie
     limit(web, disk=2 * len(ROWS) - 1)
     kept = [await api.post("/api/v1/datasets", files={"file": (f"{name}.csv", ROWS)}) for name in "ab"]
     assert [answer.status_code for answer in kept] == [201, 507]
-    assert "Your team keeps 0.0 MB and this needs about 0.0 MB; at most 0.0 MB" in kept[1].json()["detail"]
+    size = f"{len(ROWS):,}"
+    assert f"Your team keeps {size} bytes and this needs about {size} bytes; at most" in kept[1].json()["detail"]
     folder = web.state.settings.home_folder / "datasets" / "teams" / "1"
     assert len([file for file in folder.rglob("*") if file.is_file()]) == 1
     with system_session(web.state.engine) as session:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from app.api.gate import SESSION_COOKIE
 from app.db.identity import Invitation, Membership, TeamSecret, User
 from app.db.session import system_session
 from app.db.tables import (
@@ -34,7 +35,7 @@ from app.db.tables import (
 )
 from app.schemas import ShareRequest
 from app.services import publications, shares
-from app.services.accounts import tokens
+from app.services.accounts import sessions, tokens
 from app.services.accounts.secrets import now, sha256_of
 from app.services.callers import ROLES, Caller, Role
 from app.services.exports import export_study
@@ -48,10 +49,10 @@ KEY = f"{CANARY}-key"
 
 @dataclass(frozen=True)
 class Mine:
-    """The ids of what a team has, under the names that paths give them."""
+    """The ids of what a team has, under the names that paths give them; of its people, a name."""
 
     team: int
-    ids: dict[str, int]
+    ids: dict[str, Any]
     running: int
     """A run at work."""
     dataset: str
@@ -60,16 +61,16 @@ class Mine:
 
 @dataclass(frozen=True)
 class TwoTeams:
-    """`alpha` has everything, `beta` a study of the same kind; a token of each role in each."""
+    """`alpha` has everything, `beta` a study of the same kind; somebody of each role logged in to each."""
 
     app: FastAPI
     alpha: Mine
     beta: Mine
-    tokens: dict[tuple[str, str], str]
+    sessions: dict[tuple[str, str], str]
 
     def client(self, team: str, role: str) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-        headers = {"authorization": f"Bearer {self.tokens[team, role]}"}
+        headers = {"cookie": f"{SESSION_COOKIE}={self.sessions[team, role]}", "origin": "http://localhost"}
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers, timeout=60)
 
 
@@ -92,9 +93,8 @@ def settle(app: FastAPI) -> TwoTeams:
     for mine, team in zip(owned, ("alpha", "beta"), strict=True):
         for role in (*ROLES, "operator"):
             caller = _member(engine, mine.team, team, role)
-            mine.ids["token_id"], found[team, role] = tokens.create_token(
-                engine, caller, f"{_word(team)} token", "admin", None
-            )
+            mine.ids["token_id"], _ = tokens.create_token(engine, caller, f"{_word(team)} token", "admin", None)
+            found[team, role] = sessions.begin_session(engine, caller.user_id or 0).token
         admin = Caller(mine.team, f"{_word(team)}-admin", "admin", team=team)
         made = shares.create_share(engine, admin, mine.ids["study_id"], ShareRequest(note=f"for {_word(team)}"))
         mine.ids["share_id"] = made.share.id
@@ -187,7 +187,7 @@ def _settle(session: Session, home: Path, team_id: int, worker: Worker, word: st
         session.add(made_row)
     session.flush()
     ids = {name: one.id for name, one in rows.items()} | {"study_id": study.id, "run_id": reported.id}
-    return Mine(team_id, ids | {"worker_id": worker.id, "team_id": team_id}, running.id, file)
+    return Mine(team_id, ids | {"user": f"{word}-viewer"}, running.id, file)
 
 
 @contextmanager

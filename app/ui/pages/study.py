@@ -14,7 +14,7 @@ from app.ui.cells import Matrix
 from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.states import empty, error, same_when_alive, worker_is_down
-from app.ui.study import actions, advantage, evidence, front, head, profile, review, sweeps, tabs
+from app.ui.study import actions, advantage, evidence, front, head, profile, review, sharing, sweeps, tabs
 from app.ui.study.chosen import Chosen, profile_of
 from app.ui.study.trade_off import TradeOff
 
@@ -25,7 +25,7 @@ def title(study_id: str = "", **_: str) -> str:
 
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title=title)
-for part in (actions, evidence, front, profile, review, sweeps):
+for part in (actions, evidence, front, profile, review, sharing, sweeps):
     part.register()
 
 
@@ -67,8 +67,12 @@ async def layout(study_id: str = "", **query: str) -> Any:
     try:
         now = await live.read("study", study_id)
         view = now.view
-        comparison, swept, said, approvals = await asyncio.gather(
-            api.comparison(study), api.sweeps(study), api.comments(study), api.approvals(study)
+        comparison, swept, said, approvals, shared = await asyncio.gather(
+            api.comparison(study),
+            api.sweeps(study),
+            api.comments(study),
+            api.approvals(study),
+            sharing.read(api, study),
         )
         matrix = Matrix(comparison, view.metric)
         parts = await _head_parts(api, now, matrix)
@@ -100,6 +104,7 @@ async def layout(study_id: str = "", **query: str) -> Any:
             profile.panel(matrix, profile_of(query, matrix)),
             sweeps.panel(swept, query.get("sweep")),
             review.panel(said, approvals),
+            sharing.panel(shared),
             actions.confirmations(view),
         ],
         className="study",
