@@ -36,7 +36,7 @@ class Place:
     seen: tuple[str, ...]
 
 
-PLACES = (
+PLACES: tuple[Place, ...] = (
     Place("challenges of size, storage and training memory", GUIDE, "#why", (SOURCED, "table")),
     Place("resources against performance", STUDY, "#study-front", (SOURCED, FIGURE)),
     Place("what PEFT saves", STUDY, "#study-advantage", (SOURCED, "table")),
