@@ -99,12 +99,11 @@ def page(browser: "Browser") -> "Iterator[Page]":
     context.close()
 
 
-def address_of(place: Place) -> str:
-    return place.address
+PAGE_BY_PAGE = sorted(PLACES, key=lambda place: place.address)
+"""So that each page is loaded once."""
 
 
-# By address, so that each page is loaded once.
-@pytest.mark.parametrize("place", sorted(PLACES, key=address_of), ids=lambda place: place.part)
+@pytest.mark.parametrize("place", PAGE_BY_PAGE, ids=lambda place: place.part)
 def test_it_is_there(page: "Page", served: Served, place: Place) -> None:
     address = served.address + place.address.format(**served.ids)
     if not page.url.startswith(address):
