@@ -17,11 +17,15 @@ from typing import BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import Invalid
+from app.services.team_settings import UPLOADS
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST_BYTES = 100_000_000
 PIECE_BYTES = 2**20
-PART_NAME = re.compile(r"database/[a-z_]+\.(sqlite|copy)|objects/[0-9a-f]{64}|datasets/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+PART_NAME = re.compile(
+    r"database/[a-z_]+\.(sqlite|copy)|objects/[0-9a-f]{64}"
+    rf"|datasets/({UPLOADS}/[0-9]{{1,19}}/)?[A-Za-z0-9_][A-Za-z0-9_.-]*"
+)
 """No part has another kind of name, so that none can lead out of the folder that it is written to."""
 
 Database = Literal["sqlite", "postgresql"]

@@ -16,7 +16,7 @@ from app.db.session import DISK_FULL
 from app.db.tables import ArtifactRow, Dataset
 from app.errors import Conflict, DiskFull, Invalid
 from app.services.backup import postgres, sqlite
-from app.services.backup.archive import ArchiveWriter, LeftOut, Manifest, new_archive, pieces_of, sha256_of
+from app.services.backup.archive import PART_NAME, ArchiveWriter, LeftOut, Manifest, new_archive, pieces_of, sha256_of
 from app.services.store import object_path
 from app.settings import Settings
 
@@ -112,6 +112,8 @@ def _files(connection: Connection, settings: Settings) -> dict[str, tuple[Path, 
 
 def _add_file(archive: ArchiveWriter, name: str, path: Path, sha256: str) -> LeftOut | None:
     """What is gone, as that of a study deleted meanwhile, or damaged is told, not taken."""
+    if not PART_NAME.fullmatch(name):
+        return LeftOut(name=name, reason="it has no name that could be put back")
     try:
         if sha256_of(path) != sha256:
             return LeftOut(name=name, reason="its content is not what was registered")

@@ -1,6 +1,7 @@
 """A backup is put back with the same rows and files, and one that is damaged or strange touches nothing."""
 
 import hashlib
+import io
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from app.errors import AtlasError, Conflict, DiskFull, Invalid
 from app.services import studies
 from app.services.backup import BackupReport, restore_backup, write_backup
 from app.services.callers import LOCAL
+from app.services.datasets import keep_dataset
 from app.services.store import object_path
 from app.settings import Settings
 from tests.databases import on_both_databases
@@ -31,7 +33,7 @@ from tests.postgres import Postgres
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 STRANGE_NAME = "Ü \\N \\t €"
-ROWS = b"text,label\nfine,1\n"
+ROWS = b"text,label\n" + b"".join(b"text %d,%d\n" % (number, number % 2) for number in range(40))
 
 
 @pytest.fixture
@@ -100,6 +102,17 @@ def test_it_is_put_back_elsewhere_and_works_on(
     assert is_current(there)
     assert make_study(there, elsewhere) == 2
     there.dispose()
+
+
+def test_an_upload_comes_back_where_its_team_looks_for_it(
+    engine: Engine, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    with io.BytesIO(ROWS) as upload:
+        kept = keep_dataset(engine, settings, LOCAL, "few.csv", upload.read)
+    report = write_backup(engine, settings, tmp_path / "atlas.backup")
+    assert (report.files, report.left_out) == (1, ())
+    restore_backup(elsewhere, report.file, replace=False)
+    assert (elsewhere.home_folder / "datasets" / kept.dataset).read_bytes() == ROWS
 
 
 @on_both_databases
@@ -265,6 +278,9 @@ OUTSIDE = (
     "objects/..",
     "datasets/..",
     "datasets/.",
+    "datasets/teams/1/../x",
+    "datasets/teams/x/y",
+    "datasets/a/b",
     "datasets/a\\b",
 )
 
