@@ -24,16 +24,22 @@ from app.api import (
     estimates,
     evidence,
     health,
+    hub_token,
     imports,
     invitations,
     joining,
+    limits,
     lookups,
     metrics,
+    oidc,
+    openapi,
+    own_account,
     problems,
     recommendations,
     reviews,
     runs,
     selection_guide,
+    sharing,
     studies,
     teams,
     templates,
@@ -43,6 +49,7 @@ from app.api import (
 )
 from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
+from app.api.headers import ContentPolicy, inline_scripts
 from app.api.languages import Languages
 from app.api.metrics import Metrics
 from app.api.observed import Observed
@@ -77,6 +84,9 @@ ROUTERS = (
     estimates.router,
     templates.router,
     chapter.router,
+    sharing.router,
+    hub_token.router,
+    limits.router,
 )
 
 
@@ -89,6 +99,8 @@ class Application(FastAPI):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
+    from dash.exceptions import DependencyException
+
     from app.ui.shell import attach
 
     settings = settings or Settings()
@@ -115,10 +127,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(_unknown_api_paths())
     app.include_router(door.router)
     app.include_router(joining.router)
-    attach(app)
+    app.include_router(oidc.router)
+    app.include_router(own_account.router)
+    app.include_router(sharing.pages)
+    openapi.complete_description(app)
+    app.state.dashboard = attach(app)
+    problems.answer_as_absent(app, DependencyException)
+    app.state.content_policy = ContentPolicy()
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)
-    app.add_middleware(Guard, hosts=settings.host_names)
+    app.add_middleware(Guard, hosts=settings.host_names, policy=app.state.content_policy)
     return app
 
 
@@ -132,6 +150,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     transport = httpx.ASGITransport(app=from_inside(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await client.get("/")
+    app.state.content_policy.allow([*app.state.dashboard.inline_scripts(), *inline_scripts(_documentation_page())])
     yield
     app.state.engine.dispose()
 
@@ -146,13 +165,18 @@ def _add_documentation(app: FastAPI) -> None:
 
     @app.get("/api/docs", include_in_schema=False)
     def documentation() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/api/openapi.json",
-            title="PEFT Atlas: API",
-            swagger_js_url="/api/docs/files/swagger-ui-bundle.js",
-            swagger_css_url="/api/docs/files/swagger-ui.css",
-            swagger_favicon_url="/api/docs/files/favicon-32x32.png",
-        )
+        return HTMLResponse(_documentation_page())
+
+
+def _documentation_page() -> str:
+    page = get_swagger_ui_html(
+        openapi_url="/api/openapi.json",
+        title="PEFT Atlas: API",
+        swagger_js_url="/api/docs/files/swagger-ui-bundle.js",
+        swagger_css_url="/api/docs/files/swagger-ui.css",
+        swagger_favicon_url="/api/docs/files/favicon-32x32.png",
+    )
+    return bytes(page.body).decode()
 
 
 def _unknown_api_paths() -> APIRouter:

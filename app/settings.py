@@ -1,14 +1,17 @@
 """Every environment variable of the product, typed; nothing else reads the environment."""
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import Field, FilePath, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from peft_core.hub_access import Hub
+
+TOKEN_VARIABLES = ("PEFT_ATLAS_HUB_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
 
 
 class Settings(BaseSettings):
@@ -44,6 +47,8 @@ class Settings(BaseSettings):
     """For gated and private repositories; None: HF_TOKEN or `hf auth login`."""
     hub_token_file: FilePath | None = None
     """A file that holds the token instead, as container secrets are."""
+    secret_key_file: FilePath | None = None
+    """The key that teams' secrets are encrypted with, the same for web and workers; None: secret-key in `home`."""
     log: Literal["json", "text"] | None = None
     """The form of log lines; None: text on a terminal, else JSON."""
     keep_log_days: int | None = Field(default=None, ge=1)
@@ -96,6 +101,9 @@ class Settings(BaseSettings):
     slots: int | None = Field(default=None, ge=1)
     """Quality runs a worker trains side by side, one thread each; None: one for each core on a CPU, else one."""
 
+    _team_hub: Hub | None = PrivateAttr(None)
+    _of_another: Callable[[Path], bool] | None = PrivateAttr(None)
+
     @cached_property
     def home_folder(self) -> Path:
         return self.home.expanduser().resolve()
@@ -122,11 +130,27 @@ class Settings(BaseSettings):
             return None
         return self.metrics_token_file.read_text(encoding="utf-8").strip()
 
-    @cached_property
+    def for_team(self, hub: Hub | None, of_another: Callable[[Path], bool]) -> "Settings":
+        """The same as one team meets it. hub: its own, None where it has no token; of_another: which paths it is not to
+        know of."""
+        own = self.model_copy()
+        own._team_hub, own._of_another = hub, of_another
+        return own
+
+    def is_of_another(self, path: Path) -> bool:
+        """Whether a resolved path is another team's, and so as good as absent."""
+        return self._of_another is not None and self._of_another(path)
+
+    @property
     def hub(self) -> Hub:
-        """The model hub as web and commands reach it."""
+        """The model hub as whoever these settings are for reaches it."""
+        return self._team_hub or self.installation_hub
+
+    @cached_property
+    def installation_hub(self) -> Hub:
         cache = self.hub_cache.expanduser().resolve() if self.hub_cache else None
-        return Hub(self.hub_endpoint, cache, _secret(self.hub_token, self.hub_token_file), offline=not self.hub_enabled)
+        token = _secret(self.hub_token, self.hub_token_file) or os.environ.get("HF_TOKEN")
+        return Hub(self.hub_endpoint, cache, token, offline=not self.hub_enabled)
 
     @cached_property
     def api_token(self) -> str | None:
@@ -134,13 +158,18 @@ class Settings(BaseSettings):
         return _secret(self.token, self.token_file)
 
     def hub_environment(self) -> dict[str, str]:
-        """The same for the processes of runs, in the variables of the library that downloads there."""
+        """The same for the processes of runs, in the variables of the library that downloads there; without the token,
+        which only a download is given."""
         found = {"HF_HUB_OFFLINE": str(int(self.hub.silent)), "HF_HUB_CACHE": str(self.hub.cache_folder)}
         if self.hub_endpoint is not None:
             found["HF_ENDPOINT"] = self.hub_endpoint
-        if self.hub.token is not None:
-            found["HF_TOKEN"] = self.hub.token
         return found
+
+    def take_hub_token(self) -> None:
+        """Have the token out of this process's environment, which the processes that it starts inherit."""
+        _ = self.hub
+        for name in TOKEN_VARIABLES:
+            os.environ.pop(name, None)
 
     @cached_property
     def oidc_secret(self) -> str | None:

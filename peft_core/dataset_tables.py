@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS_PER_BATCH = 256
 MAX_CHUNK_BYTES = 512 * 2**20
 """Of one column of one row group, unfolded."""
-MAX_BATCH_BYTES = 512 * 2**20
+MAX_BATCH_BYTES = 64 * 2**20
 """Of the rows that are unfolded together: every one of them may be the largest text of its row group."""
 
 

@@ -10,13 +10,17 @@ from peft_core.dataset_records import Record, kind_of, refuse_missing
 from peft_core.errors import InvalidDataset
 
 MAX_LINE_BYTES = 64 * 2**20
+MAX_LINES = 5_000_000
+"""With empty ones, and those within quotes."""
+MAX_SEPARATORS = 500_000
+"""Of one line: what stands between them takes a hundred times the room once it is taken apart."""
 MAX_DIGITS = 300
 """Of a whole number; a float64 has no more."""
 
 
 def read_csv(file: BinaryIO, name: str, columns: Sequence[str], delimiter: str) -> Iterator[Record]:
     """The records of a file with a header line; raises InvalidDataset as `read_records` does."""
-    reader = csv.reader(_lines(file, name, "CSV"), delimiter=delimiter)
+    reader = csv.reader(_lines(file, name, "CSV", delimiter), delimiter=delimiter)
     line = 1
     try:
         header = _header(reader, name)
@@ -37,7 +41,7 @@ def read_csv(file: BinaryIO, name: str, columns: Sequence[str], delimiter: str) 
 def csv_columns(file: BinaryIO, name: str, delimiter: str) -> list[str]:
     """The names of a file's header line; raises InvalidDataset for one that is empty, twice there, or no text."""
     try:
-        header = _header(csv.reader(_lines(file, name, "CSV"), delimiter=delimiter), name)
+        header = _header(csv.reader(_lines(file, name, "CSV", delimiter), delimiter=delimiter), name)
     except csv.Error as error:
         raise _unreadable(name, 1, error) from None
     if "" in header:
@@ -84,13 +88,20 @@ def read_json_lines(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterat
         yield f"line {number}", {column: found[column] for column in columns}
 
 
-def _lines(file: BinaryIO, name: str, form: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, its byte order mark aside."""
+def _lines(file: BinaryIO, name: str, form: str, separator: str = ",") -> Iterator[str]:
+    """The lines of a UTF-8 file, its byte order mark aside. Raises InvalidDataset before one that is out of all
+    proportion is taken apart."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 1):
         number += 1
         if len(line) > MAX_LINE_BYTES:
             raise InvalidDataset(f"{name!r}, line {number}: longer than {MAX_LINE_BYTES // 2**20} MiB. Shorten it.")
+        if number > MAX_LINES:
+            raise InvalidDataset(
+                f"{name!r} has more than {MAX_LINES:,} lines. Give a smaller file, without empty ones."
+            )
+        if line.count(separator.encode()) > MAX_SEPARATORS:
+            raise InvalidDataset(f"{name!r}, line {number}: more than {MAX_SEPARATORS:,} fields. Is it the right file?")
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:

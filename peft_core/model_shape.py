@@ -168,7 +168,7 @@ def read_config_file(folder: Path) -> dict[str, Any]:
         raise InvalidBaseModel(f"{folder.name!r} has no config.json. Give a folder that save_pretrained wrote.")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidBaseModel(
             f"config.json of {folder.name!r} is not JSON. Give a folder that save_pretrained wrote."
         ) from None
@@ -184,6 +184,8 @@ def _read_weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise InvalidBaseModel(f"{folder.name!r} has no .safetensors weights. Save it with safe serialization.")
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        _check_index(index)
     shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
         try:
@@ -195,9 +197,22 @@ def _read_weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
             # Integer tensors are buffers (BERT's position_ids), not parameters.
             shapes |= {name: tuple(entry["shape"]) for name, entry in tensors.items() if "F" in entry["dtype"]}
-        except (struct.error, ValueError, KeyError, TypeError, AttributeError):
+        except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InvalidBaseModel(f"{path.name} of {folder.name!r} is not a safetensors file.") from None
     return shapes
+
+
+def _check_index(index: Path) -> None:
+    """Raises InvalidBaseModel where the list of a model's parts names anything but safetensors files beside it."""
+    try:
+        parts = set(json.loads(index.read_bytes())["weight_map"].values())
+        wrong = [part for part in parts if Path(part).name != part or "\\" in part or not part.endswith(".safetensors")]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InvalidBaseModel(f"{index.name} of {index.parent.name!r} is no list of a model's parts.") from None
+    if wrong:
+        raise InvalidBaseModel(
+            f"{index.name} of {index.parent.name!r} names {wrong[0][:100]!r}, which is no safetensors file beside it."
+        )
 
 
 def _without_base_name(weights: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

@@ -60,7 +60,7 @@ def choose_team(here: AsViewer, request: Request, choice: TeamChoice) -> Session
     sessions.choose_team(here.engine, here.caller, token, choice.team)
     found = sessions.find_session(here.engine, token)
     assert found is not None, "a session that was found just now"
-    return session_view(Context(here.settings, here.engine, found.caller))
+    return session_view(Context(here.installation, here.engine, found.caller))
 
 
 def session_view(here: Context, made: NewSession | None = None) -> SessionView:

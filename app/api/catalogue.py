@@ -88,7 +88,7 @@ def describe_base_model(here: AsViewer, name: Annotated[str, Query(min_length=1,
 @router.get("/devices")
 def list_devices(here: AsViewer) -> Page[WorkerView]:
     """The workers and their devices."""
-    return Page(items=workers.list_workers(here.engine))
+    return Page(items=workers.list_workers(here.engine, here.caller))
 
 
 @router.get("/quickstart")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from app.api.context import AsViewer
@@ -39,8 +39,8 @@ def compare(here: AsViewer, question: Question) -> StudiesCompared:
     return compare_studies(here.engine, here.caller, question)
 
 
-@router.get("/csv", response_class=PlainTextResponse)
-def export(here: AsViewer, question: Question) -> PlainTextResponse:
+@router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def export(here: AsViewer, question: Question) -> Response:
     """The matrix: one line for each method in each study, with the runs behind it."""
     found = compare_studies(here.engine, here.caller, question)
     headers = {"content-disposition": 'attachment; filename="methods-over-studies.csv"'}

@@ -4,6 +4,7 @@ A route declares its policy by the context it takes, exactly one of AsAnyone, As
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from app.errors import Forbidden, Unauthenticated
 from app.services.callers import Caller
+from app.services.team_settings import settings_of
 from app.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,9 +36,14 @@ class OpenContext:
 class Context:
     """One application's settings and engine, with the caller of this request."""
 
-    settings: Settings
+    installation: Settings
     engine: Engine
     caller: Caller
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The installation's, as the caller's team meets them."""
+        return settings_of(self.engine, self.installation, self.caller.team_id)
 
 
 @dataclass(frozen=True)

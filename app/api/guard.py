@@ -4,12 +4,13 @@ A web page that a person happens to visit must not be able to reach the job laun
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.headers import ContentPolicy, add_security_headers
 from app.api.problems import problem_body
 from app.errors import AtlasError, Forbidden, TooLarge, UnsupportedContent
 from app.schemas import LARGEST_ARCHIVE_BYTES, LARGEST_DATASET_BYTES
@@ -20,8 +21,11 @@ API = "/api/"
 LARGEST_BODY_BYTES = 1_000_000
 LARGER_BODIES = {"/api/v1/studies": LARGEST_ARCHIVE_BYTES, "/api/v1/imports/study": LARGEST_ARCHIVE_BYTES}
 """What reads an exported study, which may carry its results."""
+PAGE_CALLBACKS = "/_dash-update-component"
 LARGEST_PAGE_BODY_BYTES = 20_000_000
 """A page's callback may carry the state of a figure."""
+LARGEST_FORM_BYTES = 100_000
+"""The door's forms, and whatever is sent where nothing reads it."""
 LARGEST_UPLOAD_BYTES = 20_000_000
 LARGEST_DATASET_BODY_BYTES = LARGEST_DATASET_BYTES + 10_000
 """The file, and the lines of the form around it."""
@@ -29,43 +33,43 @@ UPLOADS = {"/api/v1/imports/hf-peft": LARGEST_UPLOAD_BYTES, "/api/v1/datasets": 
 """Where files are sent as a form, and how much. A page of another site could send one too, and is told by its
 Origin."""
 
-SECURITY_HEADERS = {
-    # Dash starts its pages with inline scripts and styles, and ag-grid's formatters are built with Function().
-    "content-security-policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-}
-
 
 class Guard:
     """Pure ASGI middleware; refuses with problem+json, or closes a websocket before it is accepted."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
-        self._app, self._hosts = app, LOOPBACK_NAMES | hosts
+    def __init__(self, app: ASGIApp, policy: ContentPolicy, hosts: frozenset[str] = frozenset()) -> None:
+        self._app, self._hosts, self._policy = app, LOOPBACK_NAMES | hosts, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "http":
+            send = self._with_headers(scope, send)
         try:
             check(scope, self._hosts)
         except AtlasError as error:
             await _refuse(scope, error, send)
             return
-        if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            return
-        await self._app(scope, receive, _with_headers(send))
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            receive = _cut_off(receive, largest_body(scope["path"]))
+        await self._app(scope, receive, send)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                host = Headers(scope=scope).get("host", "")
+                add_security_headers(MutableHeaders(scope=message), self._policy, host if host_name(host) else "")
+            await send(message)
+
+        return sending
 
 
 def check(scope: Scope, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
     """Raise the refusal that a request or handshake deserves, if any. hosts: the names this server answers to."""
     headers = Headers(scope=scope)
+    if any(len(headers.getlist(name)) > 1 for name in ("host", "origin")):
+        raise Forbidden("This request names its host or its origin twice.")
     host = headers.get("host", "")
     if host_name(host) not in hosts:
         raise Forbidden(
@@ -89,10 +93,37 @@ def _check_body(path: str, headers: Headers) -> None:
             raise UnsupportedContent("This route reads files. Send them as a form, 'multipart/form-data'.")
     elif path.startswith(API) and has_body and kind != "application/json":
         raise UnsupportedContent("This route reads JSON. Send it with the header 'Content-Type: application/json'.")
-    # The framework cuts off an API body of undeclared length; a browser always declares a page's.
-    most = (UPLOADS | LARGER_BODIES).get(path, LARGEST_BODY_BYTES if path.startswith(API) else LARGEST_PAGE_BODY_BYTES)
-    if not length.isdigit() or int(length) > most:
+    if not path.startswith(API) and "transfer-encoding" in headers:
+        raise TooLarge("Say how long the body is, in the header 'Content-Length', as browsers do.")
+    most = largest_body(path)
+    if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
         raise TooLarge(f"The body may hold at most {most} bytes.")
+
+
+def largest_body(path: str) -> int:
+    """How many bytes a write to this path may carry, declared or not."""
+    if path in UPLOADS:
+        return UPLOADS[path]
+    if path in LARGER_BODIES:
+        return LARGER_BODIES[path]
+    if path.startswith(API):
+        return LARGEST_BODY_BYTES
+    return LARGEST_PAGE_BODY_BYTES if path == PAGE_CALLBACKS else LARGEST_FORM_BYTES
+
+
+def _cut_off(receive: Receive, most: int) -> Receive:
+    """A body of undeclared length, up to so many bytes; past them the request is refused."""
+    received = 0
+
+    async def receiving() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413)
+        return message
+
+    return receiving
 
 
 def host_name(host: str) -> str:
@@ -125,14 +156,3 @@ async def _refuse(scope: Scope, error: AtlasError, send: Send) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending

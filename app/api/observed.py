@@ -42,7 +42,7 @@ class Observed:
         try:
             if scope["type"] == "websocket":
                 with self._metrics.open_websocket():
-                    await self._app(scope, receive, send)
+                    await self._app(scope, receive, _telling_refusals(scope, send))
             else:
                 await self._answer(scope, receive, send)
         finally:
@@ -66,6 +66,21 @@ class Observed:
             seconds = time.perf_counter() - began
             self._metrics.request_answered(scope["method"], route_of(scope), status, seconds)
             _log(scope, status, seconds)
+
+
+def _telling_refusals(scope: Scope, send: Send) -> Send:
+    """A websocket that is closed before it was open was refused."""
+    opened = False
+
+    async def sending(message: Message) -> None:
+        nonlocal opened
+        opened = opened or message["type"] == "websocket.accept"
+        if message["type"] == "websocket.close" and not opened:
+            about = {"event": "request", "method": "WEBSOCKET", "route": route_of(scope), "status": message.get("code")}
+            logger.info("websocket refused: %s", message.get("reason"), extra=about | _who(scope))
+        await send(message)
+
+    return sending
 
 
 def _id_of(scope: Scope) -> str:

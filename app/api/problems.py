@@ -46,6 +46,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def answer_as_absent(app: FastAPI, *errors: type[Exception]) -> None:
+    """What raises one of these, of a library that serves files, was asked for a file that it does not have."""
+    for error in errors:
+        app.add_exception_handler(error, _absent)
+
+
+async def _absent(request: Request, _error: Exception) -> JSONResponse:
+    return await _http(request, HTTPException(404))
+
+
 async def _atlas(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AtlasError)
     errors = [{"field": error.field, "message": error.detail}] if error.field else None
@@ -116,4 +126,8 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, route_of(request.scope), exc_info=error)
-    return problem(500, tr("Something went wrong"), tr("This is a fault of PEFT Atlas. The server's log says more."))
+    words = tr(
+        "This is a fault of PEFT Atlas. The server's log says more: search it for {request}.",
+        request=request_id.get() or "",
+    )
+    return problem(500, tr("Something went wrong"), words)

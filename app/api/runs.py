@@ -119,7 +119,7 @@ def read_log(
     return run_log.read_log(here.engine, here.caller, run_id, after=after, before=before, query=q)
 
 
-@router.get("/{run_id}/log.txt", response_class=StreamingResponse)
+@router.get("/{run_id}/log.txt", response_class=StreamingResponse, responses={200: {"content": {"text/plain": {}}}})
 def download_log(here: AsViewer, run_id: RowId) -> StreamingResponse:
     """The whole log as a text file, each line with its time in UTC."""
     lines = run_log.whole_log(here.engine, here.caller, run_id)
@@ -218,7 +218,9 @@ def list_artifacts(here: AsViewer, run_id: RowId) -> Page[ArtifactView]:
     return Page(items=runs.run_files(here.engine, here.caller, run_id))
 
 
-@router.get("/{run_id}/artifacts.zip", response_class=StreamingResponse)
+@router.get(
+    "/{run_id}/artifacts.zip", response_class=StreamingResponse, responses={200: {"content": {"application/zip": {}}}}
+)
 def download_all(here: AsViewer, run_id: RowId) -> StreamingResponse:
     """All files of the run in one archive, made while it is sent."""
     files = run_files.files_to_send(here.engine, here.caller, here.settings.store_folder, run_id)
@@ -226,7 +228,11 @@ def download_all(here: AsViewer, run_id: RowId) -> StreamingResponse:
     return StreamingResponse(archive, media_type="application/zip", headers=_named(f"run-{run_id}.zip"))
 
 
-@router.get("/{run_id}/artifacts/{artifact_id}")
+@router.get(
+    "/{run_id}/artifacts/{artifact_id}",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 def download_artifact(here: AsViewer, run_id: RowId, artifact_id: RowId) -> FileResponse:
     """One file, found by its id: a path never comes from the request."""
     artifact = runs.read_artifact(here.engine, here.caller, run_id, artifact_id)

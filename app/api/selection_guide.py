@@ -10,7 +10,7 @@ from app.services import selection_guide
 from peft_core.scenario import ConstraintName
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
-Limit = Annotated[float | None, Query(ge=0, le=2**60)]
+Limit = Annotated[float | None, Query(ge=0, le=1e15)]
 
 
 @router.get("/tree")

@@ -10,6 +10,7 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 
+from app.api.request_head import LimitedHead
 from app.logs import about
 from app.settings import Settings
 
@@ -44,6 +45,7 @@ def serve(app: FastAPI, host: str, port: int) -> NoReturn:
         app,
         host=host,
         port=port,
+        http=LimitedHead,
         # The process has its own form, and its own line for each request that matters.
         log_config=None,
         access_log=False,

@@ -28,7 +28,7 @@ def forget_session(engine: Engine, request: Request, response: Response) -> None
     token = request.state.credentials.session
     if token is not None:
         sessions.log_out(engine, token)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=SAME_SITE, secure=_is_secure(request))
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite=SAME_SITE, secure=is_secure(request))
 
 
 def address_of(request: Request) -> str:
@@ -37,8 +37,9 @@ def address_of(request: Request) -> str:
 
 
 def _set(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite=SAME_SITE, secure=_is_secure(request))
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite=SAME_SITE, secure=is_secure(request))
 
 
-def _is_secure(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
+    """Whether the browser speaks https to this server, or to the proxy before it."""
     return request.url.scheme == "https"

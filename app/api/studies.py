@@ -1,6 +1,6 @@
 """POST and GET studies, and what a study shows."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
@@ -25,6 +25,7 @@ from app.services import differences, environments, exports, extend, idempotency
 from app.services.imports import elsewhere
 
 router = APIRouter(prefix="/studies", tags=["studies"])
+FORMS: dict[str, Any] = {form.media_type.partition(";")[0]: {} for form in exports.FORMATS.values()}
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 
@@ -120,7 +121,7 @@ def read_predicted_costs(here: AsViewer, study_id: RowId) -> PredictedCosts:
     return predicted_costs.predicted_costs(here.engine, here.caller, study_id)
 
 
-@router.get("/{study_id}/export")
+@router.get("/{study_id}/export", response_class=Response, responses={200: {"content": FORMS}})
 def export_study(here: AsViewer, study_id: RowId, format: exports.Format = "json") -> Response:
     """The study with all it has measured (json), the document that makes it again (yaml), its cells as a table (csv,
     md), or a report of one file to read and to print (html)."""

@@ -12,10 +12,10 @@ router = APIRouter(prefix="/workers", tags=["workers"])
 @router.post("/{worker_id}/pause")
 def pause_worker(here: AsOperator, worker_id: RowId) -> WorkerView:
     """Have a worker claim nothing more until it is resumed; what it runs, it finishes."""
-    return workers.pause_worker(here.engine, worker_id)
+    return workers.pause_worker(here.engine, here.caller, worker_id)
 
 
 @router.post("/{worker_id}/resume")
 def resume_worker(here: AsOperator, worker_id: RowId) -> WorkerView:
     """Have a paused worker claim again."""
-    return workers.resume_worker(here.engine, worker_id)
+    return workers.resume_worker(here.engine, here.caller, worker_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 from app.cli.terminal import migrated
 from app.schemas import ImportReport, StudyDocument, StudyView, WorkerView
 from app.services import exports, results, studies, workers
-from app.services.callers import LOCAL
+from app.services.callers import COMMAND, LOCAL
 from app.services.imports import study_archive
 from app.services.imports.hf_files import files_of_folder
 from app.services.imports.hf_peft import import_results
@@ -46,4 +46,4 @@ class AtHome:
         return import_results(self._engine, LOCAL, files_of_folder(folder))
 
     def workers(self) -> list[WorkerView]:
-        return workers.list_workers(self._engine)
+        return workers.list_workers(self._engine, COMMAND)

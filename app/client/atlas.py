@@ -17,6 +17,7 @@ from app.client.problem import ApiProblem
 from app.client.waiting import finished_study
 from app.language import language
 from app.schemas import (
+    SHARE_DAYS,
     ApprovalState,
     ApprovalView,
     AuditView,
@@ -49,6 +50,7 @@ from app.schemas import (
     MethodCard,
     MetricCard,
     NewInvitation,
+    NewShare,
     NewToken,
     Page,
     Pareto,
@@ -58,6 +60,7 @@ from app.schemas import (
     PredictionView,
     PredictRequest,
     PresetCard,
+    PublicationView,
     PublishedModelCard,
     Recommendation,
     RecommendationRequest,
@@ -69,6 +72,7 @@ from app.schemas import (
     SelectionGuide,
     Series,
     SessionView,
+    ShareView,
     Sightings,
     SignificanceView,
     SpectrumView,
@@ -289,6 +293,32 @@ class AtlasClient:
         """Sign a study's results off, or take that back."""
         body = {"state": state, "note": note}
         return await self._send("POST", f"/studies/{study_id}/approvals", ApprovalView, body)
+
+    async def shares(self, study_id: int) -> list[ShareView]:
+        """The share links of a study, the newest first."""
+        return (await self._get(f"/studies/{study_id}/shares", Page[ShareView])).items
+
+    async def create_share(self, study_id: int, note: str = "", days: int = SHARE_DAYS) -> NewShare:
+        """Make a link by which anybody reads a study's report for so many days. Its address is told this once."""
+        body = {"note": note, "days": days}
+        return await self._send("POST", f"/studies/{study_id}/shares", NewShare, body)
+
+    async def revoke_share(self, study_id: int, share: int) -> None:
+        """Have a share link open nothing any more."""
+        self._checked(await self._http.delete(f"{PREFIX}/studies/{study_id}/shares/{share}"))
+
+    async def publications(self, study_id: int) -> list[PublicationView]:
+        """What was published of a study, the newest first."""
+        return (await self._get(f"/studies/{study_id}/publications", Page[PublicationView])).items
+
+    async def publish(self, study_id: int) -> PublicationView:
+        """Publish a study's report as it is now."""
+        return await self._send("POST", f"/studies/{study_id}/publications", PublicationView)
+
+    async def withdraw(self, study_id: int, publication: int) -> PublicationView:
+        """Take a published report back."""
+        path = f"/studies/{study_id}/publications/{publication}"
+        return await self._send("DELETE", path, PublicationView)
 
     async def comparison(self, study_id: int) -> Comparison:
         """Methods by metrics."""

@@ -183,6 +183,15 @@ from app.schemas.selection_guide import (
     StudyPick,
     TextbookLeaf,
 )
+from app.schemas.sharing import (
+    LONGEST_SHARE_NOTE,
+    MOST_SHARE_DAYS,
+    SHARE_DAYS,
+    NewShare,
+    PublicationView,
+    ShareRequest,
+    ShareView,
+)
 from app.schemas.significance import AcrossStudies, QualityDifference, SignificanceRow, SignificanceView, UntestedPair
 from app.schemas.studies import (
     MOST_LEARNING_RATES,
@@ -225,6 +234,7 @@ from app.schemas.study_archives import (
     refuse_what_no_database_takes,
 )
 from app.schemas.sweeps import NeighbourView, SweepPoint, SweepPreset, Sweeps, SweepView
+from app.schemas.team_limits import LARGEST_LIMIT, HubToken, HubTokenView, TeamLimits, TeamQuota
 from app.schemas.templates import MOST_YAML_CHARACTERS, StudyText, TemplateEntry, TemplateView
 
 __all__ = [
@@ -233,12 +243,14 @@ __all__ = [
     "LARGEST_ARCHIVE_BYTES",
     "LARGEST_DATASET_BYTES",
     "LARGEST_INTEGER",
+    "LARGEST_LIMIT",
     "LARGEST_RESULT_BYTES",
     "LARGEST_STEP",
     "LARGEST_VALUE",
     "LONGEST_COMMENT",
     "LONGEST_INVITATION_NOTE",
     "LONGEST_NOTE",
+    "LONGEST_SHARE_NOTE",
     "LONGEST_TAG",
     "LONGEST_TOKEN_NAME",
     "MOST_CONFIGURATIONS",
@@ -249,8 +261,10 @@ __all__ = [
     "MOST_ROWS",
     "MOST_RUNS",
     "MOST_RUNS_A_BATCH",
+    "MOST_SHARE_DAYS",
     "MOST_TAGS",
     "MOST_YAML_CHARACTERS",
+    "SHARE_DAYS",
     "AcrossStudies",
     "Added",
     "AllAcross",
@@ -318,6 +332,8 @@ __all__ = [
     "GivenPoints",
     "GuideQuestionView",
     "GuideRegret",
+    "HubToken",
+    "HubTokenView",
     "HyperparameterField",
     "ImportReport",
     "IntervalCovers",
@@ -350,6 +366,7 @@ __all__ = [
     "NearStudy",
     "NeighbourView",
     "NewInvitation",
+    "NewShare",
     "NewToken",
     "NotInstalled",
     "Number",
@@ -374,6 +391,7 @@ __all__ = [
     "PresetCard",
     "PresetEntry",
     "Priority",
+    "PublicationView",
     "PublishedModelCard",
     "QualityDifference",
     "RankFigures",
@@ -403,6 +421,8 @@ __all__ = [
     "SessionView",
     "SettingView",
     "Sha256",
+    "ShareRequest",
+    "ShareView",
     "Sighting",
     "Sightings",
     "SignedRankView",
@@ -442,7 +462,9 @@ __all__ = [
     "TaskKindCard",
     "TeamChoice",
     "TeamEntry",
+    "TeamLimits",
     "TeamOfMine",
+    "TeamQuota",
     "TeamView",
     "TemplateEntry",
     "TemplateView",

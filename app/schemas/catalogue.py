@@ -154,4 +154,7 @@ class WorkerView(Document):
     started_at: datetime
     heartbeat_at: datetime
     seconds_since_heartbeat: float
+    busy: bool
+    """It carries out a run, of whichever team."""
     run_id: int | None
+    """That run, where it is one of the caller's team."""

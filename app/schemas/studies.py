@@ -42,12 +42,12 @@ TaskChoice = Annotated[
 """A registered task's name, or a dataset: told apart before either is read, so that errors name its own fields."""
 
 
-Priority = Annotated[int, Field(ge=-10, le=10)]
+Priority = Annotated[int, Field(ge=-10, le=10, strict=True)]
 
 
 MOST_ROWS = 100
 MOST_LEARNING_RATES = 20
-Rate = Annotated[float, Field(gt=0, le=10)]
+Rate = Annotated[float, Field(gt=0, le=10, strict=True)]
 
 
 class MethodEntry(Document):

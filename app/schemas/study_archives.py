@@ -20,7 +20,7 @@ LARGEST_INTEGER = 2**63 - 1
 LARGEST_VALUE = 1e100
 """Squares of what is measured have to stay finite, and sums of those."""
 
-Measured = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
+Measured = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, strict=True)]
 RowNumber = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]
 Step = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Text = Annotated[str, StringConstraints(max_length=1_000_000)]

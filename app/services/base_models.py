@@ -47,11 +47,18 @@ def find_base_model(settings: Settings, name: str) -> FoundBase:
     if name in registered:
         return FoundBase(name, registered[name].folder)
     roots = settings.roots_for_models()
-    if is_hub_name(name) and not lies_under(roots, name):
+    if is_hub_name(name) and not lies_under(roots, name, settings.is_of_another):
         snapshot = find_hub_model(settings, name)
         return FoundBase(str(snapshot.source), snapshot.folder, snapshot)
     try:
-        folder = resolve_under(roots, name, variable=VARIABLE, field="base_model", what=mark("base model"))
+        folder = resolve_under(
+            roots,
+            name,
+            hidden=settings.is_of_another,
+            variable=VARIABLE,
+            field="base_model",
+            what=mark("base model"),
+        )
     except Invalid:
         assets.refuse_missing(name)
         raise

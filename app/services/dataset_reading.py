@@ -9,24 +9,50 @@ import json
 import resource
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.errors import Invalid
+from app.errors import Invalid, Unavailable
 from peft_core.errors import InvalidDataset
 
 ADDRESS_SPACE_BYTES = 1_500 * 2**20
 """What the interpreter, numpy and pyarrow reserve is 700 MiB of it."""
 CPU_SECONDS = 20
 WALL_SECONDS = 40
+_READING = threading.BoundedSemaphore(2)
+"""Files that are read at the same time."""
+_IN_LINE = threading.BoundedSemaphore(8)
+"""Those, and the requests that wait for them: each holds one of the threads that serve everybody."""
 
 Answer = dict[str, Any]
 
 
 def read_apart(request: dict[str, Any], *, field: str) -> Answer:
-    """What the reading process answers. Raises Invalid, about `field`, for what it refuses and where it is stopped."""
+    """What the reading process answers. Raises Invalid, about `field`, for what it refuses and where it is stopped, and
+    Unavailable where too many files are being read."""
+    with _turn():
+        answer = _read(request, field)
+    if "refused" in answer:
+        raise Invalid(answer["refused"], field=field)
+    return answer
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _IN_LINE.acquire(blocking=False):
+        raise Unavailable("Other files are being read just now. Nothing was changed; send this one again in a minute.")
+    try:
+        with _READING:
+            yield
+    finally:
+        _IN_LINE.release()
+
+
+def _read(request: dict[str, Any], field: str) -> Answer:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:
         done = subprocess.run(  # nosec B603  # our own module; what was uploaded is only its input
@@ -43,8 +69,6 @@ def read_apart(request: dict[str, Any], *, field: str) -> Answer:
     if done.returncode != 0:
         raise Invalid(_too_much(), field=field)
     answer: Answer = json.loads(done.stdout)
-    if "refused" in answer:
-        raise Invalid(answer["refused"], field=field)
     return answer
 
 

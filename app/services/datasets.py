@@ -25,10 +25,12 @@ from app.schemas import (
     FieldProblem,
     TaskEntry,
 )
+from app.services import quotas
 from app.services.callers import Caller
 from app.services.dataset_reading import read_apart
 from app.services.disk import check_room_for
 from app.services.tasks import check_mapping
+from app.services.team_settings import uploads_of
 from app.settings import Settings
 
 PIECE_BYTES = 2**20
@@ -42,33 +44,39 @@ def keep_dataset(engine: Engine, settings: Settings, caller: Caller, name: str, 
     """Write an upload down piece by piece, look at it in a process of its own, and register it; or keep nothing.
 
     The same file again is the dataset that is there. Raises Invalid naming the line and the column that is wrong,
-    TooLarge past LARGEST_DATASET_BYTES.
+    TooLarge past LARGEST_DATASET_BYTES, DiskFull beyond what the team may keep.
     """
     stem, suffix = _safe_name(name)
-    folder = settings.home_folder / "datasets"
+    datasets, uploads = settings.home_folder / "datasets", uploads_of(caller.team_id)
+    folder = datasets / uploads
     folder.mkdir(parents=True, exist_ok=True)
     check_room_for(folder, tr("This dataset"), LARGEST_DATASET_BYTES)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as incoming:
         # Under its own name, for a refusal says it.
         arrived = Path(incoming) / f"{stem}{suffix}"
         sha256 = _write(arrived, read)
-        file = f"{stem}-{sha256[:HASH_CHARACTERS]}{suffix}"
-        known = _known(engine, caller, file)
-        if known is not None and (folder / file).is_file():
-            return known
+        kept = f"{stem}-{sha256[:HASH_CHARACTERS]}{suffix}"
+        file = f"{uploads}/{kept}"
+        # One from before teams had folders of their own lies where it lay.
+        for known in (_known(engine, caller, file), _known(engine, caller, kept)):
+            if known is not None and (datasets / known.dataset).is_file():
+                return known
+        size = arrived.stat().st_size
+        quotas.check_room(engine, caller, size)
         request = {"reading": "look", "file": str(arrived), "most_rows": MOST_DATASET_ROWS}
         seen = read_apart(request, field="file")
-        size = arrived.stat().st_size
-        shutil.move(arrived, folder / file)
-    with team_session(engine, caller.team_id) as session:
-        write_lock(session)
-        row = session.scalar(select(Dataset).where(Dataset.file == file)) or Dataset(file=file)
-        row.name, row.sha256, row.size_bytes, row.rows = name, sha256, size, seen["rows"]
-        row.columns, row.head = seen["columns"], seen["head"]
-        row.created_at, row.created_by = database_now(session), caller.user
-        session.add(row)
-        session.flush()
-        return _view(row)
+        with team_session(engine, caller.team_id) as session:
+            write_lock(session)
+            # Once more: others may have been kept while this one was looked at.
+            quotas.check_disk(session, caller.team_id, size)
+            shutil.move(arrived, datasets / file)
+            row = session.scalar(select(Dataset).where(Dataset.file == file)) or Dataset(file=file)
+            row.name, row.sha256, row.size_bytes, row.rows = name, sha256, size, seen["rows"]
+            row.columns, row.head = seen["columns"], seen["head"]
+            row.created_at, row.created_by = database_now(session), caller.user
+            session.add(row)
+            session.flush()
+            return _view(row)
 
 
 def list_datasets(engine: Engine, caller: Caller) -> list[DatasetView]:

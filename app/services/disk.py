@@ -33,7 +33,12 @@ def check_room(store: Path, methods: Sequence[Method], shape: ModelShape, seeds:
 
 def check_room_for_model(store: Path, shape: ModelShape) -> None:
     """Raises DiskFull where a whole model would leave less than a tenth of the store's disk free."""
-    check_room_for(store, tr("The merged model"), BYTES_STORED * shape.parameters)
+    check_room_for(store, tr("The merged model"), bytes_of_model(shape))
+
+
+def bytes_of_model(shape: ModelShape) -> int:
+    """What a whole model takes."""
+    return BYTES_STORED * shape.parameters
 
 
 def check_room_for(store: Path, what: str, needed: int, refusal: str = FULL) -> None:

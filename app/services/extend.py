@@ -14,10 +14,11 @@ from app.db.tables import Configuration, IdempotencyKey, Run, Study
 from app.errors import Conflict, Invalid
 from app.language import tr
 from app.schemas import MOST_LEARNING_RATES, MOST_ROWS, Added, MethodEntry, Reused, StudyDocument, StudyExtension
+from app.services import quotas
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.chosen_rates import choose_learning_rate
-from app.services.disk import check_room
+from app.services.disk import bytes_kept, check_room
 from app.services.imports.elsewhere import rows_of_elsewhere
 from app.services.studies import (
     TUNING_SEED,
@@ -80,6 +81,8 @@ def extend_study(
         growing.add_methods(extension.methods, planned)
         check_room(settings.store_folder, growing.keeping, shape, seeds=1)
         added = growing.added()
+        quotas.check_queue(session, caller.team_id)
+        quotas.check_disk(session, caller.team_id, bytes_kept(growing.keeping, shape, seeds=1))
         if key is not None:
             body = added.model_dump(mode="json")
             made = IdempotencyKey(key=key, request_sha256=digest, status=200, body=body, created_at=growing.now)

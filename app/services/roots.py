@@ -1,23 +1,27 @@
 """Paths that a person may name: only under configured roots, judged after every link is resolved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.errors import Invalid
 from app.language import tr
 
+Hidden = Callable[[Path], bool]
+"""Whether a resolved path is as good as absent for whoever names it."""
 
-def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str, what: str) -> Path:
+
+def resolve_under(roots: Sequence[Path], name: str, *, hidden: Hidden, variable: str, field: str, what: str) -> Path:
     """The existing path that `name` means: relative to a root, or absolute.
 
-    Raises Invalid where it does not exist or, links followed, lies outside every root; the text names `variable`.
+    Raises Invalid where it does not exist, is hidden or, links followed, lies outside every root; the text names
+    `variable`.
     """
     if "\0" in name:
         raise Invalid(tr("The path of a {what} cannot hold a NUL character.", what=tr(what)), field=field)
     allowed = [root.resolve() for root in roots]
     for candidate in [root / name for root in allowed]:
         found = _existing(candidate)
-        if found is None:
+        if found is None or hidden(found):
             continue
         if any(found.is_relative_to(root) for root in allowed):
             return found
@@ -37,9 +41,10 @@ def resolve_under(roots: Sequence[Path], name: str, *, variable: str, field: str
     )
 
 
-def lies_under(roots: Sequence[Path], name: str) -> bool:
-    """Whether a root holds something called `name`, wherever its links lead."""
-    return any(_existing(root.resolve() / name) for root in roots)
+def lies_under(roots: Sequence[Path], name: str, hidden: Hidden) -> bool:
+    """Whether a root holds something called `name` that is not hidden, wherever its links lead."""
+    found = [_existing(root.resolve() / name) for root in roots]
+    return any(path is not None and not hidden(path) for path in found)
 
 
 def _existing(path: Path) -> Path | None:

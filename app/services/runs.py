@@ -32,6 +32,7 @@ from app.schemas import (
     RunView,
     SourceKind,
 )
+from app.services import quotas
 from app.services.callers import Caller
 from app.services.chosen_rates import choose_learning_rate, in_place_of
 from app.services.queue_place import runs_before
@@ -316,6 +317,7 @@ def retry_run(engine: Engine, caller: Caller, run_id: int) -> int:
         again = in_place_of(run, run.learning_rate, database_now(session))
         session.add(again)
         session.flush()
+        quotas.check_queue(session, caller.team_id)
         # It goes at the rate that is the chosen one now.
         choose_learning_rate(session, run.configuration_id)
         return again.id

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import ArtifactRow, Configuration, Run, Study
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.language import tr
 from app.schemas import MethodEntry, RunCounts, StudyDocument, StudyPatch, StudyStatus
+from app.services import quotas
 from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.chosen_rates import choose_learning_rate
-from app.services.disk import check_room
+from app.services.disk import bytes_kept, check_room
 from app.services.idempotency import Remember, nothing_to_remember
 from app.services.retention import free_files
 from app.services.study_plan import PlannedConfiguration, check_base, check_item_length, plan
@@ -98,6 +99,8 @@ def create_study(
         session.flush()
         labels = distinct_labels([row.method for row in planned])
         queue_rows(session, study, planned, seeds, now, labels=labels)
+        quotas.check_queue(session, caller.team_id)
+        quotas.check_disk(session, caller.team_id, bytes_kept([row.method for row in planned], shape, len(seeds)))
         remember(session, study.id)
         return study.id
 
@@ -287,10 +290,15 @@ def cancel(run: Run, now: datetime) -> None:
 
 
 def delete_study(engine: Engine, settings: Settings, caller: Caller, study_id: int) -> None:
-    """Delete a study with its runs, measurements and files; raises Conflict while a run is running."""
+    """Delete a study with its runs, measurements and files: who made it, or an administrator. Raises Conflict while a
+    run is running."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         study = read_study(session, study_id)
+        if not (caller.may("admin") or study.created_by == caller.user):
+            raise Forbidden(
+                tr("Only {user}, who made this study, or an administrator can delete it.", user=study.created_by)
+            )
         running = session.scalar(select(func.count()).where(Run.study_id == study_id, Run.status == "running"))
         if running:
             raise Conflict(

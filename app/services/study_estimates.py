@@ -136,7 +136,7 @@ def _registered_kind(name: str) -> str:
 
 
 def _lies_on_a_hub(settings: Settings, dataset: str) -> bool:
-    return is_hub_name(dataset) and not lies_under(settings.roots_for_datasets(), dataset)
+    return is_hub_name(dataset) and not lies_under(settings.roots_for_datasets(), dataset, settings.is_of_another)
 
 
 def _base(settings: Settings, document: StudyDocument, task: _TaskFacts, found: _Findings) -> _Base | None:

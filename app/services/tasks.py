@@ -43,24 +43,38 @@ def find_task(settings: Settings, entry: str | TaskEntry) -> TaskSpec:
         asset = registered[entry]
         return _spec(entry, asset.kind, asset.dataset, asset.columns, _summary(asset))
     roots = settings.roots_for_datasets()
-    if is_hub_name(entry.dataset) and not lies_under(roots, entry.dataset):
+    if is_hub_name(entry.dataset) and not lies_under(roots, entry.dataset, settings.is_of_another):
         found = fetch_hub_dataset(settings, entry)
         summary, name = _own_summary(found.folder, entry), found.source.repository
         return _spec(name, entry.kind, found.folder, entry.columns(), summary, found.source)
     named = entry.dataset if entry.folder is None else f"{entry.dataset}/{entry.folder}"
-    path = resolve_under(roots, named, variable=VARIABLE, field="task.dataset", what=mark("dataset"))
-    _refuse_links_out(roots, path)
+    path = _under(settings, named, mark("dataset"))
+    _refuse_links_out(settings, path, named)
     return _spec(path.stem, entry.kind, path, entry.columns(), _own_summary(path, entry))
 
 
-def _refuse_links_out(roots: Sequence[Path], path: Path) -> None:
-    """The files of a folder may be links: each of them has to lie under an allowed root too."""
+def _under(settings: Settings, named: str, what: str) -> Path:
+    return resolve_under(
+        settings.roots_for_datasets(),
+        named,
+        hidden=settings.is_of_another,
+        variable=VARIABLE,
+        field="task.dataset",
+        what=what,
+    )
+
+
+def _refuse_links_out(settings: Settings, path: Path, named: str) -> None:
+    """The files of a folder may be links: each of them has to lie under an allowed root too. One with a file of another
+    team in it is as good as absent."""
     try:
         files = files_of(path)
     except InvalidDataset as error:
         raise Invalid(str(error), field="task.dataset") from None
+    if any(settings.is_of_another(file.resolve()) for file in files):
+        raise Invalid(tr("There is no dataset {name!r} of yours.", name=named[:200]), field="task.dataset")
     for file in files:
-        resolve_under(roots, str(file), variable=VARIABLE, field="task.dataset", what=mark("dataset file"))
+        _under(settings, str(file), mark("dataset file"))
 
 
 def pinned(entry: str | TaskEntry, task: TaskSpec) -> str | TaskEntry:

@@ -20,9 +20,9 @@ from app.schemas import (
     PredictionView,
     PredictRequest,
 )
-from app.services import jobs, runs
+from app.services import jobs, quotas, runs
 from app.services.callers import Caller
-from app.services.disk import check_room_for_model
+from app.services.disk import bytes_of_model, check_room_for_model
 from app.services.jobs import Answered
 from app.settings import Settings
 from peft_core.data import Row, read_splits
@@ -133,7 +133,9 @@ def ask_for_merging(engine: Engine, settings: Settings, caller: Caller, run_id: 
         )
     if any(file.path.startswith(MERGED) for file in artifacts):
         return None
-    check_room_for_model(settings.store_folder, read_model_shape(base))
+    shape = read_model_shape(base)
+    check_room_for_model(settings.store_folder, shape)
+    quotas.check_room(engine, caller, bytes_of_model(shape))
     return jobs.ask(engine, caller, run_id, "merge", {})
 
 

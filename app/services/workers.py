@@ -10,20 +10,21 @@ from app.db.tables import Run, Worker
 from app.errors import Conflict, NotFound
 from app.language import tr
 from app.schemas import WorkerView
+from app.services.callers import Caller
 
 ALIVE_SECONDS = 15.0
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def list_workers(engine: Engine) -> list[WorkerView]:
+def list_workers(engine: Engine, caller: Caller) -> list[WorkerView]:
     """Workers seen in the last day, the newest first."""
     with system_session(engine) as session:
         now = database_now(session)
         recent = select(Worker).where(Worker.heartbeat_at > now - FORGOTTEN_AFTER).order_by(Worker.id.desc())
-        return [_view(session, worker, now) for worker in session.scalars(recent)]
+        return [_view(session, caller, worker, now) for worker in session.scalars(recent)]
 
 
-def pause_worker(engine: Engine, worker_id: int) -> WorkerView:
+def pause_worker(engine: Engine, caller: Caller, worker_id: int) -> WorkerView:
     """Have it claim nothing more until it is resumed or its process ends; what it runs, it finishes.
 
     Raises NotFound, and Conflict where it has stopped.
@@ -32,15 +33,15 @@ def pause_worker(engine: Engine, worker_id: int) -> WorkerView:
         now = database_now(session)
         worker = _working(session, worker_id)
         worker.paused_at = worker.paused_at or now
-        return _view(session, worker, now)
+        return _view(session, caller, worker, now)
 
 
-def resume_worker(engine: Engine, worker_id: int) -> WorkerView:
+def resume_worker(engine: Engine, caller: Caller, worker_id: int) -> WorkerView:
     """Have it claim again. Raises NotFound, and Conflict where it has stopped."""
     with system_session(engine) as session:
         worker = _working(session, worker_id)
         worker.paused_at = None
-        return _view(session, worker, database_now(session))
+        return _view(session, caller, worker, database_now(session))
 
 
 def _working(session: Session, worker_id: int) -> Worker:
@@ -52,9 +53,10 @@ def _working(session: Session, worker_id: int) -> Worker:
     return worker
 
 
-def _view(session: Session, worker: Worker, now: datetime) -> WorkerView:
+def _view(session: Session, caller: Caller, worker: Worker, now: datetime) -> WorkerView:
     age = max(0.0, (now - worker.heartbeat_at).total_seconds())
-    running = select(Run.id).where(Run.worker_id == worker.id, Run.status == "running").order_by(Run.id).limit(1)
+    running = select(Run.id, Run.team_id).where(Run.worker_id == worker.id, Run.status == "running").order_by(Run.id)
+    found = session.execute(running).all()
     return WorkerView(
         id=worker.id,
         name=worker.name,
@@ -65,5 +67,6 @@ def _view(session: Session, worker: Worker, now: datetime) -> WorkerView:
         started_at=worker.started_at,
         heartbeat_at=worker.heartbeat_at,
         seconds_since_heartbeat=age,
-        run_id=session.scalar(running),
+        busy=bool(found),
+        run_id=next((run_id for run_id, team_id in found if team_id == caller.team_id), None),
     )

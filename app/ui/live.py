@@ -172,7 +172,7 @@ async def _subscriptions(socket: WebSocket) -> None:
                     held[number] = _listen(thing, number, asked.get("seen"), told)
                 case {"leave": int(number)} if number in held:
                     _leave(*held.pop(number))
-    except (WebSocketDisconnect, ValueError, KeyError):
+    except (WebSocketDisconnect, ValueError, KeyError, RecursionError):
         # Closed, or not a message of ours: either way nobody is there to tell.
         pass
     finally:

@@ -102,13 +102,18 @@ def _foot() -> html.Div:
 
 
 def who(session: SessionView) -> list[Any]:
-    """Who is logged in, with the way out. Nobody logs in where nobody has an account."""
+    """Who is logged in, with the way out. Nobody logs in where nobody has an account.
+
+    By the marks of the name the style sheet leaves out what its reader may not do; the API refuses it in any case.
+    """
     if not session.accounts:
         return []
+    looks = " who-looks" if session.role == "viewer" else ""
+    uses = "" if session.operator else " who-uses"
     out = html.Button(tr("Log out"), type="submit", className="who-out")
     return [
-        dcc.Link(session.user, href="/account", className="who-name", title=tr("Your account")),
-        html.Span(session.team, className="quiet"),
+        dcc.Link(session.user, href="/account", className=f"who-name{looks}{uses}", title=tr("Your account")),
+        dcc.Link(session.team, href="/team", className="who-team", title=tr("Your team")),
         html.Form(out, action="/logout", method="POST"),
     ]
 

@@ -56,8 +56,17 @@ class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
         page = str(super().interpolate_index(**parts)).replace("<html>", f'<html lang="{language()}">', 1)
         return WEBSOCKET_ADDRESS.sub(rf'\1?language={language()}"', page)
 
+    def inline_scripts(self) -> list[str]:
+        """The scripts inside of every page, once it has been asked for: callbacks of the browser, the renderer's start,
+        the choice of colours."""
+        self.csp_hashes()  # Takes in what was declared last.
+        page = "<html><head></head></html>"
+        for hook in self._hooks.get_hooks("index"):
+            page = hook(page)
+        return [*self._inline_scripts, self.renderer, *re.findall(r"<script>(.*?)</script>", page, re.DOTALL)]
 
-def attach(app: FastAPI) -> Dash:
+
+def attach(app: FastAPI) -> Dashboard:
     """Serve the dashboard at every path that the API does not take.
 
     Websocket callbacks keep a slow callback from blocking the API's event loop. Pages are the files of `pages/`.
@@ -166,7 +175,7 @@ async def _read(api: AtlasClient, _what: str) -> FrameNow:
     return FrameNow(
         workers=len(workers),
         device=workers[0].device if workers else "",
-        busy=any(worker.run_id for worker in workers),
+        busy=any(worker.busy for worker in workers),
         runs=len(active.items),
         more_runs=active.next_cursor is not None,
         studies={str(run.study_id): run.study_name for run in active.items},

@@ -27,6 +27,8 @@ def main() -> None:
         die_with_parent()
     settings = Settings()
     set_up("worker", settings.log)
+    # Before anything is started that would inherit it: only a download is given the token.
+    settings.take_hub_token()
     migrate(settings.database)
     executor = make_executor(settings, arguments.device)
     worker = Worker(make_engine(settings.database), settings, executor, arguments.device)

@@ -4,6 +4,7 @@ import socket
 import sys
 
 from app.db.session import make_engine
+from app.services.callers import COMMAND
 from app.services.workers import list_workers
 from app.settings import Settings
 
@@ -11,7 +12,7 @@ from app.settings import Settings
 def main() -> None:
     """Exit code 0 where one told the database lately that it lives."""
     machine = socket.gethostname()
-    workers = list_workers(make_engine(Settings().database))
+    workers = list_workers(make_engine(Settings().database), COMMAND)
     if not any(worker.alive and worker.name.rpartition(":")[0] == machine for worker in workers):
         sys.exit(f"No worker of {machine} is at work.")
 

@@ -14,12 +14,14 @@ from app.logs import about
 from app.services import jobs, retention, run_queue
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
+from app.services.team_settings import settings_of
 from app.settings import Settings
 from app.worker.active import AWAY, AWAY_WORDS, ActiveRun, of
 from app.worker.answering import Answering
 from app.worker.device import describe_device, worker_name
 from app.worker.executors.executor import Executor, NotStarted, Outcome, Running, Share
 from app.worker.heartbeat import Heartbeat
+from peft_core.hub_access import Hub
 from peft_core.spec import Event, Log, RunResult, storable
 
 logger = logging.getLogger(__name__)
@@ -209,7 +211,7 @@ class Worker:
         """Its process; where there is none, what ends its attempt: the machine may have room again later, but a run
         that cannot be started for any other reason fails."""
         try:
-            started = self._executor.start(claim.spec, share)
+            started = self._executor.start(claim.spec, share, self._hub_for(claim))
         except (OSError, EOFError) as error:
             self._pause_claiming()
             logger.warning("it could not be started: %s", _in_short(error), extra=of(claim, "not_started"))
@@ -221,6 +223,12 @@ class Worker:
             return NotStarted(Outcome(None, reason, traceback.format_exc()))
         self._break_seconds = RETRY_SECONDS
         return started
+
+    def _hub_for(self, claim: ClaimedRun) -> Hub | None:
+        """Where its team downloads from, with its token; None for a run that downloads nothing."""
+        if claim.spec.base_model_source is None and claim.spec.task.source is None:
+            return None
+        return settings_of(self._engine, self._settings, claim.lease.team_id).hub
 
     def _pause_claiming(self) -> None:
         """After each failure twice as long as before: what is broken is broken for the next run too."""

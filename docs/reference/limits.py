@@ -70,6 +70,7 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         Limit("Fewest characters of a password", "app.services.accounts.passwords", "SHORTEST", "characters"),
         Limit("Characters of a password", "app.services.accounts.passwords", "LONGEST", "characters"),
         Limit("Tokens of a user", "app.services.accounts.tokens", "MOST_OF_A_USER"),
+        Limit("Open invitations of a team", "app.services.accounts.invitations", "MOST_OPEN"),
         Limit("A session", "app.services.accounts.sessions", "LONGEST", "days", "it ends"),
         Limit("A session that is not used", "app.services.accounts.sessions", "IDLE", "days", "it ends"),
     ),

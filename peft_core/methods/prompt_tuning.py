@@ -82,7 +82,9 @@ class PromptTuning(InputPromptMethod):
         import torch
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(model.config.name_or_path, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            model.config.name_or_path, local_files_only=True, trust_remote_code=False
+        )
         tokens = tokenizer(self.init_text, add_special_tokens=False)["input_ids"]
         repeated = [tokens[place % len(tokens)] for place in range(self.num_virtual_tokens)]
         table = model.get_input_embeddings()

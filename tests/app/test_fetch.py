@@ -61,7 +61,8 @@ def test_a_run_is_told_no_more_of_the_hub_than_the_settings_allow(
     }
     (home / "token").write_text("hf_canary\n")
     allowed = Settings(hub_enabled=True, hub_token_file=home / "token")
-    assert (allowed.hub_environment()["HF_HUB_OFFLINE"], allowed.hub_environment()["HF_TOKEN"]) == ("0", "hf_canary")
+    assert (allowed.hub_environment()["HF_HUB_OFFLINE"], allowed.hub.token) == ("0", "hf_canary")
+    assert "HF_TOKEN" not in allowed.hub_environment()
     assert "hf_canary" not in repr(allowed) + repr(allowed.hub) + repr(Settings(hub_token="hf_canary"))
 
 

@@ -22,7 +22,8 @@ from tests.faults.processes import answers, end, free_port, wait_until
 
 SLOW_SECONDS = 1.5
 SLOW_WEB = f"""
-import sys, time
+import time
+import fastapi
 import app.main
 made = app.main.create_app
 def create_app(settings=None):
@@ -35,13 +36,16 @@ def create_app(settings=None):
     def endless() -> str:
         time.sleep(20)
         return "never"
-    app.router.routes[:0] = [app.router.routes.pop() for _ in range(2)]
+    @app.get("/api/v1/seen")
+    def seen(request: fastapi.Request) -> list[str]:
+        return [request.url.scheme, request.client.host]
+    app.router.routes[:0] = [app.router.routes.pop() for _ in range(3)]
     return app
 app.main.create_app = create_app
 from app.web import main
 main()
 """
-"""The real web process with two routes more, one slow and one that nobody would wait for."""
+"""The real web process with three routes more: one is slow, one nobody would wait for, one says whom it sees."""
 
 
 @pytest.fixture
@@ -148,3 +152,13 @@ def test_a_taken_port_ends_it_with_another_code(settings: Settings, log: Path) -
         )
     assert second.returncode not in (0, None)
     assert all(json.loads(line) for line in second.stderr.splitlines())
+
+
+def test_only_a_proxy_that_is_trusted_is_believed(settings: Settings, log: Path) -> None:
+    forwarded = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}
+    with slow_web(settings, log) as (_, url):
+        assert httpx.get(f"{url}/api/v1/seen", headers=forwarded).json() == ["http", "127.0.0.1"]
+    with slow_web(settings, log, PEFT_ATLAS_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1") as (_, url):
+        assert httpx.get(f"{url}/api/v1/seen", headers=forwarded).json() == ["https", "192.0.2.7"]
+        twice = {"x-forwarded-for": "203.0.113.9, 192.0.2.7"}  # The first is what the client itself claimed.
+        assert httpx.get(f"{url}/api/v1/seen", headers=twice).json() == ["http", "192.0.2.7"]

@@ -8,29 +8,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from peft_core import checkpoint
+from peft_core.hub_access import Hub
 from peft_core.run import run
 from peft_core.spec import Event, OnEvent, Pause, Progress, RunResult, RunSpec
 
 DIES_AT_STEP = 6
 
 
-def die_loading(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def die_loading(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     return _dying(spec, on_event, pause, lambda event: _is(event, "loading"))
 
 
-def die_training(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def die_training(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     return _dying(spec, on_event, pause, lambda event: _is(event, "training", DIES_AT_STEP))
 
 
-def die_evaluating(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def die_evaluating(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     return _dying(spec, on_event, pause, lambda event: _is(event, "evaluating"))
 
 
-def die_measuring(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def die_measuring(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     return _dying(spec, on_event, pause, lambda event: _is(event, "measuring"))
 
 
-def take_time(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def take_time(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Lives, and takes long enough over each step to be stopped between two of them."""
 
     def tell(event: Event) -> None:
@@ -41,7 +42,7 @@ def take_time(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     return run(spec, tell, pause=pause)
 
 
-def die_in_a_checkpoint(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def die_in_a_checkpoint(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Between the files of a checkpoint and its name: the one before it must be what is gone on from."""
     written = checkpoint.synchronise
 

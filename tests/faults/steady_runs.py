@@ -4,6 +4,7 @@ import hashlib
 import time
 
 from peft_core.errors import RunPaused
+from peft_core.hub_access import Hub
 from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, Progress, Resumed, RunResult, RunSpec
 
 STEPS = 25
@@ -11,17 +12,17 @@ STEP_SECONDS = 0.2
 FILE = "adapter/weights.safetensors"
 
 
-def steady(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def steady(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Five seconds of steps; each point's value is the number of its attempt."""
     return _steps(spec, on_event, pause, STEPS)
 
 
-def slow(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def slow(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Half an hour in the first attempt, and one step in a later one."""
     return _steps(spec, on_event, pause, 9000 if _attempt(spec) == 1 else 1)
 
 
-def quick(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def quick(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """No time at all."""
     return _steps(spec, on_event, pause, 3, step_seconds=0.0)
 

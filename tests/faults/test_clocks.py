@@ -49,7 +49,7 @@ def test_a_wrong_clock_rescues_nobody_and_makes_no_negative_time(
             stack.enter_context(running(settings, "tests.faults.clocks", str(skew), function, variables=settled))
         wait_until(lambda: len({attempt.worker for attempt in read_attempts(engine)}) == 2)
         # Their hearts begin to beat once torch is imported.
-        wait_until(lambda: [worker.alive for worker in workers.list_workers(engine)] == [True, True], 5)
+        wait_until(lambda: [worker.alive for worker in workers.list_workers(engine, LOCAL)] == [True, True], 5)
         while not all_ended(read_runs(engine)):
             assert_no_time_is_out_of_order(engine, began)
             time.sleep(0.5)

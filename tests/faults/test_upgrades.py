@@ -1,49 +1,36 @@
 """F11: a database of any older revision, and a backup that was taken while others wrote, open with all they hold."""
 
-import hashlib
-import json
 import sqlite3
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, func, insert, make_url, select, text
 
 from app.db.migrate import alembic_config, is_current, migrate
-from app.db.session import database_now, make_engine, system_session
+from app.db.session import make_engine, system_session
 from app.db.tables import (
-    Base,
-    CustomScenarioRow,
-    Dataset,
-    Job,
     Run,
     SeriesPointRow,
     Study,
-    StudyApproval,
-    StudyComment,
-    StudyTag,
-    StudyTemplate,
 )
-from app.services import idempotency, run_queue, runs, studies
+from app.services import run_queue, studies
 from app.services.callers import LOCAL
-from app.services.run_queue import ClaimedRun
 from app.settings import Settings
-from peft_core.spec import Artifact, Log, Measurement, Point, Predictions, RunResult
+from peft_core.spec import Point
 from tests.databases import on_both_databases
+from tests.faults.contents import add_people, claimed, contents, fill, rows_of, schema_of
 from tests.faults.documents import SMALL, make_study
 from tests.faults.traffic import asked_in_process
 from tests.postgres import Postgres, programs
 
 pytestmark = [pytest.mark.faults, on_both_databases]
 
-ALEMBIC = "alembic_version"
 WRITERS = 3
 RUNS_OF_A_STUDY = 2
 
@@ -75,93 +62,6 @@ def opened(url: str) -> Iterator[Engine]:
         engine.dispose()
 
 
-# -- what a database holds --------------------------------------------------------------------------------------------
-
-
-def fill(engine: Engine, settings: Settings) -> None:
-    """A row in every table, and a run in every state."""
-    idempotency.once(engine, LOCAL, "key", "request", lambda remember: make_study(engine, settings, remember, seeds=6))
-    with system_session(engine) as session:
-        worker = run_queue.register_worker(session, "test:1", "cpu", {"cores": 2})
-    succeeds, fails, is_lost, goes_on = (claimed(engine, worker) for _ in range(4))
-    with system_session(engine) as session:
-        run_queue.record_events(session, succeeds.lease, [Log(message="ü\n€"), Point(key="a", step=1, value=1 / 3)])
-        run_queue.record_events(session, succeeds.lease, [Measurement(metric="accuracy", value=0.1, detail={"n": 1})])
-        run_queue.record_events(session, succeeds.lease, [Predictions(items=(1,), predicted=("b",), scores=(0.7,))])
-        result = RunResult(validation_score=0.5, train_seconds=1.5, artifacts=(), environment=ENVIRONMENT)
-        run_queue.finish_run(session, succeeds, result, [Artifact(path="a/b", size_bytes=2**40, sha256="0" * 64)])
-        run_queue.fail_run(session, fails, "The loss was nan at step 3.")
-        run_queue.renew_lease(session, is_lost.lease, -60)
-        run_queue.release_expired_leases(session)
-        run_queue.renew_lease(session, goes_on.lease, 600)
-        now = database_now(session)
-        session.add(Job(team_id=1, run_id=1, kind="predict", request={"texts": ["ü"]}, created_at=now))
-        session.add_all(what_a_team_keeps(now))
-    runs.retry_run(engine, LOCAL, fails.lease.run_id)
-    runs.request_cancel(engine, LOCAL, 7)
-
-
-def what_a_team_keeps(now: datetime) -> list[Base]:
-    """What its people wrote, signed, uploaded and named."""
-    by: dict[str, Any] = {"team_id": 1, "created_at": now}
-    return [
-        StudyComment(study_id=1, user="ü", text="Reads well.\n€", **by),
-        StudyTag(team_id=1, study_id=1, tag="tweets"),
-        StudyApproval(study_id=1, state="approved", user="ü", note="", results_sha256="0" * 64, **by),
-        CustomScenarioRow(
-            name="Edge", weights={"memory": 1.0}, constraints={}, quality_floor=0.9, created_by="ü", **by
-        ),
-        StudyTemplate(name="Ours", document={"name": "Ours"}, created_by="ü", **by),
-        Dataset(
-            name="few.csv",
-            file="few-0.csv",
-            sha256="0" * 64,
-            size_bytes=9,
-            rows=1,
-            columns=[],
-            head=[],
-            created_by="ü",
-            **by,
-        ),
-    ]
-
-
-ENVIRONMENT: dict[str, Any] = {"device_name": "cpu", "precision": "fp32", "torch": "2", "peft": "0"}
-
-
-def claimed(engine: Engine, worker: int) -> ClaimedRun:
-    with system_session(engine) as session:
-        found = run_queue.claim_next_run(session, worker, store=Path("s"), lease_seconds=30, alone=True)
-    assert found is not None
-    return found
-
-
-Contents = dict[str, tuple[int, str]]
-
-
-def contents(engine: Engine, schema: MetaData) -> Contents:
-    """Of each table as `schema` knows it: how many rows, and the hash of all that is in them."""
-    return {name: (len(rows), _hash(rows)) for name, rows in rows_of(engine, schema).items()}
-
-
-def rows_of(engine: Engine, schema: MetaData) -> dict[str, list[dict[str, Any]]]:
-    with engine.connect() as connection:
-        return {
-            table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
-            for table in schema.sorted_tables
-        }
-
-
-def _hash(rows: list[dict[str, Any]]) -> str:
-    return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def schema_of(engine: Engine) -> MetaData:
-    schema = MetaData()
-    schema.reflect(engine, only=lambda name, _: name != ALEMBIC)
-    return schema
-
-
 def copy_rows(source: Engine, target: Engine, schema: MetaData) -> None:
     """Into an older schema, whose columns are among the newer one's."""
     with target.begin() as connection:
@@ -183,11 +83,11 @@ def _count_on(engine: Engine, schema: MetaData) -> None:
                 connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), last)))
 
 
-def assert_it_works(url: str, settings: Settings) -> None:
+def assert_it_works(url: str, settings: Settings, token: str) -> None:
     """The web process is ready on it and shows all; a study can be made, and its run is claimed."""
     here = settings.model_copy(update={"database_url": url})
     paths = ["/readyz", "/studies", "/studies/1/comparison", "/runs", "/runs/1", "/runs/1/log", "/runs/1/series?key=a"]
-    assert [answer.status_code for answer in asked_in_process(here, paths)] == [200] * len(paths)
+    assert [answer.status_code for answer in asked_in_process(here, paths, token)] == [200] * len(paths)
     with opened(url) as engine:
         made = make_study(engine, settings, priority=9)
         with system_session(engine) as session:
@@ -198,11 +98,19 @@ def assert_it_works(url: str, settings: Settings) -> None:
 # -- an older database ------------------------------------------------------------------------------------------------
 
 
+def test_every_table_of_the_newest_revision_is_filled(engine: Engine, settings: Settings) -> None:
+    """So that the next revision is tried with rows in all of them."""
+    fill(engine, settings)
+    add_people(engine)
+    assert [name for name, (count, _) in contents(engine, schema_of(engine)).items() if not count] == []
+
+
 @pytest.mark.parametrize("revision", older_revisions())
 def test_a_database_of_an_older_revision_opens_with_all_it_holds(
     engine: Engine, settings: Settings, empty_database: str, revision: str
 ) -> None:
     fill(engine, settings)
+    token = add_people(engine)
     migrate(empty_database, revision)
     with opened(empty_database) as old:
         assert not is_current(old)
@@ -214,7 +122,7 @@ def test_a_database_of_an_older_revision_opens_with_all_it_holds(
     with opened(empty_database) as upgraded:
         assert is_current(upgraded)
         assert contents(upgraded, schema) == before
-    assert_it_works(empty_database, settings)
+    assert_it_works(empty_database, settings, token)
 
 
 # -- a backup ---------------------------------------------------------------------------------------------------------
@@ -278,6 +186,7 @@ def test_a_backup_taken_while_others_write_holds_all_that_was_acknowledged(
     engine: Engine, settings: Settings, empty_database: str
 ) -> None:
     fill(engine, settings)
+    token = add_people(engine)
     schema = schema_of(engine)
     with written_to(engine, settings) as acknowledged:
         while len(acknowledged) < 2 * WRITERS:
@@ -294,7 +203,7 @@ def test_a_backup_taken_while_others_write_holds_all_that_was_acknowledged(
     assert before <= there
     for table in ("studies", "configurations", "series_points", "measurements", "artifacts", "attempts", "log_lines"):
         assert [row for row in found[table] if row not in now[table]] == []
-    assert_it_works(empty_database, settings)
+    assert_it_works(empty_database, settings, token)
 
 
 def assert_it_is_whole(engine: Engine) -> None:

@@ -93,13 +93,15 @@ def _acknowledged(answer: Answer | None) -> bool:
     return answer is not None and answer.status == 201
 
 
-def asked_in_process(settings: Settings, paths: Sequence[str]) -> list[httpx.Response]:
-    """What a web process on this home and database would answer to each, without one."""
+def asked_in_process(settings: Settings, paths: Sequence[str], token: str = "") -> list[httpx.Response]:
+    """What a web process on this home and database would answer to each, without one. token: of the API, where people
+    have accounts."""
     app = create_app(settings)
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        headers = {"authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             return [await client.get(f"{API}{path}") for path in paths]
 
     found = asyncio.run(ask())

@@ -11,6 +11,7 @@ from app.cli.doctor.finding import Finding, ok, problem, warning
 from app.db.migrate import present_revision, revisions
 from app.db.session import make_engine, system_session
 from app.db.tables import Run
+from app.services.callers import COMMAND
 from app.services.workers import list_workers
 from app.settings import Settings
 
@@ -69,7 +70,7 @@ def _writable(engine: Engine, detail: str) -> Finding:
 def _workers(engine: Engine) -> Finding:
     with system_session(engine) as session:
         waiting = session.scalar(select(func.count()).select_from(Run).where(Run.status == "queued")) or 0
-    alive = sum(worker.alive and not worker.paused for worker in list_workers(engine))
+    alive = sum(worker.alive and not worker.paused for worker in list_workers(engine, COMMAND))
     detail = f"{alive} at work, {waiting} runs wait"
     if waiting and not alive:
         return warning("workers", detail, "Start one: `peft-atlas up`, or `peft-atlas worker`.")

@@ -47,7 +47,9 @@ def check(settings: Settings) -> Iterator[Finding]:
 def _looked_at() -> Iterator[Finding]:
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     try:
-        looked = subprocess.run(LOOKING, check=False, capture_output=True, text=True, timeout=LOOK_SECONDS)
+        looked = subprocess.run(  # nosec B603  # our own interpreter, and nothing that anybody typed
+            LOOKING, check=False, capture_output=True, text=True, timeout=LOOK_SECONDS
+        )
     except subprocess.TimeoutExpired:
         detail = f"{versions}: importing them took more than {LOOK_SECONDS} seconds"
         yield problem("torch", detail, "Is the disk very slow, or the device hung? Try `python -c 'import torch'`.")

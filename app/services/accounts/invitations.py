@@ -10,6 +10,7 @@ from app.db.identity import Invitation, Membership, User
 from app.db.session import system_session, team_session, write_lock
 from app.db.tables import Team
 from app.errors import Conflict, NotFound
+from app.language import mark, tr
 from app.schemas import InvitationEntry, InvitationView, NewInvitation
 from app.services.accounts.passwords import check_password, hashed
 from app.services.accounts.rights import one_line, with_accounts
@@ -20,7 +21,7 @@ from app.services.callers import Caller, Role
 
 MOST_OPEN = 100
 """Of a team: more are a mistake of a script."""
-NOT_VALID = "This invitation is not valid. It may have been used, revoked or expired. Ask for a new one."
+NOT_VALID = mark("This invitation is not valid. It may have been used, revoked or expired. Ask for a new one.")
 """The same for whatever is wrong with it, and for one that never was."""
 
 
@@ -91,7 +92,7 @@ def accept(engine: Engine, secret: str, user_id: int) -> str:
         user = session.get_one(User, user_id)
         invitation = use_up(session, secret, user.name)
         if session.get(Membership, (user.id, invitation.team_id)) is not None:
-            raise Conflict("You belong to this team already. The invitation stays open for somebody else.")
+            raise Conflict(tr("You belong to this team already. The invitation stays open for somebody else."))
         join_by(session, user, invitation.team_id, cast(Role, invitation.role), "accept_invitation", "invitation")
         return session.get_one(Team, invitation.team_id).slug
 
@@ -102,14 +103,14 @@ def use_up(session: Session, secret: str, user: str) -> Invitation:
     used = update(Invitation).where(Invitation.id == invitation.id, _is_open()).values(used_at=now(), used_by=user)
     done = session.execute(used.execution_options(synchronize_session=False))
     if cast("CursorResult[Any]", done).rowcount != 1:
-        raise NotFound(NOT_VALID)
+        raise NotFound(tr(NOT_VALID))
     return invitation
 
 
 def _valid(session: Session, secret: str) -> Invitation:
     invitation = session.scalar(select(Invitation).where(Invitation.token_sha256 == sha256_of(secret), _is_open()))
     if invitation is None:
-        raise NotFound(NOT_VALID)
+        raise NotFound(tr(NOT_VALID))
     return invitation
 
 

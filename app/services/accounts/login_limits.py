@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.db.identity import LoginAttempt
 from app.db.session import system_session
 from app.errors import TooManyAttempts
+from app.language import tr
 from app.services.accounts.secrets import now, sha256_of
 
 MOST = 10
@@ -28,7 +29,9 @@ def count(engine: Engine, name: str, address: str) -> None:
         with system_session(engine) as session:
             # What was refused does not keep the next minute's tries out.
             session.execute(delete(LoginAttempt).where(LoginAttempt.id.in_([attempt.id for attempt in tried])))
-        raise TooManyAttempts(f"That was tried {MOST} times within a minute. Wait a minute, then try again.")
+        raise TooManyAttempts(
+            tr("That was tried {most} times within a minute. Wait a minute, then try again.", most=MOST)
+        )
 
 
 def _tried(session: Session, counted: str) -> int:

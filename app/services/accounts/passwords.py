@@ -5,9 +5,12 @@ from functools import cache
 from pwdlib import PasswordHash
 
 from app.errors import Invalid
+from app.language import tr
 
 SHORTEST = 12
 LONGEST = 200
+SHORTEST_NAME = 4
+"""That a password must not hold: shorter ones are in many a word."""
 
 
 @cache
@@ -34,12 +37,17 @@ def matches(password: str, kept: str | None) -> bool:
 def check_password(password: str, user_name: str) -> None:
     """Raise Invalid for a password that is too easy to guess or too long to hash."""
     if len(password) < SHORTEST:
-        raise Invalid(f"A password has at least {SHORTEST} characters. A few words in a row do well.", field="password")
-    if len(password) > LONGEST:
-        raise Invalid(f"A password has at most {LONGEST} characters.", field="password")
-    if len(set(password)) < 5 or user_name.casefold() in password.casefold():
         raise Invalid(
-            "This password is too easy to guess. Take a few words that have nothing to do with you.", field="password"
+            tr("A password has at least {least} characters. A few words in a row do well.", least=SHORTEST),
+            field="password",
+        )
+    if len(password) > LONGEST:
+        raise Invalid(tr("A password has at most {most} characters.", most=LONGEST), field="password")
+    named = len(user_name) >= SHORTEST_NAME and user_name.casefold() in password.casefold()
+    if len(set(password)) < 5 or named:
+        raise Invalid(
+            tr("This password is too easy to guess. Take a few words that have nothing to do with you."),
+            field="password",
         )
     if "\0" in password:
-        raise Invalid("A password cannot hold a NUL character.", field="password")
+        raise Invalid(tr("A password cannot hold a NUL character."), field="password")

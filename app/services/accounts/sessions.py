@@ -11,6 +11,7 @@ from app.db.identity import LoginSession, Membership, User
 from app.db.session import system_session, write_lock
 from app.db.tables import Team
 from app.errors import Forbidden, NotFound, Unauthenticated
+from app.language import mark, tr
 from app.services import audit
 from app.services.accounts import login_limits
 from app.services.accounts.passwords import check_password, hashed, matches
@@ -23,7 +24,7 @@ LONGEST = timedelta(days=30)
 IDLE = timedelta(days=3)
 NOTED = timedelta(minutes=1)
 """How exactly it is kept when a session was last used."""
-WRONG = "The name or the password is wrong."
+WRONG = mark("The name or the password is wrong.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def authenticate(engine: Engine, name: str, password: str, address: str) -> int:
     right = matches(password, user.password_hash if user else None)
     if user is None or not right or user.disabled_at is not None:
         audit.record(engine, None, "log_in_refused", detail={"address": address})
-        raise Unauthenticated(WRONG)
+        raise Unauthenticated(tr(WRONG))
     return user.id
 
 
@@ -88,7 +89,7 @@ def _first_team(session: Session, user_id: int) -> Team:
     mine = select(Team).join(Membership, Membership.team_id == Team.id).where(Membership.user_id == user_id)
     team = session.scalar(mine.order_by(Team.id).limit(1))
     if team is None:
-        raise Forbidden("You belong to no team. Ask an administrator to invite you to one.")
+        raise Forbidden(tr("You belong to no team. Ask an administrator to invite you to one."))
     return team
 
 
@@ -157,7 +158,7 @@ def change_password(engine: Engine, caller: Caller, old: str, new: str, address:
         write_lock(session)
         user = session.get_one(User, caller.user_id, with_for_update=True)
         if not matches(old, user.password_hash):
-            raise Forbidden("The present password is wrong.", field="present")
+            raise Forbidden(tr("The present password is wrong."), field="present")
         user.password_hash = hashed(new)
         end_sessions(session, user.id)
         audit.add(session, caller, "change_password")

@@ -10,10 +10,12 @@ from app.db.identity import ApiToken, LoginSession, Membership, User
 from app.db.session import database_now, system_session, write_lock
 from app.db.tables import Team
 from app.errors import Conflict, Invalid, NotFound
+from app.language import mark, tr
 from app.schemas import TeamOfMine, UserView
 from app.services.accounts.passwords import check_password, hashed
 from app.services.callers import Role
 
+NAME_TAKEN = mark("There is a user {name} already. Choose another name.")
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,99}")
 
 
@@ -68,14 +70,14 @@ def new_user(session: Session, name: str, *, operator: bool = False) -> User:
     """A user without a password, in no team."""
     wanted = checked_name(name)
     if session.scalar(select(User.id).where(User.name == wanted)) is not None:
-        raise Conflict(f"There is a user {wanted} already. Choose another name.")
+        raise Conflict(tr(NAME_TAKEN, name=wanted))
     user = User(name=wanted, operator=operator, created_at=database_now(session))
     session.add(user)
     try:
         session.flush()
     except IntegrityError as another:
         # Somebody else took the name a moment ago.
-        raise Conflict(f"There is a user {wanted} already. Choose another name.") from another
+        raise Conflict(tr(NAME_TAKEN, name=wanted)) from another
     return user
 
 
@@ -84,7 +86,7 @@ def checked_name(name: str) -> str:
     wanted = name.strip().lower()
     if not NAME.fullmatch(wanted):
         raise Invalid(
-            "A user's name has 2 to 100 letters a-z, digits and . _ @ + -, and begins with a letter or digit.",
+            tr("A user's name has 2 to 100 letters a-z, digits and . _ @ + -, and begins with a letter or digit."),
             field="name",
         )
     return wanted

@@ -46,6 +46,8 @@ def restore_backup(settings: Settings, file: Path, *, replace: bool) -> RestoreR
         _check_origin(manifest, settings.database)
         _check_target(settings.database, replace)
         _check_room(manifest, settings)
+        # Other users of the machine have no business in it.
+        settings.home_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = [*manifest.parts_in("objects"), *manifest.parts_in("datasets")]
         for part in files:
             _put(archive, part, _place(settings, part))

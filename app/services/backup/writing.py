@@ -1,5 +1,7 @@
 """Taking a backup while others write: the database as it was at one moment, then the files that it refers to."""
 
+import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, inspect, select
 
 from app.db.migrate import revision_of
+from app.db.session import DISK_FULL
 from app.db.tables import ArtifactRow, Dataset
 from app.errors import Conflict, DiskFull, Invalid
 from app.services.backup import postgres, sqlite
@@ -17,7 +20,7 @@ from app.services.backup.archive import ArchiveWriter, LeftOut, Manifest, new_ar
 from app.services.store import object_path
 from app.settings import Settings
 
-NO_ROOM = 28
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class BackupReport(BaseModel):
@@ -48,10 +51,12 @@ def write_backup(engine: Engine, settings: Settings, file: Path) -> BackupReport
         with new_archive(file) as archive:
             manifest = _write(archive, engine, settings, file.resolve().parent)
             archive.close_with(manifest)
-    except OSError as error:
-        if error.errno == NO_ROOM:
+    except (OSError, sqlite3.OperationalError) as error:
+        if getattr(error, "errno", None) in NO_ROOM or getattr(error, "sqlite_errorcode", None) in DISK_FULL:
             raise DiskFull(f"There is no room for the backup at {file}. Free some, or name another disk.") from error
-        raise Invalid(f"{file} cannot be written: {error.strerror}.") from error
+        if isinstance(error, OSError):
+            raise Invalid(f"{file} cannot be written: {error.strerror}.") from error
+        raise
     files = [*manifest.parts_in("objects"), *manifest.parts_in("datasets")]
     return BackupReport(
         file=file,

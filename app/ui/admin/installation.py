@@ -1,4 +1,4 @@
-"""The panels of the system and of who may use it."""
+"""The panel of the system."""
 
 from typing import Any
 
@@ -39,26 +39,3 @@ def _settings(found: SystemView) -> Any:
     rows = [html.Div([html.Dt(html.Code(one.variable)), html.Dd(one.value)]) for one in found.settings]
     note = html.P(tr("Set in the environment of the web process; secrets are never shown."), className="quiet")
     return html.Div([html.Dl(rows, className="admin-settings"), note])
-
-
-def accounts_panel() -> html.Section:
-    """What local mode means, for as long as there are no accounts."""
-    parts = [
-        html.Div(
-            [html.H2(tr("People")), html.Span(tr("local mode"), className="tag tag-plain")], className="panel-head"
-        ),
-        html.P(
-            tr(
-                "There are no accounts: whoever opens this address is the local user and may do everything. So it"
-                " listens on this machine alone."
-            )
-        ),
-        html.P(
-            tr(
-                "Users, roles, API tokens and the audit log come with accounts. Until then comments and approvals are"
-                " signed by the local user."
-            ),
-            className="quiet",
-        ),
-    ]
-    return html.Section(parts, className="panel", id="people")

@@ -72,11 +72,12 @@ def _memory(size: float) -> str:
 def _state(worker: WorkerView) -> list[Any]:
     if not worker.alive:
         return [html.Span(tr("not running"), className="tag tag-plain")]
-    running = worker.run_id is not None
-    work: Any = dcc.Link(tr("Training"), href=f"/runs/{worker.run_id}") if running else tr("Waiting for runs")
+    work: Any = tr("Training") if worker.busy else tr("Waiting for runs")
+    if worker.run_id is not None:
+        work = dcc.Link(work, href=f"/runs/{worker.run_id}")
     if not worker.paused:
         return [html.Span(tr("alive"), className="tag"), " ", work]
-    rests = tr("finishes what it runs, then rests") if running else tr("takes no run")
+    rests = tr("finishes what it runs, then rests") if worker.busy else tr("takes no run")
     return [html.Span(tr("paused"), className="tag tag-warn"), " ", rests]
 
 

@@ -9,12 +9,14 @@ from app.client import ApiProblem, AtlasClient
 from app.language import tr, trn
 from app.schemas import StorageView, WorkerView
 from app.ui import live
-from app.ui.admin import storage, workers
+from app.ui.admin import people, storage, workers
 from app.ui.admin.holdings import datasets_panel, models_panel
-from app.ui.admin.installation import accounts_panel, system_panel
+from app.ui.admin.installation import system_panel
+from app.ui.admin.people import people_panels
 from app.ui.admin.storage import storage_panel
 from app.ui.admin.workers import workers_panel, workers_table
 from app.ui.elements import page_head
+from app.ui.people import audit_log
 from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error, same_when_alive
@@ -34,6 +36,7 @@ async def layout(**_query: str) -> Any:
         alive, room, models, tasks, uploaded, system = await asyncio.gather(
             live.read("admin"), api.storage(), api.base_models(), api.tasks(), api.datasets(), api.system()
         )
+        who, done = await people_panels(api)
     except ApiProblem as problem:
         return error(tr("The installation could not be read"), problem.detail)
     wrong = await _why_not_ready(api)
@@ -43,9 +46,10 @@ async def layout(**_query: str) -> Any:
             page_head(tr("Admin"), html.Span(answer(alive, room, wrong), id="admin-answer")),
             workers_panel(alive),
             html.Div([storage_panel(room), system_panel(system, wrong)], className="admin-columns"),
+            *who,
             models_panel(models, system),
             datasets_panel(tasks, uploaded, system),
-            accounts_panel(),
+            *done,
         ],
         className="admin",
     )
@@ -102,3 +106,5 @@ def answer(known: list[WorkerView], room: StorageView, wrong: str | None) -> str
 live.follow("admin", read=_read)
 workers.register()
 storage.register()
+people.register()
+audit_log.register("admin", installation=True)

@@ -28,11 +28,10 @@ def _worker(worker: WorkerView) -> html.Tr:
 
 def _state(worker: WorkerView) -> list[Any]:
     if worker.paused:
-        busy = worker.run_id is not None
-        finishes = tr("finishes what it runs, then rests") if busy else tr("takes no run")
+        finishes = tr("finishes what it runs, then rests") if worker.busy else tr("takes no run")
         return [html.Span(tr("paused"), className="tag tag-warn"), html.Div(finishes, className="quiet")]
     if worker.run_id is None:
-        return [tr("Waiting for runs")]
+        return [tr("Training") if worker.busy else tr("Waiting for runs")]
     return [dcc.Link(tr("Training"), href=f"/runs/{worker.run_id}")]
 
 

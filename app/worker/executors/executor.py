@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from peft_core.hub_access import Hub
 from peft_core.spec import Event, RunResult, RunSpec
 
 
@@ -61,8 +62,9 @@ class Executor(Protocol):
     def shortage(self) -> str | None:
         """What a run needs and is not there at present, in a sentence; None: runs can start."""
 
-    def start(self, spec: RunSpec, share: Share) -> Running:
-        """Start `spec` with this share of a machine."""
+    def start(self, spec: RunSpec, share: Share, hub: Hub | None = None) -> Running:
+        """Start `spec` with this share of a machine. hub: where it downloads what it lacks, with the token that its
+        team does so with; None where nothing of it comes from a hub."""
 
 
 @dataclass(frozen=True)

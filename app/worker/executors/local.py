@@ -27,9 +27,11 @@ from app.services.store import empty_scratch
 from app.worker.executors.executor import Outcome, Share
 from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
 from peft_core.errors import PeftCoreError, RunPaused
+from peft_core.hub_access import Hub
 from peft_core.spec import Event, Log, OnEvent, Pause, RunResult, RunSpec, storable
 
-RunFunction = Callable[[RunSpec, OnEvent, Pause], RunResult]
+RunFunction = Callable[..., RunResult]
+"""Of a spec and on_event, with hub and pause by name: see peft_core.run.run."""
 PRELOAD = "peft_core.preload"
 KILL_AFTER_SECONDS = 2.0
 FORK_SERVER_GONE = 255
@@ -129,12 +131,13 @@ class LocalExecutor:
         process.start()
         process.join()
 
-    def start(self, spec: RunSpec, share: Share) -> RunningProcess:
-        """Fork a process that does `spec` with this share of the machine."""
+    def start(self, spec: RunSpec, share: Share, hub: Hub | None = None) -> RunningProcess:
+        """Fork a process that does `spec` with this share of the machine. A hub's token goes through the pipe that
+        arguments go through: it is in no environment and on no command line."""
         empty_scratch(spec.folder)
         receiving, sending = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_run_in_child, args=(self._run_function, spec.model_dump_json(), share, sending), daemon=True
+            target=_run_in_child, args=(self._run_function, spec.model_dump_json(), share, hub, sending), daemon=True
         )
         process.start()
         sending.close()
@@ -150,7 +153,7 @@ def _nothing() -> None:
     """The first fork's work."""
 
 
-def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connection) -> None:
+def _run_in_child(run_function: str, spec_json: str, share: Share, hub: Hub | None, pipe: Connection) -> None:
     """The run's process: do the run, tell its events and its outcome through the pipe."""
     asked_to_pause = threading.Event()
     signal.signal(signal.SIGUSR1, lambda *_: asked_to_pause.set())
@@ -164,12 +167,14 @@ def _run_in_child(run_function: str, spec_json: str, share: Share, pipe: Connect
         tell(event.model_dump(mode="json"))
 
     try:
-        tell(do_run(run_function, spec_json, share, tell_event, asked_to_pause.is_set))
+        tell(do_run(run_function, spec_json, share, hub, tell_event, asked_to_pause.is_set))
     except BrokenPipeError:
         sys.exit(1)  # The worker is gone and nobody listens; another attempt will be made.
 
 
-def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, pause: Pause) -> dict[str, Any]:
+def do_run(
+    run_function: str, spec_json: str, share: Share, hub: Hub | None, on_event: OnEvent, pause: Pause
+) -> dict[str, Any]:
     """Do a run in this process, which must be its own; how it ended, as `outcome_of` reads it.
 
     Raises BrokenPipeError where `on_event` does, for then nobody listens.
@@ -180,7 +185,7 @@ def do_run(run_function: str, spec_json: str, share: Share, on_event: OnEvent, p
         run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
         spec = RunSpec.model_validate_json(spec_json)
         adopt_checkpoint(earlier_attempts(spec), spec.folder / CHECKPOINT)
-        return {"result": run(spec, on_event, pause).model_dump(mode="json")}
+        return {"result": run(spec, on_event, hub=hub, pause=pause).model_dump(mode="json")}
     except RunPaused:
         return {"paused": True}
     except BrokenPipeError:

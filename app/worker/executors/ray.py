@@ -17,6 +17,7 @@ from typing import Any
 from app.services.store import empty_scratch
 from app.worker.executors.executor import Outcome, Share
 from app.worker.executors.local import do_run, outcome_of, read_event, set_for_runs
+from peft_core.hub_access import Hub
 from peft_core.spec import Event, RunSpec
 
 TELL_SECONDS = 0.2
@@ -140,13 +141,13 @@ class Telling:
 
 
 def run_as_task(
-    run_function: str, spec_json: str, share: Share, environment: dict[str, str], post: Any, name: str
+    run_function: str, spec_json: str, share: Share, environment: dict[str, str], hub: Hub | None, post: Any, name: str
 ) -> str:
     """A run's task: do the run, tell its events through the post; how it ended, as JSON."""
-    # Not as Ray's runtime environment, which its dashboard shows: a hub's token may be among them.
+    # The hub with its token is an argument, not part of an environment, which Ray's dashboard would show.
     set_for_runs(environment)
     with Telling(post, name) as telling:
-        return json.dumps(do_run(run_function, spec_json, share, telling.tell, telling.asked_to_pause))
+        return json.dumps(do_run(run_function, spec_json, share, hub, telling.tell, telling.asked_to_pause))
 
 
 class RunningTask:
@@ -265,7 +266,7 @@ class RayExecutor:
         """Start the actor that events come through."""
         self._living_post()
 
-    def start(self, spec: RunSpec, share: Share) -> RunningTask:
+    def start(self, spec: RunSpec, share: Share, hub: Hub | None = None) -> RunningTask:
         """Submit `spec`, with its own request's cores in the place of the share's. A probe has a node's cores alone,
         as a deployment would."""
         empty_scratch(spec.folder)
@@ -276,7 +277,7 @@ class RayExecutor:
         task = _ray().remote(max_calls=1, max_retries=0)(run_as_task)
         placed = task.options(name=f"run {name}", num_cpus=cpus, num_gpus=self._request.gpus)
         told = (self._run_function, spec.model_dump_json(), replace(share, threads=cpus), self._environment)
-        return RunningTask(self, post, name, placed.remote(*told, post, name))
+        return RunningTask(self, post, name, placed.remote(*told, hub, post, name))
 
     def _resources(self) -> list[dict[str, float]]:
         """What each living node has in all, at most SHORTAGE_SECONDS old."""

@@ -13,7 +13,7 @@ from app.db.tables import ArtifactRow
 from app.main import create_app
 from app.services import run_queue
 from app.services.accounts import first_visit, tokens, users
-from app.services.callers import Caller
+from app.services.callers import LOCAL, Caller
 from app.services.workers import pause_worker
 from app.settings import Settings
 from tests.databases import on_both_databases
@@ -70,7 +70,7 @@ async def test_what_stands_in_the_database_is_counted(web: FastAPI, api: httpx.A
         for path in ("a", "b"):
             session.add(ArtifactRow(team_id=1, run_id=1, path=path, size_bytes=100, sha256="0" * 64))
         session.execute(text("UPDATE runs SET status = 'failed' WHERE id = 1"))
-    pause_worker(engine, paused)
+    pause_worker(engine, LOCAL, paused)
     found = await samples(api)
     queued = of(found, "runs", status="queued")
     assert (of(found, "runs", status="failed"), queued, of(found, "queue_length")) == (1, 1, 1)

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from app.api.observed import HEADER
 from app.logs import JsonLines, about
@@ -79,6 +81,7 @@ async def test_a_fault_says_the_id_and_its_log_line_too(
     answer = await api.get(f"/api/v1/broken/{CANARY}")
     assert answer.status_code == 500
     assert answer.json()["request_id"] == answer.headers[HEADER]
+    assert answer.headers[HEADER] in answer.json()["detail"]
     told = [line for line in lines(said) if line["level"] == "error"]
     assert told[0]["request_id"] == answer.headers[HEADER]
     assert "it broke" in told[0]["exception"]
@@ -95,8 +98,20 @@ async def test_writes_and_refusals_are_logged_and_what_is_only_read_is_not(
     assert [line["request_id"] for line in told] == [made.headers[HEADER], refused.headers[HEADER]]
     first, second = told
     assert (first["method"], first["route"], first["status"]) == ("POST", "/api/v1/studies", 201)
+    assert (first["user"], first["team_id"]) == ("local user", 1)
     assert first["seconds"] > 0
     assert (second["route"], second["status"], second["run_id"]) == ("/api/v1/runs/{run_id}/cancel", 404, "99")
+
+
+def test_a_websocket_that_is_refused_is_logged(web: FastAPI, said: io.StringIO) -> None:
+    client = TestClient(web, base_url="http://localhost")
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/_live", headers={"origin": "http://evil.example"}),
+    ):
+        pass
+    (line,) = [line for line in lines(said) if line["event"] == "request"]
+    assert (line["method"], line["status"], "request_id" in line) == ("WEBSOCKET", 1008, True)
 
 
 async def test_what_is_logged_in_a_thread_carries_the_id(

@@ -23,6 +23,10 @@ OPEN = {
     "/logout",
     "/metrics",
     "/invitations/{secret}",
+    "/auth/oidc/login",
+    "/auth/oidc/callback",
+    "/shared/{token}",
+    "/published/{slug}",
 }
 """What nobody needs to be known for. A path is added here only with a reason that its route's docstring gives."""
 

@@ -47,8 +47,10 @@ async def upload(api: httpx.AsyncClient, name: str, content: bytes) -> httpx.Res
 
 
 def kept(home: Path) -> list[str]:
-    folder = home / "datasets"
-    return sorted(file.name for file in folder.rglob("*")) if folder.is_dir() else []
+    """What lies in the team's folder, and what should not lie beside it."""
+    datasets, uploads = home / "datasets", home / "datasets" / "teams" / "1"
+    found = (file for file in datasets.rglob("*") if file not in (uploads.parent, uploads))
+    return sorted(file.relative_to(datasets).as_posix() for file in found)
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ async def test_an_odd_name_is_kept_under_a_safe_one(api: httpx.AsyncClient, home
     assert answer.status_code == 201, answer.json()
     [file] = kept(home)
     assert file == answer.json()["dataset"]
-    assert file.removesuffix(".csv").replace("-", "").replace("_", "").isalnum()
+    assert file.removeprefix("teams/1/").removesuffix(".csv").replace("-", "").replace("_", "").isalnum()
     assert file.isascii()
 
 

@@ -3,25 +3,28 @@
 import hashlib
 import json
 import os
+import resource
 import stat
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import JSON, Engine, Text, cast, select
 
 from app.db.migrate import is_current, migrate
 from app.db.session import database_now, make_engine, system_session
 from app.db.tables import ArtifactRow, Dataset, Run, Study
-from app.errors import AtlasError, Conflict, Invalid
+from app.errors import AtlasError, Conflict, DiskFull, Invalid
 from app.services import studies
 from app.services.backup import BackupReport, restore_backup, write_backup
 from app.services.callers import LOCAL
 from app.services.store import object_path
 from app.settings import Settings
 from tests.databases import on_both_databases
+from tests.faults import contents
 from tests.faults.documents import SMALL, make_study
 from tests.postgres import Postgres
 
@@ -43,16 +46,17 @@ def elsewhere(request: pytest.FixtureRequest, database: str | None, tmp_path: Pa
     server.drop_database(url)
 
 
-def fill(engine: Engine, settings: Settings) -> None:
+def fill(engine: Engine, settings: Settings, content: bytes = CONTENT) -> None:
     """A study with a run's file and an uploaded dataset."""
     make_study(engine, settings, name=STRANGE_NAME)
-    stored = object_path(settings.store_folder, SHA256)
+    sha256 = hashlib.sha256(content).hexdigest()
+    stored = object_path(settings.store_folder, sha256)
     stored.parent.mkdir(parents=True)
-    stored.write_bytes(CONTENT)
+    stored.write_bytes(content)
     (settings.home_folder / "datasets").mkdir()
     (settings.home_folder / "datasets" / "few-0.csv").write_bytes(ROWS)
     with system_session(engine) as session:
-        session.add(ArtifactRow(team_id=1, run_id=1, path="adapter/a", size_bytes=len(CONTENT), sha256=SHA256))
+        session.add(ArtifactRow(team_id=1, run_id=1, path="adapter/a", size_bytes=len(content), sha256=sha256))
         session.add(
             Dataset(
                 team_id=1,
@@ -94,21 +98,40 @@ def test_it_is_put_back_elsewhere_and_works_on(
     assert (elsewhere.home_folder / "datasets" / "few-0.csv").read_bytes() == ROWS
     there = make_engine(elsewhere.database)
     assert is_current(there)
-    assert everything(there) == everything(engine)
     assert make_study(there, elsewhere) == 2
     there.dispose()
 
 
+@on_both_databases
+def test_every_table_comes_back_as_it_was_but_for_who_is_logged_in(
+    engine: Engine, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    contents.fill(engine, settings)
+    contents.add_people(engine)
+    report = write_backup(engine, settings, tmp_path / "atlas.backup")
+    restore_backup(elsewhere, report.file, replace=False)
+    there = make_engine(elsewhere.database)
+    before, after = (everything(which) for which in (engine, there))
+    there.dispose()
+    assert {name for name, rows in before.items() if rows != after[name]} == {"sessions", "login_attempts"}
+    assert (after["sessions"], after["login_attempts"]) == ([], [])
+    with zipfile.ZipFile(report.file) as archive:
+        assert not [name for name in archive.namelist() if b"1" * 64 in archive.read(name)]
+
+
 def everything(engine: Engine) -> dict[str, list[Any]]:
-    """What the driver says is in some tables, JSON and missing values included."""
+    """What the driver says is in every table: JSON as text, so that a missing value is not taken for its null."""
+    found = {}
     with engine.connect() as connection:
-        return {
-            table: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id"))]
-            for table in ("studies", "configurations", "runs", "artifacts", "datasets")
-        }
+        for name, table in contents.schema_of(engine).tables.items():
+            columns = [cast(column, Text) if isinstance(column.type, JSON) else column for column in table.c]
+            found[name] = [tuple(row) for row in connection.execute(select(*columns).order_by(*table.primary_key))]
+    return found
 
 
-def test_only_its_owner_may_read_it(backup: BackupReport) -> None:
+def test_only_its_owner_may_read_it_and_the_home_it_is_put_back_in(elsewhere: Settings, backup: BackupReport) -> None:
+    restore_backup(elsewhere, backup.file, replace=False)
+    assert stat.S_IMODE(elsewhere.home_folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(backup.file.stat().st_mode) == 0o600
     assert [path.name for path in backup.file.parent.glob(".*")] == []
 
@@ -124,6 +147,23 @@ def test_files_that_are_gone_or_damaged_are_told(engine: Engine, settings: Setti
         "datasets/few-0.csv": "it is not there",
     }
     assert report.files == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere a limit on files is another one.")
+@pytest.mark.parametrize("size_bytes", [20_000, 700_000])
+def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(
+    engine: Engine, settings: Settings, tmp_path: Path, size_bytes: int
+) -> None:
+    """While the database is copied, and while the archive is written."""
+    fill(engine, settings, os.urandom(2_000_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        with pytest.raises(DiskFull, match="no room for the backup"):
+            write_backup(engine, settings, tmp_path / "atlas.backup")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_an_older_database_is_saved_as_it_is_and_migrated_where_it_is_put_back(

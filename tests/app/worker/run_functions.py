@@ -6,41 +6,42 @@ import signal
 import time
 
 from peft_core.errors import RunFailed, RunPaused
+from peft_core.hub_access import Hub
 from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, RunResult, RunSpec
 
 DONE = RunResult(validation_score=0.5, train_seconds=0.0, artifacts=(), environment={})
 
 
-def succeed(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def succeed(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     on_event(Log(message="hello"))
     (spec.folder / "file.txt").write_text("x")
     return DONE
 
 
-def explain(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def explain(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     raise RunFailed("The loss was nan at step 3. Lower the learning rate.")
 
 
-def break_down(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def break_down(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     raise KeyError("missing")
 
 
-def run_out_of_memory(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def run_out_of_memory(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     raise MemoryError
 
 
-def be_killed(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def be_killed(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     os.kill(os.getpid(), signal.SIGKILL)
     return DONE
 
 
-def wait(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def wait(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     on_event(Log(message=f"pid {os.getpid()}"))
     time.sleep(60)
     return DONE
 
 
-def wait_for_a_pause(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def wait_for_a_pause(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Leaves a checkpoint, and succeeds where an earlier attempt has left one."""
     checkpoint = spec.folder / "checkpoint" / "step-000000003"
     if checkpoint.exists():
@@ -52,7 +53,7 @@ def wait_for_a_pause(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResul
     raise RunPaused(3)
 
 
-def leave_an_adapter(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def leave_an_adapter(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     (spec.folder / "adapter").mkdir()
     artifacts = []
     for path in ("adapter/weights.safetensors", "spectrum.json"):
@@ -62,14 +63,14 @@ def leave_an_adapter(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResul
     return DONE.model_copy(update={"artifacts": tuple(artifacts)})
 
 
-def fill_memory(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def fill_memory(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     import torch
 
     held = [torch.ones(2**26) for _ in range(64)]  # 16 GiB
     return DONE.model_copy(update={"train_seconds": float(len(held))})
 
 
-def measure_itself(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def measure_itself(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Tells a point for each of many steps, and where and with what it ran."""
     import torch
 
@@ -79,13 +80,13 @@ def measure_itself(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
     return DONE.model_copy(update={"validation_score": spec.seed + 0.25})
 
 
-def probe_a_while(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def probe_a_while(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     on_event(Log(message=f"pid {os.getpid()}"))
     time.sleep(4)
     return DONE
 
 
-def tell_what_cannot_be_kept(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def tell_what_cannot_be_kept(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Among sound events, ones that no border has looked at."""
     on_event(Log(message="before"))
     on_event(Log.model_construct(message="one\0two \ud800"))
@@ -96,12 +97,12 @@ def tell_what_cannot_be_kept(spec: RunSpec, on_event: OnEvent, pause: Pause) -> 
     return DONE.model_copy(update={"environment": {"device": "a\0b"}})
 
 
-def leave_no_file(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def leave_no_file(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """Says that it leaves one."""
     return DONE.model_copy(update={"artifacts": (Artifact(path="adapter/weights", size_bytes=1, sha256="0" * 64),)})
 
 
-def tell_the_time(spec: RunSpec, on_event: OnEvent, pause: Pause) -> RunResult:
+def tell_the_time(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
     """When the run's own work begins, in seconds since 1970."""
     on_event(Log(message=f"{time.time():.6f}"))
     return DONE

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.worker.executors.executor import Outcome, Running, Share
 from app.worker.executors.local import LocalExecutor
 from app.worker.loop import Worker
+from peft_core.hub_access import Hub
 from peft_core.spec import Budget, Event, Log, Point, RunSpec
 from tests.app.worker.run_functions import DONE
 from tests.databases import on_both_databases
@@ -79,7 +80,7 @@ class ScriptedExecutor:
     def shortage(self) -> str | None:
         return None
 
-    def start(self, spec: RunSpec, share: Share) -> Running:
+    def start(self, spec: RunSpec, share: Share, hub: Hub | None = None) -> Running:
         self.started.append((spec.run_id, time.monotonic()))
         return self._start(spec.run_id)
 

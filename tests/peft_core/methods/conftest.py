@@ -1,5 +1,6 @@
 """Small models with random weights, one for each architecture that people fine-tune, saved as base models are."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -61,6 +62,19 @@ def small_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
             model.base_model.save_pretrained(path)
         return path
 
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_encoder(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of MiniLM's last two layers, at their full width and with their own weights, and of its first
+    thousand tokens: a sixth of the work, and nothing that a method does differs in the other layers."""
+    folder = shutil.copytree(minilm, tmp_path_factory.mktemp("encoder") / "minilm")
+    model = AutoModel.from_pretrained(str(minilm))
+    model.encoder.layer = model.encoder.layer[-2:]
+    model.resize_token_embeddings(1_000)
+    model.config.num_hidden_layers = 2
+    model.save_pretrained(folder)
     return folder
 
 

@@ -44,10 +44,19 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def encoder(minilm: Path, tweets: TaskSpec) -> Case:
+def encoder(short_encoder: Path, tweets: TaskSpec) -> Case:
+    return classifying(short_encoder, tweets)
+
+
+@pytest.fixture(scope="module")
+def whole_encoder(minilm: Path, tweets: TaskSpec) -> Case:
+    return classifying(minilm, tweets)
+
+
+def classifying(folder: Path, tweets: TaskSpec) -> Case:
     torch.manual_seed(0)
-    loaded = task_kind("classification").load_model(tweets, str(minilm)).eval()
-    return Case("classification", read_model_shape(minilm), loaded, ITEMS)
+    loaded = task_kind("classification").load_model(tweets, str(folder)).eval()
+    return Case("classification", read_model_shape(folder), loaded, ITEMS)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +67,7 @@ def decoder(small_decoder: Path, tweets: TaskSpec) -> Case:
     return Case("causal_lm", read_model_shape(small_decoder), loaded, items)
 
 
-@pytest.fixture(scope="module", params=["encoder", "decoder"])
+@pytest.fixture(scope="module", params=["encoder", pytest.param("whole_encoder", marks=pytest.mark.slow), "decoder"])
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.getfixturevalue(request.param)
     return found

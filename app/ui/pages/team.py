@@ -1,0 +1,59 @@
+"""One's own team: its people; for administrators also invitations and the audit log."""
+
+import asyncio
+from typing import Any
+
+from dash import dcc, html, register_page
+
+from app.client import ApiProblem, AtlasClient
+from app.language import spaced, tr, trn
+from app.schemas import MemberView, SessionView
+from app.ui.elements import page_head
+from app.ui.people import audit_log, invitations, members
+from app.ui.people.words import without_accounts
+from app.ui.session import client
+from app.ui.states import error
+
+
+def page_title(**_: str) -> str:
+    return tr("Your team · PEFT Atlas")
+
+
+register_page(__name__, path="/team", name="Team", title=page_title)
+
+
+async def layout(**_query: str) -> Any:
+    """Everything as it is now."""
+    api = client()
+    try:
+        session = await api.who_am_i()
+        if not session.accounts:
+            return without_accounts(tr("Your team"), session)
+        people = await api.members()
+        below = await _for_administrators(api) if session.role == "admin" else []
+    except ApiProblem as problem:
+        return error(tr("The team could not be read"), problem.detail)
+    account = dcc.Link(tr("Your account"), href="/account", className="button button-plain")
+    head = page_head(tr("Team {team}", team=session.team), _answer(people, session), [account])
+    return html.Div([head, members.members_panel(people, session), *below], className="people")
+
+
+def _answer(people: list[MemberView], session: SessionView) -> str:
+    count = trn("{count} person belongs to it.", "{count} people belong to it.", len(people))
+    if session.role == "admin":
+        return count
+    admins = ", ".join(one.user for one in people if one.role == "admin")
+    return spaced([count, tr("It is administered by {names}.", names=admins)])
+
+
+async def _for_administrators(api: AtlasClient) -> list[Any]:
+    invited, done = await asyncio.gather(api.invitations(), api.audit())
+    return [
+        invitations.invitations_panel(invited),
+        audit_log.audit_panel("team", tr("What was done in this team"), done),
+    ]
+
+
+members.register()
+invitations.register()
+audit_log.register("team")
