@@ -111,13 +111,27 @@ def settings(home: Path, database: str | None) -> "Settings":
     return Settings(home=home, database_url=database)
 
 
-@pytest.fixture
-def engine(settings: "Settings") -> "Iterator[Engine]":
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database of the newest revision. A thousand tests begin with a copy, which takes a hundredth of what
+    migrating takes."""
     from app.db.migrate import migrate
+
+    file = tmp_path_factory.mktemp("migrated") / "atlas.sqlite"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def engine(settings: "Settings", migrated: Path) -> "Iterator[Engine]":
+    from app.db.migrate import is_current, migrate
     from app.db.session import make_engine
 
-    migrate(settings.database)
+    if settings.database_url is None:
+        shutil.copy(migrated, settings.home_folder / "atlas.sqlite")
     engine = make_engine(settings.database)
+    if not is_current(engine):
+        migrate(settings.database)
     yield engine
     engine.dispose()
 
