@@ -110,9 +110,9 @@ def test_a_token_is_made_copied_and_revoked(context: "BrowserContext", address: 
 def test_a_viewer_is_not_offered_what_they_may_not_do(context: "BrowserContext", address: str) -> None:
     page = page_of(context, address, "vera", "/studies/1")
     page.wait_for_selector(".who-looks")
+    page.locator("#study-copy").wait_for()
     for hidden in ("#study-approve", "#study-delete", "#study-comment-send"):
         assert page.locator(hidden).is_hidden()
-    assert page.locator("#study-copy").is_visible()
     page.goto(f"{address}/team")
     page.wait_for_selector("#team-members table")
     assert page.locator("#invitations, #team-audit").count() == 0
