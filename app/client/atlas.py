@@ -39,6 +39,7 @@ from app.schemas import (
     ExamplesView,
     ExtensionView,
     GivenPoints,
+    HubTokenView,
     ImportReport,
     InvitationEntry,
     InvitationView,
@@ -88,6 +89,8 @@ from app.schemas import (
     SystemView,
     TaskCard,
     TaskKindCard,
+    TeamLimits,
+    TeamQuota,
     TeamView,
     TemplateEntry,
     TemplateView,
@@ -508,6 +511,22 @@ class AtlasClient:
     async def who_am_i(self) -> SessionView:
         """Who this client acts for, in which team, as what."""
         return await self._get("/auth/session", SessionView)
+
+    async def team_limits(self) -> TeamQuota:
+        """What the caller's team may take of the installation, and what it takes now."""
+        return await self._get("/team/limits", TeamQuota)
+
+    async def set_limits(self, team: int, limits: TeamLimits) -> TeamQuota:
+        """Give a team other limits, as an operator."""
+        return await self._send("PUT", f"/teams/{team}/limits", TeamQuota, limits.model_dump(mode="json"))
+
+    async def hub_token(self) -> HubTokenView:
+        """Whether the caller's team has a token of the model hub of its own."""
+        return await self._get("/team/hub-token", HubTokenView)
+
+    async def set_hub_token(self, token: str) -> HubTokenView:
+        """Have the team's downloads go with a token of its own, as an administrator. It is not told again."""
+        return await self._send("PUT", "/team/hub-token", HubTokenView, {"token": token})
 
     async def log_out_everywhere(self) -> None:
         """End every session of one's own."""

@@ -10,6 +10,7 @@ from app.language import spaced, tr, trn
 from app.schemas import MemberView, SessionView
 from app.ui.elements import page_head
 from app.ui.people import audit_log, invitations, members
+from app.ui.people.limits import limits_panel
 from app.ui.people.words import without_accounts
 from app.ui.session import client
 from app.ui.states import error
@@ -29,13 +30,15 @@ async def layout(**_query: str) -> Any:
         session = await api.who_am_i()
         if not session.accounts:
             return without_accounts(tr("Your team"), session)
-        people = await api.members()
+        people, limits, token = await asyncio.gather(api.members(), api.team_limits(), api.hub_token())
         below = await _for_administrators(api) if session.role == "admin" else []
     except ApiProblem as problem:
         return error(tr("The team could not be read"), problem.detail)
     account = dcc.Link(tr("Your account"), href="/account", className="button button-plain")
     head = page_head(tr("Team {team}", team=session.team), _answer(people, session), [account])
-    return html.Div([head, members.members_panel(people, session), *below], className="people")
+    return html.Div(
+        [head, members.members_panel(people, session), limits_panel(limits, token), *below], className="people"
+    )
 
 
 def _answer(people: list[MemberView], session: SessionView) -> str:
