@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.schemas.document import Document
 
@@ -58,7 +58,7 @@ class UserEntry(Document):
 
     name: str = Field(min_length=1, max_length=200)
     password: str = Field(min_length=1, max_length=1000)
-    operator: bool = False
+    operator: StrictBool = False
     team: str = Field(default="local", min_length=1, max_length=100)
     role: Role = "member"
 
@@ -66,8 +66,8 @@ class UserEntry(Document):
 class UserChange(Document):
     """What to change of a user; None: leave it."""
 
-    disabled: bool | None = None
-    operator: bool | None = None
+    disabled: StrictBool | None = None
+    operator: StrictBool | None = None
 
 
 class UserView(Document):

@@ -4,7 +4,16 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from app.schemas.document import Document, Name, RunStatus
 from peft_core.method import Family
@@ -25,7 +34,20 @@ RowNumber = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]
 Step = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Text = Annotated[str, StringConstraints(max_length=1_000_000)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Time = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
+
+
+def _no_number(value: object) -> object:
+    """Seconds since some day, or a truth, would be read as a time."""
+    if isinstance(value, int | float):
+        raise ValueError("write the time as text, 2026-03-02T09:00:00Z")
+    return value
+
+
+Time = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_no_number),
+]
 
 
 class Archived(Document):

@@ -195,6 +195,18 @@ def test_what_is_stopped_would_be_told(browser: "Browser", marked: Marked) -> No
     context.close()
 
 
+def test_the_description_is_shown_under_the_policy(browser: "Browser", marked: Marked) -> None:
+    context = opened(browser, marked, "root", "light")
+    watched = Watched(context.new_page())
+    watched.listen(marked.there.url)
+    watched.page.goto(f"{marked.there.url}/api/docs")
+    watched.page.wait_for_selector(".opblock")
+    watched.page.locator(".opblock").first.click()
+    watched.page.wait_for_timeout(REST_MILLISECONDS)
+    assert watched.seen == []
+    context.close()
+
+
 def test_inline_scripts_run_only_by_their_hash(marked: Marked) -> None:
     with marked.there.client("root") as client:
         for path in ("/", "/runs", "/api/docs", "/login"):
