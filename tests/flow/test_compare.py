@@ -93,7 +93,7 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", serve
     open_compare(page, served[1], FEW)
     page.locator("#compare-b").click()
     page.get_by_role("option", name="Prefix Tuning", exact=True).click()
-    page.wait_for_function("location.search.includes('b=prefix_tuning')")
+    page.wait_for_function("() => location.search.includes('b=prefix_tuning')")
     assert "studies=2,1" in page.url
     page.reload()
     open_compare(page, served[1], page.url.partition("/compare")[2])
@@ -106,8 +106,8 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", serve
 def test_approved_studies_only_says_that_there_is_none(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_compare(page, served[1])
     page.get_by_role("switch", name="Approved studies only").click()
-    page.wait_for_function("location.search.includes('approved=true')")
-    page.wait_for_function("document.querySelectorAll('#compare-left-out li').length === 9")
+    page.wait_for_function("() => location.search.includes('approved=true')")
+    page.wait_for_function("() => document.querySelectorAll('#compare-left-out li').length === 9")
     assert "nobody has approved it" in page.inner_text("#compare-left-out")
 
 

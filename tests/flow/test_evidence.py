@@ -101,7 +101,7 @@ def test_every_number_of_the_recommend_page_comes_from_its_question(
 def test_the_recommend_page_keeps_its_case_in_the_address(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_recommend(page, served[1], "scenario=multi_task")
     page.get_by_role("slider", name="Weight of task quality").press("ArrowRight")
-    page.wait_for_function("location.search.includes('quality:0.3')")
+    page.wait_for_function("() => location.search.includes('quality:0.3')")
     page.reload()
     page.wait_for_selector(".recommend-ranking")
     assert page.get_by_role("slider", name="Weight of task quality").get_attribute("aria-valuenow") == "0.3"

@@ -69,7 +69,7 @@ def test_a_slider_moves_every_number_drawing_and_the_address(page: "Page", serve
     assert page.locator('[data-drawing="lora"]').inner_html() != before
     assert "rank=8" not in page.url, "what stands by itself needs no mention"
     page.get_by_role("slider", name="LoRA rank r").press("ArrowRight")
-    page.wait_for_function("window.location.search.includes('rank=16')")
+    page.wait_for_function("() => window.location.search.includes('rank=16')")
     assert "model=sizes" in page.url
     said = page.locator("#claim-lora_forward_flops .chapter-by-formula")
     page.wait_for_selector('#claim-lora_forward_flops [data-source="formula:lora_added_share(width 1024, rank 16)"]')

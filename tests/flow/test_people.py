@@ -63,7 +63,7 @@ def test_somebody_is_invited_joins_and_gets_another_role(
     team = page_of(context, address, "ada", "/team")
     team.get_by_label("For whom (optional)").fill("Kim <b>")
     team.get_by_role("button", name="Make a link").click()
-    team.wait_for_function("document.getElementById('team-invitation-once').value")
+    team.wait_for_function("() => document.getElementById('team-invitation-once').value")
     link = team.get_by_label("The link").input_value()
     assert re.fullmatch(re.escape(address) + r"/invitations/[\w-]{43}", link)
     assert violations(team) == []
@@ -94,7 +94,7 @@ def test_a_token_is_made_copied_and_revoked(context: "BrowserContext", address: 
     assert violations(page) == []
     page.get_by_label("What it is for").fill("nightly <i>run</i>")
     page.get_by_role("button", name="Make a token").click()
-    page.wait_for_function("document.getElementById('account-token-once').value")
+    page.wait_for_function("() => document.getElementById('account-token-once').value")
     secret = page.get_by_label("The new token").input_value()
     given = {"authorization": f"Bearer {secret}"}
     assert httpx.get(f"{address}/api/v1/studies", headers=given).status_code == 200

@@ -100,15 +100,15 @@ def test_a_case_is_kept_for_the_team_and_chosen_again(page: "Page", served: tupl
     page.goto(f"{url}/recommend?study=1")
     page.locator(".recommend-ranking").wait_for()
     page.get_by_role("slider", name="Weight of simplicity").press("ArrowRight")
-    page.wait_for_function("location.search.includes('simplicity:0.1')")
+    page.wait_for_function("() => location.search.includes('simplicity:0.1')")
     page.get_by_label("Keep for the team as").fill("A phone")
     page.get_by_role("button", name="Keep", exact=True).click()
     kept = page.get_by_role("list", name="Kept by the team").get_by_role("button", name="A phone", exact=True)
     kept.wait_for()
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("!location.search.includes('weights')")
+    page.wait_for_function("() => !location.search.includes('weights')")
     kept.click()
-    page.wait_for_function("location.search.includes('simplicity:0.1')")
+    page.wait_for_function("() => location.search.includes('simplicity:0.1')")
     page.reload()
     page.locator(".recommend-ranking").wait_for()
     assert page.get_by_role("slider", name="Weight of simplicity").get_attribute("aria-valuenow") == "0.1"
@@ -134,7 +134,7 @@ def test_questions_are_answered_by_keyboard_and_stand_in_the_address(page: "Page
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Use LoRA").wait_for()
-    page.wait_for_function("location.search.includes('answers=limited_resources:yes,high_quality:yes')")
+    page.wait_for_function("() => location.search.includes('answers=limited_resources:yes,high_quality:yes')")
     assert page.locator(".guide-branch[aria-pressed=true]").count() == 2
     page.reload()
     page.get_by_role("heading", name="Use LoRA").wait_for()
@@ -151,7 +151,7 @@ def test_a_leaf_chosen_at_once_answers_its_questions(page: "Page", served: tuple
     url, engine = served
     page.goto(f"{url}/recommend?view=guide&study=1")
     page.locator(".guide-branch-leaf", has_text="Full fine-tuning").click()
-    page.wait_for_function("location.search.includes('several_tasks:no,very_best:yes')")
+    page.wait_for_function("() => location.search.includes('several_tasks:no,very_best:yes')")
     page.get_by_role("heading", name="What each study picks").wait_for()
     assert check_page(page, engine) == []
     # A study's own answer to this leaf is its recommendation with the leaf's weights and limits.
@@ -193,7 +193,7 @@ def test_a_changed_field_asks_again_and_stands_in_the_address(page: "Page", serv
     page.get_by_text("Measured in").first.wait_for()
     page.get_by_label("Training items").fill("800")
     page.get_by_text("Not measured – estimated from").wait_for()
-    page.wait_for_function("location.search.includes('items=800')")
+    page.wait_for_function("() => location.search.includes('items=800')")
     page.get_by_label("Training items").fill("")
     page.get_by_text("The case is not complete.").wait_for()
     # What was asked waits while another part is open.

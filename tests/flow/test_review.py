@@ -63,14 +63,14 @@ def test_a_study_is_read_commented_tagged_approved_and_shared(
     # Read: smallest first, without the baselines and two columns.
     page.locator("#study-sort").click()
     page.get_by_role("option", name="Storage", exact=True).click()
-    page.wait_for_function("location.search.includes('by=storage_bytes')")
+    page.wait_for_function("() => location.search.includes('by=storage_bytes')")
     page.locator("#study-rows-open").click()
     page.get_by_label("Head only", exact=True).uncheck()
-    page.wait_for_function("location.search.includes('without=2')")
+    page.wait_for_function("() => location.search.includes('without=2')")
     page.keyboard.press("Escape")
     page.locator("#study-columns-open").click()
     page.get_by_label("Simplicity", exact=True).uncheck()
-    page.wait_for_function("location.search.includes('less=simplicity')")
+    page.wait_for_function("() => location.search.includes('less=simplicity')")
     page.keyboard.press("Escape")
     assert rows(page) == [
         "Full fine-tuning",

@@ -129,7 +129,7 @@ def test_every_number_of_a_finished_run_is_what_rows_and_files_give(page: "Page"
     assert page.input_value("#run-layer") == "1.attention.self.query"
     page.click("#run-layer")
     page.get_by_role("option", name="0.attention.self.query").click()
-    page.wait_for_function("document.querySelector('#run-layer-shown').innerText.includes('in 8 of 384')")
+    page.wait_for_function("() => document.querySelector('#run-layer-shown').innerText.includes('in 8 of 384')")
     assert check_page(page, served.app.state.engine, store=served.store) == []
 
 
@@ -149,22 +149,24 @@ def test_a_diverged_run_says_what_is_wrong_on_a_phone_before_anything_else(page:
 def test_what_another_process_measures_is_on_the_page_within_two_seconds(page: "Page", served: Served) -> None:
     page.goto(f"{served.address}/runs/{served.running}")
     page.wait_for_selector("#run-curves .js-plotly-plot .scatterlayer")
-    page.wait_for_function("document.querySelector('#run-log').innerText.includes('began')")
+    page.wait_for_function("() => document.querySelector('#run-log').innerText.includes('began')")
     page.evaluate("document.querySelector('#run-curve-0').kept = true")
     command = [sys.executable, "-c", WRITE_A_STEP, str(served.home), str(served.running), "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "written\n"
-        last = "document.querySelector('#run-curve-last-0')?.innerText.includes('0.1234')"
+        last = "() => document.querySelector('#run-curve-last-0')?.innerText.includes('0.1234')"
         page.wait_for_function(last, timeout=2_000)
-    page.wait_for_function("document.querySelector('#run-log').innerText.includes('written at step 2')", timeout=2_000)
-    drawn = "document.querySelector('#run-curve-0 .js-plotly-plot').data.some(trace => trace.y.includes(0.1234))"
+    page.wait_for_function(
+        "() => document.querySelector('#run-log').innerText.includes('written at step 2')", timeout=2_000
+    )
+    drawn = "() => document.querySelector('#run-curve-0 .js-plotly-plot').data.some(trace => trace.y.includes(0.1234))"
     page.wait_for_function(drawn, timeout=2_000)
     assert page.evaluate("document.querySelector('#run-curve-0').kept"), "the figure was changed in place"
     with system_session(served.app.state.engine) as session:
         session.get_one(Run, served.running).status = "cancelled"
-    page.wait_for_function("document.querySelector('#run-head').innerText.includes('cancelled')", timeout=2_000)
-    page.wait_for_function("document.querySelector('#run-trial').innerText.includes('is cancelled')")
+    page.wait_for_function("() => document.querySelector('#run-head').innerText.includes('cancelled')", timeout=2_000)
+    page.wait_for_function("() => document.querySelector('#run-trial').innerText.includes('is cancelled')")
     assert [thing.subject for thing in watching() if thing.subject == "run"] == [], "nobody reads what has ended"
 
 
@@ -187,7 +189,7 @@ def test_another_run_is_chosen_without_a_reload_and_kept_in_the_address(page: "P
     page.wait_for_selector("#run-curves .js-plotly-plot .scatterlayer")
     page.fill("#run-against-id", str(served.diverged))
     page.wait_for_selector(".run-differences")
-    page.wait_for_function(f"location.search === '?against={served.diverged}'")
+    page.wait_for_function(f"() => location.search === '?against={served.diverged}'")
     assert "seed" in page.inner_text(".run-differences")
     page.fill("#run-against-id", "999999")
     page.wait_for_selector("#run-against-shown .state-error")

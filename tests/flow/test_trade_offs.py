@@ -115,11 +115,11 @@ def test_a_study_opens_with_quality_against_parameters(page: "Page", served: tup
 def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1])
     choose(page, "front-x", "Storage")
-    page.wait_for_function("location.search.includes('x=storage_bytes')")
+    page.wait_for_function("() => location.search.includes('x=storage_bytes')")
     choose(page, "front-z", "Peak training memory")
     waits_for(page, "#front-legend", "larger marker: better peak training memory")
     page.locator("#front-floor").fill("80")
-    page.wait_for_function("location.search.includes('floor=0.8')")
+    page.wait_for_function("() => location.search.includes('floor=0.8')")
     waits_for(page, "#front-left-out", "does not reach the floor")
     before = page.inner_text("#front-sentence")
     page.reload()
@@ -135,8 +135,8 @@ def test_what_is_chosen_stands_in_the_address_and_comes_back(page: "Page", serve
 def test_a_metric_that_is_shown_already_changes_places(page: "Page", served: tuple[FastAPI, str]) -> None:
     open_front(page, served[1])
     choose(page, "front-x", "Accuracy")
-    page.wait_for_function("location.search.includes('x=task_performance')")
-    page.wait_for_function("document.querySelector('#front-y').value === 'Trainable parameters'")
+    page.wait_for_function("() => location.search.includes('x=task_performance')")
+    page.wait_for_function("() => document.querySelector('#front-y').value === 'Trainable parameters'")
     waits_for(page, "#front-sentence", "in accuracy and trainable parameters at once")
     assert problems(page, served[0]) == []
 
@@ -146,7 +146,7 @@ def test_an_address_that_anyone_typed_shows_what_it_can(page: "Page", served: tu
     open_front(page, served[1], query="?x=beauty&y=storage_bytes&z=storage_bytes&floor=7&sweep=9&tab=mine")
     assert [page.input_value(f"#front-{axis}") for axis in "xyz"] == ["Trainable parameters", "Storage", ""]
     # What is no panel's own stays.
-    page.wait_for_function("!/floor|beauty|sweep/.test(location.search)")
+    page.wait_for_function("() => !/floor|beauty|sweep/.test(location.search)")
     assert "tab=mine" in page.url
 
 
@@ -155,7 +155,7 @@ def test_a_floor_that_means_nothing_says_what_to_do(page: "Page", served: tuple[
     waits_for(page, "#front-body", "Ask without a floor, or train longer.")
     page.locator("#front-floor").fill("")
     page.wait_for_selector("#front-figure .js-plotly-plot .scatterlayer")
-    page.wait_for_function("!location.search.includes('floor')")
+    page.wait_for_function("() => !location.search.includes('floor')")
 
 
 @wide_and_slowly_narrow
@@ -198,7 +198,7 @@ def test_the_chosen_sweep_stands_in_the_address(page: "Page", served: tuple[Fast
     page.wait_for_selector("#sweep-figure .js-plotly-plot .scatterlayer")
     choose(page, "sweep-choice", "Prefix Tuning by prefix length")
     waits_for(page, "#sweep-sentence", "Prefix tuning n40")
-    page.wait_for_function("location.search === '?sweep=2'")
+    page.wait_for_function("() => location.search === '?sweep=2'")
     page.reload()
     waits_for(page, "#sweep-sentence", "Prefix tuning n40")
     page.wait_for_selector("#sweep-figure .js-plotly-plot .scatterlayer")

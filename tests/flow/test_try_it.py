@@ -56,7 +56,7 @@ def test_a_trained_run_is_asked_and_merged_on_its_page(page: "Page", few_tweets:
             run = session.scalars(select(Run).where(Run.purpose == "report")).one().id
         page.goto(f"{address}/runs/{run}")
         page.click(".run-examples .chip >> nth=0")
-        page.wait_for_function("document.querySelector('#run-ask-text').value.length > 0")
+        page.wait_for_function("() => document.querySelector('#run-ask-text').value.length > 0")
         page.click("#run-ask")
         page.wait_for_selector(".run-answer .run-bars", timeout=40_000)
         assert page.locator(".run-side-adapted .run-bars tr").count() == 2
