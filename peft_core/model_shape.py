@@ -12,6 +12,7 @@ from typing import Any, Literal
 from peft_core.errors import InvalidBaseModel
 from peft_core.special_tokens import read_special_tokens
 
+ADAPTER = "adapter_config.json"
 CAUSAL_TYPES = frozenset(
     {
         *("gpt2", "gpt_neox", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"),
@@ -138,6 +139,11 @@ def read_model_shape(folder: Path) -> ModelShape:
     Raises InvalidBaseModel with what is missing: config.json, safetensors weights, a size that config.json lacks.
     """
     config = read_config_file(folder)
+    if (folder / ADAPTER).exists():
+        raise InvalidBaseModel(
+            f"{folder.name!r} holds an adapter ({ADAPTER}), which would be loaded with it, on whatever base it names. Give"
+            " a folder of the base model alone."
+        )
     saved = _read_weight_shapes(folder)
     weights = {path: dims for path, dims in saved.items() if not PRETRAINING_HEAD.match(path)}
     hidden = _size(config, folder, "hidden_size", "dim", "n_embd", "d_model")

@@ -138,9 +138,9 @@ VARIANTS = (
 )
 REFUSED_AT_ONCE = {
     *("with_auto_map", "with_an_unknown_type", "with_pickles_alone", "with_a_pickle_called_safetensors"),
-    *("with_parts_outside", "with_deep_json"),
+    *("with_parts_outside", "with_deep_json", "with_adapters_beside"),
 }
-TRAINS = {"with_pickles_beside", "with_a_template", "with_adapters_beside"}
+TRAINS = {"with_pickles_beside", "with_a_template"}
 
 
 def changed(config: bytes, **more: Any) -> bytes:
