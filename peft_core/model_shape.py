@@ -141,8 +141,8 @@ def read_model_shape(folder: Path) -> ModelShape:
     config = read_config_file(folder)
     if (folder / ADAPTER).exists():
         raise InvalidBaseModel(
-            f"{folder.name!r} holds an adapter ({ADAPTER}), which would be loaded with it, on whatever base it names. Give"
-            " a folder of the base model alone."
+            f"{folder.name!r} holds an adapter ({ADAPTER}), which would be loaded with it, on whatever base it names."
+            " Give a folder of the base model alone."
         )
     saved = _read_weight_shapes(folder)
     weights = {path: dims for path, dims in saved.items() if not PRETRAINING_HEAD.match(path)}
