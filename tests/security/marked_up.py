@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from app.db.identity import ApiToken, AuditEntry, Invitation, Membership, ShareLink, User
 from app.db.session import database_now, system_session
 from app.db.tables import (
     ArtifactRow,
@@ -27,6 +28,7 @@ from app.db.tables import (
     StudyComment,
     StudyTag,
     StudyTemplate,
+    Team,
     Worker,
 )
 from tests.flow.finished_run import leave_healthy
@@ -34,6 +36,7 @@ from tests.flow.finished_study import QUICKSTART, insert
 
 SHORT = "<img src=x onerror=ran=1>"
 WHEN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def script(listener: str) -> str:
@@ -53,6 +56,7 @@ def leave(engine: Engine, team_id: int, listener: str) -> tuple[int, int]:
         run = _leave_run(session, study, text)
         _leave_reviews(session, study, text)
         _leave_kept(session, team_id, text)
+        _leave_people(session, study, text)
         return study.id, run.id
 
 
@@ -124,3 +128,22 @@ def _leave_kept(session: Session, team_id: int, text: str) -> None:
     now = database_now(session)
     info = {"name": text, "memory_bytes": 1, "cores": 1}
     session.add(Worker(name=text, device=text[:100], device_info=info, started_at=now, heartbeat_at=now))
+
+
+def _leave_people(session: Session, study: Study, text: str) -> None:
+    """Somebody whose name is a script, in the team and at work; and a team of such a name, of which everybody is."""
+    team_id = study.team_id
+    user, team = User(name=text[:100], operator=True, created_at=WHEN), Team(slug=text[:100])
+    session.add_all((user, team))
+    session.flush()
+    everybody = session.scalars(select(User.id))
+    session.add_all(Membership(user_id=one, team_id=team.id, role="admin", created_at=WHEN) for one in everybody)
+    session.add(Membership(user_id=user.id, team_id=team_id, role="viewer", created_at=WHEN))
+    made: dict[str, Any] = {"team_id": team_id, "created_at": WHEN}
+    told: dict[str, Any] = made | {"created_by": text, "expires_at": LATER}
+    session.add(ApiToken(user_id=user.id, name=text[:100], token_sha256="1" * 64, scope="read", **made))
+    session.add(Invitation(token_sha256="2" * 64, role="viewer", note=text, used_by=text, **told))
+    session.add(Invitation(token_sha256="3" * 64, role="viewer", note=text, **told))
+    session.add(ShareLink(study_id=study.id, token_sha256="4" * 64, note=text, **told))
+    audited: dict[str, Any] = {"at": WHEN, "user": text, "means": SHORT[:20], "action": text[:100], "target": text}
+    session.add_all(AuditEntry(team_id=of, detail={text: text}, **audited) for of in (team_id, None))

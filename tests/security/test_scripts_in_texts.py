@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-PAGES = (*addresses(1, 1), "studies-found", "run-of-study", "study-of-nobody", "door")
-AT_EVERY_CHANGE = ("study", "run", "studies", "new-study", "admin", "door")
+PAGES = tuple(
+    dict.fromkeys(
+        (*addresses(1, 1), "team", "account", "studies-found", "run-of-study", "study-of-nobody", "door", "invitation")
+    )
+)
+AT_EVERY_CHANGE = ("study", "run", "studies", "new-study", "admin", "team", "door")
 """The pages that show most of what others write; the rest takes a minute."""
 WRITTEN = "() => document.querySelector('main') && document.querySelector('main').innerText.trim().length > 20"
 MOST_TABS = 12
@@ -78,6 +82,9 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
             "studies-found": f"/studies?q={asked}&tag={asked}",
             "run-of-study": f"/runs?study={study}&status=&method={asked}",
             "study-of-nobody": f"/studies/{asked}",
+            "team": "/team",
+            "account": "/account",
+            "invitation": f"/invitations/{asked}",
             "door": "/login?next=%22%3E%3Cscript%3Eran%3D1%3C/script%3E",
         }
         yield Marked(there, listener, pages, study)
@@ -101,7 +108,7 @@ def opened(browser: "Browser", marked: Marked, who: str, scheme: str) -> "Browse
     "name", [name if name in AT_EVERY_CHANGE else pytest.param(name, marks=pytest.mark.slow) for name in PAGES]
 )
 def test_no_script_in_a_text_runs_on_a_page(browser: "Browser", marked: Marked, name: str) -> None:
-    context = opened(browser, marked, ANONYMOUS if name == "door" else "root", "light")
+    context = opened(browser, marked, ANONYMOUS if name in ("door", "invitation") else "root", "light")
     watched = Watched(context.new_page())
     watched.listen(marked.there.url)
     page = watched.page
@@ -135,7 +142,7 @@ def show_all(page: "Page") -> None:
 def test_the_page_really_shows_the_texts(browser: "Browser", marked: Marked) -> None:
     context = opened(browser, marked, "root", "light")
     page = context.new_page()
-    for name in ("study", "run", "studies", "studies-found"):
+    for name in ("study", "run", "studies", "studies-found", "team"):
         page.goto(marked.there.url + marked.pages[name])
         page.wait_for_selector("main h1")
         page.wait_for_function("text => document.body.innerText.includes(text)", arg=marked_up.SHORT)
@@ -158,6 +165,23 @@ def test_no_script_runs_in_the_report_even_as_a_file(browser: "Browser", marked:
     watched.check(marked.listener.port)
     assert marked.listener.heard == []
     context.close()
+
+
+def test_no_script_runs_in_a_report_that_is_shared_or_published(browser: "Browser", marked: Marked) -> None:
+    with marked.there.client("root") as client:
+        shared = client.post(f"/api/v1/studies/{marked.study}/shares", json={"days": 1, "note": marked_up.SHORT})
+        published = client.post(f"/api/v1/studies/{marked.study}/publications")
+        assert (shared.status_code, published.status_code) == (201, 201), shared.text + published.text
+    for path in (shared.json()["path"], published.json()["path"]):
+        context = browser.new_context()
+        watched = Watched(context.new_page())
+        watched.listen(marked.there.url)
+        watched.page.goto(marked.there.url + path)
+        assert marked_up.SHORT in watched.page.inner_text("body")
+        watched.page.wait_for_timeout(REST_MILLISECONDS)
+        watched.check(marked.listener.port)
+        context.close()
+    assert marked.listener.heard == []
 
 
 @pytest.mark.parametrize("format", ["json", "yaml", "csv", "md"])
