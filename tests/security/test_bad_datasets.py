@@ -55,15 +55,15 @@ BAD: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
         json.dumps(dict.fromkeys(map(str, range(100_000)), "x")).encode(),
         ("100000",),
     ),
-    "a cell of 48 MB": ("a.csv", b"text,label\na,b\n" + b"x" * 48_000_000 + b",a\n", ("after line 2: a field larger",)),
+    "a cell of 48 MB": ("a.csv", b"text,label\na,b\n" + b"x" * 48_000_000 + b",a\n", ("line 3: longer than 24 MiB",)),
     "a quoted cell of 48 MB": ("a.csv", b'text,label\na,b\n"' + b"x\n" * 24_000_000 + b'",a\n', ("a field larger",)),
     "a quote that never closes": ("a.csv", b'text,label\na,b\n"' + b"x,y\n" * 12_000_000, ("never closed",)),
     "a cell of 48 MB in JSON": ("a.jsonl", b'{"text": "' + b"x" * 48_000_000 + b'"}\n', ("line 1",)),
-    "a line of commas": ("a.csv", b"text,label\na,b\n" + b"," * 48_000_000, ("line 3: more than 500,000 fields",)),
+    "a line of commas": ("a.csv", b"text,label\na,b\n" + b"," * 24_000_000, ("line 3: more than 500,000 fields",)),
     "lines of nothing": ("a.csv", b"text,label\n" + b"\n" * 49_000_000, ("5,000,000 lines",)),
     "deep JSON": ("a.jsonl", b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000, ("line 1: nested too deeply",)),
-    "deep lists": ("a.jsonl", b'{"a": ' + b"[" * 20_000_000 + b"]" * 20_000_000 + b"}", ("line 1",)),
-    "many keys in one object": ("a.jsonl", b'{"t":"a"' + b',"t":"a"' * 6_000_000 + b"}", ("line 1: more than",)),
+    "deep lists": ("a.jsonl", b'{"a": ' + b"[" * 11_000_000 + b"]" * 11_000_000 + b"}", ("line 1",)),
+    "many keys in one object": ("a.jsonl", b'{"t":"a"' + b',"t":"a"' * 3_000_000 + b"}", ("line 1: more than",)),
     "a number of a million digits": ("a.jsonl", b'{"n": ' + b"9" * 1_000_000 + b"}\n", ("line 1", "digits")),
     "numbers that are none": ("a.jsonl", b'{"n": 1}\n{"n": NaN}\n{"n": 2}\n', ("line 2", "NaN")),
     "a number beyond floats": ("a.jsonl", b'{"n": 1.0}\n{"n": 1e999}\n{"n": 2.0}\n', ("line 2",)),
@@ -106,7 +106,7 @@ def test_a_bad_file_is_refused_where_it_is_wrong(installed: Installation, member
     assert seconds < MOST_SECONDS
     assert cost.memory_bytes <= MOST_GROWTH_BYTES
     assert len(cost.others_seconds) < FEWEST_OTHERS or cost.others_p95 <= MOST_OTHERS_P95
-    assert [path for path in (installed.settings.home_folder / "datasets").rglob("*") if path.is_file()] == []
+    assert [path.name for path in (installed.settings.home_folder / "datasets").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
