@@ -122,7 +122,7 @@ class InvitationEntry(Document):
 
     role: Role = "member"
     note: str = Field(default="", max_length=LONGEST_INVITATION_NOTE)
-    days: int = Field(default=7, ge=1, le=30)
+    days: int = Field(default=7, ge=1, le=30, strict=True)
 
 
 class InvitationView(Document):
@@ -150,7 +150,7 @@ class TokenEntry(Document):
 
     name: str = Field(min_length=1, max_length=LONGEST_TOKEN_NAME)
     scope: Literal["read", "write", "admin"] = "read"
-    days: int | None = Field(default=90, ge=1, le=3650)
+    days: int | None = Field(default=90, ge=1, le=3650, strict=True)
 
 
 class TokenView(Document):

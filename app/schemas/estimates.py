@@ -9,7 +9,7 @@ from app.schemas.studies import StudyDocument
 from peft_core.method import Family
 from peft_core.spec import Budget, Precision
 
-ByteCount = Annotated[int, Field(ge=1, le=2**60)]
+ByteCount = Annotated[int, Field(ge=1, le=2**60, strict=True)]
 
 
 class EstimateRequest(Document):

@@ -34,9 +34,9 @@ class LookupRequest(Document):
     device: Device = "cpu"
     precision: Precision = "fp32"
     scenario: str | None = None
-    weights: dict[Criterion, Annotated[float, Field(ge=0, le=1)]] | None = None
-    constraints: dict[ConstraintName, Annotated[float, Field(ge=0)]] = {}
-    quality_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
+    weights: dict[Criterion, Annotated[float, Field(ge=0, le=1, strict=True)]] | None = None
+    constraints: dict[ConstraintName, Annotated[float, Field(ge=0, strict=True)]] = {}
+    quality_floor: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.95
     """Share of full fine-tuning's gain over untuned that a method must keep."""
 
     @model_validator(mode="after")

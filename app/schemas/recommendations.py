@@ -14,11 +14,11 @@ from peft_core.scenario import ConstraintName, Criterion
 class RecommendationRequest(Document):
     """A scenario or weights of one's own, constraints, and the study that is the evidence."""
 
-    study: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    study: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
     scenario: str | None = None
-    weights: dict[Criterion, Annotated[float, Field(ge=0, le=1)]] | None = None
-    constraints: dict[ConstraintName, Annotated[float, Field(ge=0)]] = {}
-    quality_floor: Annotated[float, Field(ge=0, le=1)] = 0.95
+    weights: dict[Criterion, Annotated[float, Field(ge=0, le=1, strict=True)]] | None = None
+    constraints: dict[ConstraintName, Annotated[float, Field(ge=0, strict=True)]] = {}
+    quality_floor: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.95
     """Share of full fine-tuning's gain over untuned that a method must keep."""
 
 

@@ -17,7 +17,7 @@ class ShareRequest(Document):
 
     note: Annotated[str, Field(max_length=LONGEST_SHARE_NOTE)] = ""
     """For whom it is meant."""
-    days: Annotated[int, Field(ge=1, le=MOST_SHARE_DAYS)] = SHARE_DAYS
+    days: Annotated[int, Field(ge=1, le=MOST_SHARE_DAYS, strict=True)] = SHARE_DAYS
     """How long it works."""
 
 

@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    StrictBool,
     StringConstraints,
     field_validator,
     model_validator,
@@ -84,10 +85,10 @@ class ArchivedConfiguration(Archived):
     method: Name
     label: Name
     family: Family
-    reference: bool
+    reference: StrictBool
     hyperparameters: dict[str, JsonValue]
-    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(max_length=1_000)]
-    learning_rate: Annotated[float, Field(gt=0)] | None
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0, strict=True)]], Field(max_length=1_000)]
+    learning_rate: Annotated[float, Field(gt=0, strict=True)] | None
     """The chosen one."""
 
 
@@ -147,7 +148,7 @@ class ArchivedRun(Archived):
     configuration: RowNumber
     purpose: Purpose
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-    learning_rate: Annotated[float, Field(gt=0)] | None
+    learning_rate: Annotated[float, Field(gt=0, strict=True)] | None
     status: RunStatus
     reason: Text | None
     retry_of: RowNumber | None

@@ -13,8 +13,8 @@ LARGEST_LIMIT = 2**62
 class TeamLimits(Document):
     """Body of PUT teams/{id}/limits. None: no limit."""
 
-    most_queued_runs: Annotated[int, Field(ge=0, le=LARGEST_LIMIT)] | None
-    most_disk_bytes: Annotated[int, Field(ge=0, le=LARGEST_LIMIT)] | None
+    most_queued_runs: Annotated[int, Field(ge=0, le=LARGEST_LIMIT, strict=True)] | None
+    most_disk_bytes: Annotated[int, Field(ge=0, le=LARGEST_LIMIT, strict=True)] | None
 
 
 class TeamQuota(TeamLimits):
