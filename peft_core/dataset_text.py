@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from peft_core.dataset_records import Record, kind_of, refuse_missing
 from peft_core.errors import InvalidDataset
 
-MAX_LINE_BYTES = 64 * 2**20
+MAX_LINE_BYTES = 24 * 2**20
 MAX_LINES = 5_000_000
 """With empty ones, and those within quotes."""
 MAX_SEPARATORS = 500_000

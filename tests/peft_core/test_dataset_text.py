@@ -120,7 +120,7 @@ def test_a_line_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     with path.open("wb") as file:
         file.truncate(70 * 2**20)
-    with pytest.raises(InvalidDataset, match="line 1: longer than 64 MiB"):
+    with pytest.raises(InvalidDataset, match="line 1: longer than 24 MiB"):
         cells(path)
 
 

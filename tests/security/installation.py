@@ -4,7 +4,7 @@ Tests attack it over its address, as anybody on the network could.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,14 +84,13 @@ class Installation:
         return httpx.Client(base_url=self.url, headers=headers, cookies=self.cookies(who), timeout=60, trust_env=False)
 
     def memory_bytes(self) -> int:
-        """What the web process and what it has started hold of main memory now."""
+        """What the web process holds of main memory now, and what the processes it has started hold alone: one that was
+        forked a moment ago shares all of the web process's."""
         web = psutil.Process(self.pid)
-        total = 0
-        for process in (web, *web.children(recursive=True)):
-            try:
-                total += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
+        total: int = web.memory_info().rss
+        for process in web.children(recursive=True):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_full_info().uss
         return total
 
 
