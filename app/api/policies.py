@@ -12,7 +12,7 @@ from app.api.door import OPEN_FILES
 
 BEHIND_THE_GATE = frozenset(
     {
-        *("/api", "/api/{path:path}", "/api/openapi.json", "/api/docs", "/api/docs/files"),
+        *("/api", "/api/{path:path}", "/api/openapi.json", "/api/docs", "/api/docs/files", "/api/docs/openapi.json"),
         *("/", "/{path:path}", "/assets", "/_live", "/_dash-ws-callback", "/_favicon.ico", "/_reload-hash"),
         *("/_dash-layout", "/_dash-dependencies", "/_dash-update-component"),
         "/_dash-component-suites/{package_name}/{fingerprinted_path:path}",

@@ -58,7 +58,11 @@ class Watched:
         page.on("popup", lambda popup: seen.append(f"popup {popup.url}"))
         page.on(
             "console",
-            lambda said: seen.append(f"{said.type} {said.text[:300]}") if said.type in ("error", "warning") else None,
+            lambda said: (
+                seen.append(f"{said.type} {said.text[:300]}")
+                if said.type in ("error", "warning") and "status of 404" not in said.text
+                else None
+            ),
         )
         page.on(
             "request",
