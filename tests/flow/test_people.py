@@ -100,7 +100,7 @@ def test_a_token_is_made_copied_and_revoked(context: "BrowserContext", address: 
     assert httpx.get(f"{address}/api/v1/studies", headers=given).status_code == 200
     page.once("dialog", lambda asked: asked.accept())
     page.get_by_role("button", name="Revoke the token nightly <i>run</i>").click()
-    page.get_by_text("revoked").wait_for()
+    page.locator("#account-tokens .tag", has_text="revoked").wait_for()
     assert httpx.get(f"{address}/api/v1/studies", headers=given).status_code == 401
     page.reload()
     page.wait_for_selector("#account-tokens table")

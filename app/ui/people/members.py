@@ -49,7 +49,7 @@ def _role(one: MemberView) -> dmc.Select:
         allowDeselect=False,
         size="xs",
         className="people-role",
-        **{"aria-label": tr("Role of {user}", user=one.user)},
+        attributes={"input": {"aria-label": tr("Role of {user}", user=one.user)}},
     )
 
 
