@@ -516,6 +516,10 @@ class AtlasClient:
         """What the caller's team may take of the installation, and what it takes now."""
         return await self._get("/team/limits", TeamQuota)
 
+    async def limits_of_teams(self) -> list[TeamQuota]:
+        """The same of every team; for operators."""
+        return (await self._get("/teams/limits", Page[TeamQuota])).items
+
     async def set_limits(self, team: int, limits: TeamLimits) -> TeamQuota:
         """Give a team other limits, as an operator."""
         return await self._send("PUT", f"/teams/{team}/limits", TeamQuota, limits.model_dump(mode="json"))
@@ -527,6 +531,10 @@ class AtlasClient:
     async def set_hub_token(self, token: str) -> HubTokenView:
         """Have the team's downloads go with a token of its own, as an administrator. It is not told again."""
         return await self._send("PUT", "/team/hub-token", HubTokenView, {"token": token})
+
+    async def clear_hub_token(self) -> None:
+        """Have the team's downloads go with the installation's token again."""
+        self._checked(await self._http.delete(f"{PREFIX}/team/hub-token"))
 
     async def log_out_everywhere(self) -> None:
         """End every session of one's own."""

@@ -138,3 +138,33 @@ def test_an_operator_makes_and_disables_a_user(context: "BrowserContext", addres
     page.get_by_text("lee is logged out and stays out.").wait_for()
     page.get_by_role("button", name="Let lee in again").wait_for()
     assert violations(page) == []
+
+
+def test_an_operator_limits_a_team(context: "BrowserContext", address: str) -> None:
+    page = page_of(context, address, "ada", "/admin")
+    page.get_by_label("Runs that may wait").fill("40")
+    page.get_by_label("Gigabytes that may be kept").fill("2")
+    page.get_by_role("button", name="Set the limits").click()
+    page.get_by_text("The limits of local are set.").wait_for()
+    row = page.locator("#admin-limits tbody tr").first
+    assert "at most 40" in row.inner_text().replace("\xa0", " ")
+    assert "2.00 GB" in row.inner_text().replace("\xa0", " ").replace("\u202f", " ")
+    page.get_by_label("Runs that may wait").fill("")
+    page.get_by_role("button", name="Set the limits").click()
+    row.get_by_text("no limit").wait_for()
+
+
+def test_a_teams_hub_token_is_kept_and_forgotten_and_never_shown(context: "BrowserContext", address: str) -> None:
+    page = page_of(context, address, "ada", "/team")
+    page.get_by_label("New token").fill("hf_a_token_of_the_team")
+    page.get_by_role("button", name="Keep the token").click()
+    page.get_by_text("The token is kept.").wait_for()
+    assert page.get_by_label("New token").input_value() == ""
+    assert violations(page) == []
+    page.reload()
+    page.get_by_text("Set by ada").wait_for()
+    assert "hf_a_token_of_the_team" not in page.content()
+    page.once("dialog", lambda asked: asked.accept())
+    page.get_by_role("button", name="Forget the token").click()
+    page.get_by_text("The token is forgotten.").wait_for()
+    page.get_by_text("The team has none of its own").wait_for()

@@ -9,6 +9,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
 from app.schemas import SessionView, TeamView, UserEntry, UserView
+from app.ui.admin.limits import team_limits_panel
 from app.ui.elements import moment
 from app.ui.people import audit_log
 from app.ui.people.words import asks, done, refusal, role_options, role_words, table
@@ -21,9 +22,11 @@ async def people_panels(api: AtlasClient) -> tuple[list[html.Section], list[html
     session = await api.who_am_i()
     if not session.accounts:
         return [], [_local_mode()]
-    users, teams, entries = await asyncio.gather(api.users(), api.teams(), api.audit(installation=True))
+    users, teams, quotas, entries = await asyncio.gather(
+        api.users(), api.teams(), api.limits_of_teams(), api.audit(installation=True)
+    )
     log = audit_log.audit_panel("admin", tr("What was done in this installation"), entries, teams=True)
-    return [users_panel(users, teams, session), teams_panel(teams)], [log]
+    return [users_panel(users, teams, session), teams_panel(teams), team_limits_panel(quotas)], [log]
 
 
 def _local_mode() -> html.Section:

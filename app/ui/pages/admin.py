@@ -9,7 +9,7 @@ from app.client import ApiProblem, AtlasClient
 from app.language import tr, trn
 from app.schemas import StorageView, WorkerView
 from app.ui import live
-from app.ui.admin import people, storage, workers
+from app.ui.admin import limits, people, storage, workers
 from app.ui.admin.holdings import datasets_panel, models_panel
 from app.ui.admin.installation import system_panel
 from app.ui.admin.people import people_panels
@@ -107,4 +107,5 @@ live.follow("admin", read=_read)
 workers.register()
 storage.register()
 people.register()
+limits.register()
 audit_log.register("admin", installation=True)

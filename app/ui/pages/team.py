@@ -7,9 +7,9 @@ from dash import dcc, html, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import spaced, tr, trn
-from app.schemas import MemberView, SessionView
+from app.schemas import HubTokenView, MemberView, SessionView
 from app.ui.elements import page_head
-from app.ui.people import audit_log, invitations, members
+from app.ui.people import audit_log, hub_token, invitations, members
 from app.ui.people.limits import limits_panel
 from app.ui.people.words import without_accounts
 from app.ui.session import client
@@ -31,13 +31,14 @@ async def layout(**_query: str) -> Any:
         if not session.accounts:
             return without_accounts(tr("Your team"), session)
         people, limits, token = await asyncio.gather(api.members(), api.team_limits(), api.hub_token())
-        below = await _for_administrators(api) if session.role == "admin" else []
+        below = await _for_administrators(api, token) if session.role == "admin" else []
     except ApiProblem as problem:
         return error(tr("The team could not be read"), problem.detail)
     account = dcc.Link(tr("Your account"), href="/account", className="button button-plain")
     head = page_head(tr("Team {team}", team=session.team), _answer(people, session), [account])
     return html.Div(
-        [head, members.members_panel(people, session), limits_panel(limits, token), *below], className="people"
+        [head, members.members_panel(people, session), limits_panel(limits, None if below else token), *below],
+        className="people",
     )
 
 
@@ -49,14 +50,16 @@ def _answer(people: list[MemberView], session: SessionView) -> str:
     return spaced([count, tr("It is administered by {names}.", names=admins)])
 
 
-async def _for_administrators(api: AtlasClient) -> list[Any]:
+async def _for_administrators(api: AtlasClient, token: HubTokenView) -> list[Any]:
     invited, done = await asyncio.gather(api.invitations(), api.audit())
     return [
         invitations.invitations_panel(invited),
+        hub_token.hub_token_panel(token),
         audit_log.audit_panel("team", tr("What was done in this team"), done),
     ]
 
 
 members.register()
 invitations.register()
+hub_token.register()
 audit_log.register("team")

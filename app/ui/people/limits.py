@@ -10,19 +10,21 @@ from app.ui.elements import facts, moment, panel
 from app.ui.numbers import by_formula, show
 
 
-def limits_panel(quota: TeamQuota, token: HubTokenView) -> html.Section:
-    """Runs that wait, bytes that are kept, and whether the team has a hub token of its own."""
+def limits_panel(quota: TeamQuota, token: HubTokenView | None) -> html.Section:
+    """Runs that wait and bytes that are kept; whether the team has a hub token of its own, where no panel tells."""
     runs = show(by_formula(quota.queued_runs, "count", f"queued_runs(team {quota.id})", exact=True))
     kept = show(by_formula(quota.disk_bytes, "bytes", f"disk_bytes(team {quota.id})", exact=True))
     told = {
-        tr("Runs that wait"): [runs, " · ", _limit(quota.most_queued_runs, "count", quota.id)],
-        tr("Kept on the disk"): [kept, " · ", _limit(quota.most_disk_bytes, "bytes", quota.id)],
-        tr("Token of the model hub"): _token(token),
+        tr("Runs that wait"): [runs, " · ", limit(quota.most_queued_runs, "count", quota.id)],
+        tr("Kept on the disk"): [kept, " · ", limit(quota.most_disk_bytes, "bytes", quota.id)],
     }
+    if token is not None:
+        told[tr("Token of the model hub")] = _token(token)
     return panel(tr("Limits"), facts(told))
 
 
-def _limit(most: int | None, quantity: Any, team: int) -> Any:
+def limit(most: int | None, quantity: Any, team: int) -> Any:
+    """What a team may take at most."""
     if most is None:
         return tr("no limit")
     shown = show(by_formula(most, quantity, f"limit(team {team})", exact=True))

@@ -51,8 +51,13 @@ def table(titles: tuple[str, ...], rows: list[list[Any]]) -> html.Div:
 def table_row(titles: tuple[str, ...], cells: list[Any]) -> html.Tr:
     """One row. Stacked on a phone, each cell but the first says what it is."""
     marks = [{"data-title": title} if place and title else {} for place, title in enumerate(titles)]
-    filled_cells = [html.Td(html.Div(cell) if cell else None, **mark) for cell, mark in zip(cells, marks, strict=True)]
-    return html.Tr(filled_cells)
+    # By name, for a component without children is as false as no component.
+    return html.Tr(
+        [
+            html.Td(None if cell in (None, "") else html.Div(cell), **mark)
+            for cell, mark in zip(cells, marks, strict=True)
+        ]
+    )
 
 
 def asks(what: Mapping[str, str | int] | str, words: str, spoken: str, question: str) -> dcc.ConfirmDialogProvider:

@@ -129,7 +129,7 @@ def test_a_series_that_does_not_change_lies_in_the_middle_of_its_axis() -> None:
 def worker(**changes: Any) -> WorkerView:
     fields: dict[str, Any] = {
         **{"id": 1, "name": "here:1", "device": "cpu", "device_info": {}, "alive": True, "paused": False},
-        **{"started_at": NOW, "heartbeat_at": NOW, "seconds_since_heartbeat": 0.0, "run_id": None},
+        **{"started_at": NOW, "heartbeat_at": NOW, "seconds_since_heartbeat": 0.0, "run_id": None, "busy": False},
     }
     return WorkerView(**fields | changes)
 
