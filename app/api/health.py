@@ -63,7 +63,9 @@ def _check_room(folder: Path) -> None:
     """Only writing tells: quotas and limits refuse a file where the disk itself has room."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(ROOM_BYTES))
+            # Unbuffered, a write that got half of its bytes down would say nothing.
+            file.flush()
     except OSError as error:
         raise Unavailable(f"{folder} takes no more files ({error.strerror}). Free some room.") from error
