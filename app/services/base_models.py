@@ -11,6 +11,7 @@ from app.language import mark
 from app.schemas import BaseModelCard
 from app.services.hub import find_hub_model
 from app.services.roots import lies_under, resolve_under
+from app.services.team_settings import UPLOADS
 from app.settings import Settings
 from peft_core import assets
 from peft_core.errors import InvalidBaseModel
@@ -112,8 +113,11 @@ def unusable_models(settings: Settings) -> list[tuple[Path, str]]:
 
 
 def _own_models(settings: Settings) -> list[Path]:
+    """Those of the home that are everybody's, then those of the caller's team."""
     own = settings.home_folder / "models"
-    return sorted(own.iterdir()) if own.is_dir() else []
+    shared = [folder for folder in own.glob("*") if folder.name != UPLOADS]
+    of_team = [folder for folder in own.glob(f"{UPLOADS}/*/*") if not settings.is_of_another(folder.resolve())]
+    return sorted(shared) + sorted(of_team)
 
 
 def list_base_models(settings: Settings) -> list[BaseModelCard]:
@@ -124,7 +128,8 @@ def list_base_models(settings: Settings) -> list[BaseModelCard]:
     ]
     for folder in _own_models(settings):
         try:
-            cards.append(_card(folder.name, folder, folder.name, f"models/{folder.name} in the home folder"))
+            name = str(folder.relative_to(settings.home_folder / "models"))
+            cards.append(_card(name, folder, folder.name, f"models/{name} in the home folder"))
         except InvalidBaseModel:
             # A folder that is not a model is not offered; naming it in a study says why.
             continue

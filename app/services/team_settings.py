@@ -12,7 +12,8 @@ from app.settings import Settings
 from peft_core.hub_access import Hub
 
 UPLOADS = "teams"
-"""The folder under the home's datasets that has one for each team's uploads."""
+"""The folder under the home's datasets that has one for each team's uploads; the same under its models, for what is put
+there for one team."""
 FIRST_TEAM = 1
 
 
@@ -40,18 +41,16 @@ def _hub(engine: Engine, settings: Settings, team_id: int) -> Hub | None:
 
 
 def _others(engine: Engine, settings: Settings, team_id: int) -> Callable[[Path], bool]:
-    """Whether a resolved path is another team's upload. What lies there by any other way is everybody's."""
-    datasets = (settings.home_folder / "datasets").resolve()
+    """Whether a resolved path is another team's dataset or model. What lies beside their folders is everybody's."""
+    datasets, models = ((settings.home_folder / kind).resolve() for kind in ("datasets", "models"))
     early = _early_uploads(engine) if team_id != FIRST_TEAM else frozenset()
     own = (UPLOADS, str(team_id))
 
     def of_another(path: Path) -> bool:
-        if not path.is_relative_to(datasets):
-            return False
-        parts = path.relative_to(datasets).parts
-        if parts[:1] == (UPLOADS,):
-            return parts[:2] != own
-        return len(parts) == 1 and parts[0] in early
+        for folder in (datasets, models):
+            if path.is_relative_to(folder) and path.relative_to(folder).parts[:1] == (UPLOADS,):
+                return path.relative_to(folder).parts[:2] != own
+        return path.parent == datasets and path.name in early
 
     return of_another
 

@@ -7,6 +7,7 @@ a body of a new kind, the test says that it has to be told one.
 import asyncio
 import json
 import re
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from app.services import datasets, studies, team_settings
 from app.services.callers import ROLES, Caller
 from app.services.exports import FORMATS
 from app.settings import Settings
+from peft_core import assets
 from tests.security.two_teams import CANARY, KEY, Mine, TwoTeams, exported, settle, unchanged
 
 pytestmark = pytest.mark.anyio
@@ -271,6 +273,28 @@ async def test_another_teams_upload_cannot_be_named(teams: TwoTeams, role: str) 
     async with teams.client("alpha", "member") as client:
         answer = await client.post("/api/v1/studies", json=naming(theirs))
         assert answer.status_code == 201, answer.text
+
+
+async def test_another_teams_base_model_cannot_be_named(teams: TwoTeams) -> None:
+    models = teams.app.state.settings.home_folder / "models"
+    theirs = f"teams/{teams.alpha.team}/encoder"
+    shutil.copytree(assets.base_models()["minilm"].folder, models / theirs)
+    study = SMALL | {"base_model": theirs}
+    absent = study | {"base_model": "teams/777/encoder"}
+    async with teams.client("beta", "member") as client:
+        for name in (theirs, str(models / theirs)):
+            missing = absent | ({"base_model": str(models / "teams/777/encoder")} if name != theirs else {})
+            answers = [
+                await client.post("/api/v1/studies", json=body) for body in (study | {"base_model": name}, missing)
+            ]
+            assert [answer.status_code for answer in answers] == [422, 422]
+            assert told(answers[0], {"a": name}) == told(answers[1], {"a": missing["base_model"]})
+    async with teams.client("alpha", "member") as client:
+        assert (await client.post("/api/v1/studies", json=study)).status_code == 201
+        offered = [card["name"] for card in (await client.get("/api/v1/base-models")).json()["items"]]
+        assert theirs in offered
+    async with teams.client("beta", "member") as client:
+        assert theirs not in (await client.get("/api/v1/base-models")).text
 
 
 def named_by(app: FastAPI, team_id: int, dataset: str) -> int:
