@@ -127,8 +127,9 @@ def engine(settings: "Settings", migrated: Path) -> "Iterator[Engine]":
     from app.db.migrate import is_current, migrate
     from app.db.session import make_engine
 
-    if settings.database_url is None:
-        shutil.copy(migrated, settings.home_folder / "atlas.sqlite")
+    file = settings.home_folder / "atlas.sqlite"
+    if settings.database_url is None and not file.exists():
+        shutil.copy(migrated, file)
     engine = make_engine(settings.database)
     if not is_current(engine):
         migrate(settings.database)
