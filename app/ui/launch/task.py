@@ -24,6 +24,9 @@ def task_step(
 ) -> list[Any]:
     """The study's name and task, and the fields for a dataset of one's own, hidden until it is wanted."""
     own_task = {"value": OWN, "label": tr("A dataset of my own")}
+    sources = _sources(tasks, kinds)
+    # Said at once, or the page below would move when the browser says it.
+    source = html.P(sources.get(form.task or "", ""), id="task-source", className="quiet")
     fields = [
         dmc.TextInput(id="study-name", label=tr("Name"), value=form.name),
         dmc.Select(
@@ -34,7 +37,7 @@ def task_step(
             searchable=True,
             data=[*({"value": task.name, "label": task.title} for task in tasks), own_task],
         ),
-        html.Div([html.Div(id="task-facts"), html.P(id="task-source", className="quiet")], className="wide task-told"),
+        html.Div([html.Div(id="task-facts"), source], className="wide task-told"),
     ]
     own = html.Div(
         [_upload_zone(), html.Div(_own_dataset(kinds, uploaded, form), className="fields")],
@@ -44,16 +47,20 @@ def task_step(
     return [
         panel(tr("What is to be learned?"), [html.Div(fields, className="fields halves"), own]),
         html.Div(id="dataset-preview", role="status"),
-        *_stores(tasks, kinds),
+        *_stores(tasks, kinds, sources),
     ]
 
 
-def _stores(tasks: list[TaskCard], kinds: list[TaskKindCard]) -> list[dcc.Store]:
+def _sources(tasks: list[TaskCard], kinds: list[TaskKindCard]) -> dict[str, str]:
     titles = {kind.name: kind.title for kind in kinds}
+    return {task.name: _origin(task, titles[task.kind]) for task in tasks}
+
+
+def _stores(tasks: list[TaskCard], kinds: list[TaskKindCard], sources: dict[str, str]) -> list[dcc.Store]:
     return [
         dcc.Store(id="kind-columns", data={kind.name: _columns(kind) for kind in kinds}),
         dcc.Store(id="task-kinds", data={task.name: task.kind for task in tasks}),
-        dcc.Store(id="task-sources", data={task.name: _origin(task, titles[task.kind]) for task in tasks}),
+        dcc.Store(id="task-sources", data=sources),
         dcc.Store(id="study-uploaded"),
         dcc.Store(id="mapping-problems"),
     ]
