@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from peft_core.added_cost import AddedCost
 from peft_core.catalogue import discover, pick
 from peft_core.errors import InvalidHyperparameter, NotOffered
+from peft_core.graft import Graft
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, Frozen
 
@@ -148,6 +149,8 @@ class Method(BaseModel):
     """True: before training the adapted model gives the base model's output exactly."""
     trains_head: ClassVar[bool] = True
     """False only for the untuned reference."""
+    fuses: ClassVar[bool] = False
+    """True: its runs may share passes of the frozen base with others; `fuse` says how."""
 
     # -- before a run: no torch --------------------------------------------------------------------------------------
 
@@ -206,6 +209,11 @@ class Method(BaseModel):
             {"params": head, "lr": head_learning_rate},
         ]
         return [group for group in groups if group["params"]]
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """What these hyper-parameters add to a pass that runs share: of one attached model for each run, which may
+        differ in learning rate and seed. Called only where `fuses` is True."""
+        raise NotImplementedError
 
     def before_training(self, model: "nn.Module", items: "Sequence[Item]") -> None:
         """Called once after `attach` with the training split, in its own order (CPT's prompt is made of examples)."""

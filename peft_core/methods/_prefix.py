@@ -1,15 +1,17 @@
 """What prefix tuning and P-Tuning v2 share: learnt keys and values in front of every layer's own."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.errors import NotOffered
+from peft_core.graft import Graft
 from peft_core.methods._input_prompt import check_positions
 from peft_core.methods._peft import TASK_TYPES, PeftMethod
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 ENCODERS_WITH_CACHE = frozenset(
     {
@@ -24,7 +26,14 @@ ModernBERT, MPNet, ALBERT) have no place for a prefix. Every decoder has one."""
 class PrefixMethod(PeftMethod):
     """Hyper-parameter `num_virtual_tokens` is declared by the methods, with their own recommendations."""
 
+    fuses: ClassVar[bool] = True
     num_virtual_tokens: int
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        return Graft(
+            prefix_length=self.num_virtual_tokens,
+            prefixes=lambda: [_keys_and_values(model.get_prompt(batch_size=1)) for model in models],  # type: ignore[operator]
+        )
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         super().check(shape, task_kind=task_kind, max_length=max_length)
@@ -57,3 +66,7 @@ class PrefixMethod(PeftMethod):
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         """A prefix lengthens attention; no weight of the base can hold it."""
         return None
+
+
+def _keys_and_values(cache: Any) -> "list[tuple[Tensor, Tensor]]":
+    return [(layer.keys, layer.values) for layer in cache.layers]
