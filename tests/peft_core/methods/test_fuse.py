@@ -9,10 +9,10 @@ from torch import nn
 
 from peft_core.data import Item
 from peft_core.errors import PeftCoreError
+from peft_core.fused.random_stream import RandomStream
+from peft_core.fused.shared_pass import Member, SharedPass, Turn, share_tensors
 from peft_core.method import Method, build_method, methods
 from peft_core.model_shape import read_model_shape
-from peft_core.random_stream import RandomStream
-from peft_core.shared_pass import Member, SharedPass, Turn, share_tensors
 from peft_core.spec import Precision, TaskSpec
 from peft_core.tasks.classification import Classification
 from peft_core.training import Loop, Plan, Training
@@ -129,7 +129,7 @@ def test_methods_of_every_kind_share_one_pass(encoder: nn.Module) -> None:
 
 def test_prompts_of_other_lengths_share_one_pass_with_methods_that_have_none(encoder: nn.Module) -> None:
     prompts = [build_method("prompt_tuning", {"num_virtual_tokens": length}) for length in (3, 7)]
-    chosen = [*prompts, build_method("lora", {}), build_method("p_tuning", {})]
+    chosen = [*prompts, build_method("lora", {}), build_method("p_tuning", {}), build_method("prefix_tuning", {})]
     same_as_alone(encoder, [Alone(encoder, method, seed) for seed, method in enumerate(chosen)])
 
 
