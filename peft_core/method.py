@@ -151,6 +151,9 @@ class Method(BaseModel):
     """False only for the untuned reference."""
     fuses: ClassVar[bool] = False
     """True: its runs may share passes of the frozen base with others; `fuse` says how."""
+    only_calls_base_layers: ClassVar[bool] = False
+    """True: training calls the linear layers that the method adapts and reads no weight of theirs, so that they may
+    hold their weights in bf16 meanwhile (peft_core.held_base)."""
 
     # -- before a run: no torch --------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.graft import Graft
@@ -47,6 +47,8 @@ def alpha_field(
 
 class LoraMethod(MatrixUpdate):
     """LoRA with the fields' usual defaults; a variant declares again what it recommends otherwise."""
+
+    only_calls_base_layers: ClassVar[bool] = True
 
     rank: int = rank_field(16)
     alpha: float = alpha_field(32.0)

@@ -7,7 +7,7 @@ from peft_core.added_cost import AddedCost
 from peft_core.errors import NotOffered
 from peft_core.graft import Graft
 from peft_core.methods._input_prompt import check_positions
-from peft_core.methods._peft import TASK_TYPES, PeftMethod
+from peft_core.methods._peft import ADAPTER, TASK_TYPES, PeftMethod
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ class PrefixMethod(PeftMethod):
         # The cache that carries the prefix counts as text already read: the first real token stands at position n.
         check_positions(self.num_virtual_tokens, shape, max_length)
 
+    def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
+        """peft makes the prefix anew for every item of a batch, though all have the same: here it is made once."""
+        attached = super().attach(model, task_kind=task_kind, total_steps=total_steps)
+        encoder = attached.prompt_encoder[ADAPTER]  # type: ignore[index, union-attr]
+        encoder.register_forward_pre_hook(_one_row)
+        encoder.register_forward_hook(_for_every_item)
+        return attached
+
     def added_cost(self, shape: ModelShape) -> AddedCost:
         """Attention reads n more keys and values for each item; no layer works on them."""
         kept = self.stored_parameters(shape)
@@ -70,3 +78,15 @@ class PrefixMethod(PeftMethod):
 
 def _keys_and_values(cache: Any) -> "list[tuple[Tensor, Tensor]]":
     return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _one_row(encoder: Any, args: "tuple[Tensor, ...]") -> "tuple[Tensor, ...]":
+    """Forward pre-hook: one of the rows of virtual tokens (items, n), which are all the same."""
+    (rows,) = args
+    encoder.items = len(rows)
+    return (rows[:1],)
+
+
+def _for_every_item(encoder: Any, _args: Any, prefix: "Tensor") -> "Tensor":
+    """Forward hook: the prefix, seen as many times as there are items."""
+    return prefix.expand(encoder.items, -1, -1)

@@ -55,6 +55,7 @@ class IA3(PeftMethod):
     )
     place: ClassVar[int] = 40
     fuses: ClassVar[bool] = True
+    only_calls_base_layers: ClassVar[bool] = True
 
     target_modules: Rescaled = hyperparameter(
         "key_value_ffn",
