@@ -18,6 +18,7 @@ from peft_core.checkpoint import (
 from peft_core.data import Item, training_batches
 from peft_core.device import peak_bytes
 from peft_core.errors import RunPaused
+from peft_core.held_base import frozen_base_in_bf16
 from peft_core.run_state import RunInProgress
 from peft_core.spec import Log, OnEvent, Pause, Point, Progress, Resumed, RunSpec
 from peft_core.task import sign
@@ -110,9 +111,10 @@ def fit(state: RunInProgress, plan: Plan, on_event: OnEvent, pause: Pause = neve
     """Train `state.model` alone and fill `state.steps`; the validation score of the weights it ends with, None for
     probes. Raises RunPaused at a checkpoint once `pause` says so."""
     fitting = Fit(state, plan, on_event, pause)
-    while (items := fitting.next_batch()) is not None:
-        fitting.took(fitting.training.step(items))
-    return fitting.conclude()
+    with frozen_base_in_bf16(state.model, state.loop.method, state.loop.precision):
+        while (items := fitting.next_batch()) is not None:
+            fitting.took(fitting.training.step(items))
+        return fitting.conclude()
 
 
 def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:

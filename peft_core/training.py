@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from peft_core.data import Item, evaluation_batches, real_tokens
+from peft_core.dropout import quick_dropout
 from peft_core.errors import RunFailed
 from peft_core.head import head_parameters
 from peft_core.method import Method
@@ -139,7 +140,7 @@ class Training:
         weights = [task.loss_weight(batch) for batch in batches]
         total = 0.0
         for cpu_batch, weight in zip(batches, weights, strict=True):
-            with autocast(device, self.loop.precision):
+            with autocast(device, self.loop.precision), quick_dropout(device):
                 loss = task.loss(self.model, to_device(cpu_batch, device))
             penalty = self.loop.method.penalty(self.model)
             share = weight / sum(weights)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from peft_core.data import Item
+from peft_core.dropout import quick_dropout
 from peft_core.fit import Fit
 from peft_core.fused.choice import MOST_ROWS, fusable
 from peft_core.fused.layout import CannotShare, Member, Turn
@@ -93,7 +94,7 @@ class _Running:
         """What the run's own model makes of a turn."""
         loop = self.prepared.state.loop
         self.begin_step(dropout)
-        with self.member.stream.in_use(), autocast(loop.device, loop.precision):
+        with self.member.stream.in_use(), autocast(loop.device, loop.precision), quick_dropout(loop.device):
             return float(loop.task.loss(self.member.model, to_device(turn.batch, loop.device)).item())
 
 
@@ -189,8 +190,10 @@ class Group:
         """Step after step until every run has ended."""
         for running in self._together.values():
             running.prepared.environment["trained_together"] = len(self._together)
-        while self._together:
-            self._step()
+        if self._together:
+            with self._shared.base_in_bf16():
+                while self._together:
+                    self._step()
         self._bases = {}
         for seat in self._alone:
             with self._boundary(seat):

@@ -8,18 +8,19 @@ head answers, so that its loss and its gradients are those of training alone, to
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
+from peft_core.dropout import dropout, dropout_by, random_levels, scale_of_kept
 from peft_core.fused.inputs import stacked, with_virtual_tokens
 from peft_core.fused.layout import Block, CannotShare, Layout, Member, Turn, lay_out
 from peft_core.graft import Graft
+from peft_core.held_base import frozen_base_in_bf16
 from peft_core.training import Loop, autocast, to_device
 
 MOST_GRAFTS = 256
@@ -44,11 +45,9 @@ class SharedPass:
         self._layout: Layout
         self._acting: Sequence[Turn] = ()
 
-    @property
-    def base(self) -> nn.Module:
-        """The copy whose frozen weights all rows meet."""
-        host: nn.Module = self._host
-        return host
+    def base_in_bf16(self) -> AbstractContextManager[None]:
+        """While it lasts, the weights that all rows meet are held as autocast wants them."""
+        return frozen_base_in_bf16(self._host, self.loop.method, self.loop.precision)
 
     def backward(self, turns: Sequence[Turn]) -> list[float]:
         """The mean loss of each turn's batch, its gradients left on its own parameters. Neighbours of one configuration
@@ -63,7 +62,7 @@ class SharedPass:
         """The mean loss of each turn's batch. Raises CannotShare."""
         self._host.train(dropout)
         self._layout = lay_out(turns, self._graft)
-        with autocast(self.loop.device, self.loop.precision), _OwnDropout(self._drop):
+        with autocast(self.loop.device, self.loop.precision), dropout_by(self._drop), _no_dropout_inside_attention():
             answer = self._answer()
             self._layout.catch_up()
             return [self._loss(answer, place) for place in range(len(turns))]
@@ -181,50 +180,45 @@ class SharedPass:
         finally:
             self._acting = before
 
-    def _drop(
-        self,
-        function: Callable[..., torch.Tensor],
-        hidden: torch.Tensor,
-        p: float = 0.5,
-        training: bool = True,
-        inplace: bool = False,
-    ) -> torch.Tensor:
-        """torch's dropout, each turn's part drawn in the shape it would have alone."""
+    def _drop(self, input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+        """Dropout, each turn's part drawn in the shape it would have alone."""
         if not (self._acting and training and p):
-            return function(hidden, p, training, inplace)
-        kept = torch.zeros_like(hidden)
+            return dropout(input, p, training, inplace)
+        levels = torch.zeros(input.shape, dtype=torch.int16, device=input.device)
         drawn: dict[Turn, torch.Tensor] = {}
-        for turn, part in zip(self._acting, kept.chunk(len(self._acting)), strict=True):
+        for turn, part in zip(self._acting, levels.chunk(len(self._acting)), strict=True):
             own, leader = self._layout.own_parts(turn, part), self._layout.leaders.get(turn, turn)
             if leader not in drawn:
-                mask = own[0] if len(own) == 1 and own[0].is_contiguous() else _side_by_side(own)
-                drawn[leader] = mask.bernoulli_(1 - p, generator=leader.member.stream.generator)
-            if drawn[leader] is not own[0]:
-                widths = [view.shape[-1] for view in own]
-                for view, values in zip(own, drawn[leader].split(widths, dim=-1), strict=True):
-                    view.copy_(values)
-        return hidden * kept.div_(1 - p)
+                drawn[leader] = random_levels(_side_by_side(own), leader.member.stream.generator)
+            at = 0
+            for view in own:
+                view.copy_(drawn[leader].narrow(-1, at, view.shape[-1]))
+                at += view.shape[-1]
+        return input * scale_of_kept(levels, p, input.dtype)
 
 
 def _side_by_side(views: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Room for as much as these hold, in the order in which one run alone would fill it."""
-    return torch.empty_like(torch.cat(list(views), dim=-1), memory_format=torch.contiguous_format)
+    """What these hold, as one run alone would have it."""
+    return views[0] if len(views) == 1 else torch.cat(list(views), dim=-1)
 
 
-class _OwnDropout(TorchFunctionMode):
-    """Dropout is done by `drop` in here, wherever in a model it is called."""
+@contextmanager
+def _no_dropout_inside_attention() -> Iterator[None]:
+    """Raises CannotShare where attention would draw its dropout in one piece with all else."""
+    from torch.nn import functional
 
-    def __init__(self, drop: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self._drop = drop
+    attention = functional.scaled_dot_product_attention
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        if func is torch.nn.functional.dropout:
-            return self._drop(func, *args, **given)
-        if func is torch.nn.functional.scaled_dot_product_attention and given.get("dropout_p"):
+    def without_dropout(*args: Any, **given: Any) -> torch.Tensor:
+        if given.get("dropout_p"):
             raise CannotShare("this base model's attention draws its dropout by itself")
-        return func(*args, **given)
+        return attention(*args, **given)
+
+    functional.scaled_dot_product_attention = without_dropout
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = attention
 
 
 class _Answer(nn.Module):

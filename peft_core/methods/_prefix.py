@@ -53,7 +53,7 @@ class PrefixMethod(PeftMethod):
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
         """peft makes the prefix anew for every item of a batch, though all have the same: here it is made once."""
         attached = super().attach(model, task_kind=task_kind, total_steps=total_steps)
-        encoder = attached.prompt_encoder[ADAPTER]  # type: ignore[index, union-attr]
+        encoder: Any = attached.prompt_encoder[ADAPTER]  # type: ignore[index]
         encoder.register_forward_pre_hook(_one_row)
         encoder.register_forward_hook(_for_every_item)
         return attached
