@@ -43,7 +43,7 @@ def most_together(specs: Sequence[RunSpec], free_bytes: int | None, device: Devi
     if free_bytes is None:
         return len(specs)
     try:
-        memories = [_memory(spec, device) for spec in specs]
+        memories = _memories(specs, device)
     except InvalidBaseModel:
         return 1
     batch = specs[0].budget.batch_size
@@ -56,5 +56,12 @@ def most_together(specs: Sequence[RunSpec], free_bytes: int | None, device: Devi
     return 1
 
 
-def _memory(spec: RunSpec, device: DeviceKind) -> Memory:
-    return Memory(setting_of(spec, precision=spec.precision or "fp32", device=device, length=None))
+def _memories(specs: Sequence[RunSpec], device: DeviceKind) -> list[Memory]:
+    """Of each run; those of one configuration share theirs."""
+    found: dict[str, Memory] = {}
+    for spec in specs:
+        name = f"{spec.method} {spec.hyperparameters}"
+        if name not in found:
+            setting = setting_of(spec, precision=spec.precision or "fp32", device=device, length=None)
+            found[name] = Memory(setting)
+    return [found[f"{spec.method} {spec.hyperparameters}"] for spec in specs]

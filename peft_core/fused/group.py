@@ -146,17 +146,17 @@ class Group:
         return _Running(seat, prepared, fit, Member(state.loop.method, state.model, stream, configuration))
 
     def check(self) -> None:
-        """Runs whose loss is not the same together as alone train alone: first one of each configuration by itself,
-        then all of them beside each other."""
+        """Configurations whose loss is not the same together as alone train alone."""
         firsts = {member.configuration: running for member, running in reversed(self._together.items())}
-        unfit = {name: self._difference([running.first_turn]) for name, running in firsts.items()}
-        for running in list(self._together.values()):
-            if why := unfit[running.member.configuration]:
-                self._leave(running.seat, why)
-        turns = [running.first_turn for running in self._together.values()]
-        for together in list(self._arranged(turns)):
-            if why := self._difference(together):
-                self._all_leave(together, why)
+        unfit: dict[str, str] = {}
+        for together in list(self._arranged([running.first_turn for running in firsts.values()])):
+            if beside := self._difference(together):
+                by_itself = {turn.member.configuration: self._difference([turn]) for turn in together}
+                found = {name: why for name, why in by_itself.items() if why}
+                unfit |= found or dict.fromkeys(by_itself, beside)
+        for member, running in list(self._together.items()):
+            if member.configuration in unfit:
+                self._leave(running.seat, unfit[member.configuration])
 
     def _difference(self, turns: Sequence[Turn]) -> str | None:
         """What keeps these turns from sharing a pass; None where each has the loss that it has alone."""

@@ -1,11 +1,13 @@
 """Runs that train together end as they would alone, and one run's end is no other's."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModel
 
 from peft_core.errors import RunFailed, RunPaused
 from peft_core.fused.group import Seat, run_together
@@ -86,9 +88,20 @@ class Study:
         return [told[spec.run_id] for spec in specs]
 
 
+@pytest.fixture(scope="module")
+def two_layers(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MiniLM with its last two layers: a third of the work."""
+    folder = shutil.copytree(minilm, tmp_path_factory.mktemp("encoder") / "minilm")
+    model = AutoModel.from_pretrained(str(minilm))
+    model.encoder.layer = model.encoder.layer[-2:]
+    model.config.num_hidden_layers = 2
+    model.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def study(minilm: Path, tweets: TaskSpec, tmp_path: Path) -> Study:
-    return Study(minilm, tweets, tmp_path)
+def study(two_layers: Path, tweets: TaskSpec, tmp_path: Path) -> Study:
+    return Study(two_layers, tweets, tmp_path)
 
 
 def same(together: Told, alone: Told) -> None:
@@ -220,12 +233,29 @@ def test_a_run_that_does_not_fit_even_by_itself_fails_and_says_what_to_change(
     assert told.result.validation_score is not None
 
 
-def test_tensors_of_the_base_are_there_once_and_stay_as_they_are(study: Study, minilm: Path) -> None:
-    """BitFit trains biases that came with the base: its own copies of them."""
-    from safetensors.torch import load_file
-
+def test_what_came_with_the_base_and_is_trained_is_each_run_s_own(study: Study) -> None:
+    """BitFit trains biases of the base: its own copies of them."""
     specs = [study.spec(1, "bitfit"), study.spec(2, "lora"), study.spec(3, "bitfit", seed=1)]
     told = study.together(*specs)
     for spec, mine in zip(specs, told, strict=True):
         same(mine, study.alone(spec))
-    assert load_file(minilm / "model.safetensors")
+
+
+def test_a_configuration_whose_loss_would_be_another_trains_alone(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fuse that forgets something is found before the first step; the other configuration goes on in company."""
+    from peft_core.graft import Graft
+    from peft_core.methods.dora import Dora
+
+    monkeypatch.setattr(Dora, "fuse", lambda _self, _models: Graft(outputs={"bert.encoder.layer.0.output.dense": less}))
+
+    def less(_read: torch.Tensor, answered: torch.Tensor) -> torch.Tensor:
+        return answered * 0.5
+
+    wrong, right = study.spec(1, "dora"), study.spec(2, "lora")
+    told, other = study.together(wrong, right)
+    assert "trains alone: a loss would be" in told.log
+    same(told, study.alone(wrong))
+    assert other.result.environment["trained_together"] == 1
+    same(other, study.alone(right))
