@@ -21,7 +21,8 @@ class AttemptView(Document):
     ended_at: datetime | None
     resumed_from_step: int | None
     outcome: str | None
-    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order)."""
+    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order), parted (from
+    the runs that it trained with; it goes on alone)."""
     reason: str | None
 
 
