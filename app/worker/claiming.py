@@ -112,7 +112,7 @@ class Claiming:
         elsewhere = free_slots_elsewhere(session, worker_id)
 
         def choose(waiting: Sequence[RunSpec]) -> Sequence[RunSpec]:
-            room = Room(self._free_slots + elsewhere, self._free_memory(), self._most_together)
+            room = Room(self._free_slots + elsewhere, self._free_memory(), self._device, self._most_together)
             try:
                 return beside(claim.spec, waiting, room)
             except Exception:

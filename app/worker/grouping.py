@@ -10,10 +10,12 @@ from peft_core.spec import RunSpec
 @dataclass(frozen=True)
 class Room:
     """What there is for a group. slots: the free ones of all workers, this group's among them: what is left for a group
-    in each of them is not taken by one. most: runs; None: no limit but memory and worth."""
+    in each of them is not taken by one. device: cpu, cuda or cuda:N. most: runs; None: no limit but memory and worth.
+    """
 
     slots: int
     memory_bytes: int | None
+    device: str = "cpu"
     most: int | None = None
 
 
@@ -27,4 +29,5 @@ def beside(first: RunSpec, waiting: Sequence[RunSpec], room: Room) -> list[RunSp
         return []
     share = -(-(1 + len(others)) // max(1, room.slots))
     limit = share if room.most is None else min(share, room.most)
-    return others[: min(limit, most_together([first, *others], room.memory_bytes)) - 1]
+    fitting = most_together([first, *others], room.memory_bytes, "cpu" if room.device == "cpu" else "cuda")
+    return others[: min(limit, fitting) - 1]

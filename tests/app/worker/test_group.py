@@ -4,8 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from app.worker.executors.executor import Outcome, Share
@@ -170,3 +173,17 @@ def test_a_process_that_is_killed_from_outside_parts_its_runs(start: Callable[..
     os.kill(members[0].group.process.pid, signal.SIGKILL)
     _, outcomes = ends(members, 5)
     assert all(outcome.parted for outcome in outcomes)
+
+
+def test_where_the_fork_server_is_killed_all_are_lost_and_nobody_works_on(start: Callable[..., list[Member]]) -> None:
+    members = start("step_until_asked")
+    until_it_steps(members[0])
+    server: Any = forkserver._forkserver
+    os.kill(server._forkserver_pid, signal.SIGKILL)
+    _, outcomes = ends(members, 5)
+    assert all(outcome.lost and "forked from" in (outcome.reason or "") for outcome in outcomes)
+    process = members[0].group.process
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(process.pid or 0) and psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
