@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from peft_core.fused import fusable, most_together, worth_together
+from peft_core.fused.choice import fusable, most_together, worth_together
 from peft_core.spec import RunSpec
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from peft_core.fused import OnEnd, Seat, run_together
+from peft_core.fused.group import OnEnd, Seat, run_together
 from peft_core.hub_access import Hub
 from peft_core.spec import Event, OnEvent, Progress
 

@@ -23,7 +23,7 @@ from tests.faults.processes import Started, running, wait_until
 
 pytestmark = [pytest.mark.faults, slowly_on_postgres_too]
 
-ALONE, TOGETHER, DYING = "peft_core.run:run", "peft_core.fused:run_together", "tests.faults.dying_groups"
+ALONE, TOGETHER, DYING = "peft_core.run:run", "peft_core.fused.group:run_together", "tests.faults.dying_groups"
 SEEDS, STEPS = 3, 12
 ROUNDING = 2e-3
 """How far losses of the same run may be apart, trained beside others or alone for a part."""

@@ -45,9 +45,9 @@ from peft_core.out_of_memory import OUT_OF_MEMORY
 from peft_core.spec import Event, RunResult, RunSpec
 
 if TYPE_CHECKING:
-    from peft_core.fused import Seat
+    from peft_core.fused.group import Seat
 
-TOGETHER = "peft_core.fused:run_together"
+TOGETHER = "peft_core.fused.group:run_together"
 LEFT = "It was asked to leave the runs that it trained with."
 ALONE_NEXT = "It trained together with other runs and is tried again alone."
 
@@ -167,7 +167,7 @@ class Member:
 
 
 class LocalGroups:
-    """Starts groups as forked processes. `function` is what they do: `peft_core.fused.run_together` but in tests."""
+    """Starts groups as forked processes. `function` is what they do, `run_together` but in tests."""
 
     def __init__(self, function: str = TOGETHER) -> None:
         self._function = function
@@ -238,7 +238,7 @@ def _run_in_child(function: str, told: Sequence[str], share: Share, hub: Hub | N
 def _train(
     together: Callable[..., None], specs: Sequence[RunSpec], share: Share, hub: Hub | None, telling: Telling
 ) -> None:
-    from peft_core.fused import Seat
+    from peft_core.fused.group import Seat
 
     try:
         keep_to(share)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from peft_core.errors import RunFailed, RunPaused
-from peft_core.fused import Seat
+from peft_core.fused.group import Seat
 from peft_core.hub_access import Hub
 from peft_core.spec import Log, Point, Progress, RunResult
 
@@ -63,7 +63,8 @@ def be_killed(seats: Sequence[Seat], on_end: OnEnd, hub: Hub | None = None) -> N
 
 
 def end_in_every_way(seats: Sequence[Seat], on_end: OnEnd, hub: Hub | None = None) -> None:
-    ways = (DONE, RunFailed("The loss was nan at step 3. Lower the learning rate."), MemoryError(), KeyError("missing"))
+    not_finite = RunFailed("The loss was nan at step 3. Lower the learning rate.")
+    ways: list[RunResult | Exception] = [DONE, not_finite, MemoryError(), KeyError("missing")]
     for seat, way in zip(seats, ways, strict=True):
         on_end(seat, way)
 
