@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import Engine, delete, select
 
 from app.db.session import system_session
-from app.db.tables import MeasurementRow, Run, SeriesPointRow, Study
+from app.db.tables import SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
 from app.services.callers import LOCAL
 from app.services.evidence import TRAIN_SECONDS, read_evidence
 from app.services.exports import export_study
+from tests.app.services.exported import share_steps
 from tests.flow.finished_study import QUICKSTART, Row, insert
 
 WHOLE, THREE_QUARTERS = 11.5, 11.5 * 112 / 150
@@ -68,23 +69,9 @@ def test_what_has_no_time_says_why(engine: Engine) -> None:
 STEP_SECONDS = 0.07
 
 
-def lora_trained_together(engine: Engine, study: int, step_seconds: float | None) -> None:
-    """LoRA's reporting runs took their steps with others; step_seconds: what its probe says of one, if it says it."""
-    with system_session(engine) as session:
-        of_lora = (Run.study_id == study, Run.configuration.has(method="lora"))
-        for run in session.scalars(select(Run).where(*of_lora)):
-            if run.purpose == "report":
-                run.train_seconds, run.environment = None, (run.environment or {}) | {"trained_together": 4}
-                clock = (SeriesPointRow.run_id == run.id, SeriesPointRow.key == "train_seconds")
-                session.execute(delete(SeriesPointRow).where(*clock))
-            elif run.purpose == "probe":
-                speed = session.get_one(MeasurementRow, (run.id, "training_speed"))
-                speed.detail = {"median_step_seconds": step_seconds}
-
-
 def test_runs_that_trained_together_are_timed_by_their_probe(engine: Engine) -> None:
     study = compared(engine).study
-    lora_trained_together(engine, study, STEP_SECONDS)
+    share_steps(engine, study, STEP_SECONDS)
     after = results.comparison(engine, LOCAL, study)
     found = cell(after, "lora", "time_to_target")
     steps = [112, 112, 150]
@@ -99,7 +86,7 @@ def test_runs_that_trained_together_are_timed_by_their_probe(engine: Engine) -> 
 
 def test_their_quality_compares_as_before_and_says_how_it_came_about(engine: Engine) -> None:
     before = compared(engine)
-    lora_trained_together(engine, before.study, STEP_SECONDS)
+    share_steps(engine, before.study, STEP_SECONDS)
     after = results.comparison(engine, LOCAL, before.study)
     found, alone = cell(after, "lora", "task_performance"), cell(before, "lora", "task_performance")
     assert (found.values, found.split_off, found.flags) == (alone.values, [], alone.flags)
@@ -114,7 +101,7 @@ def test_their_quality_compares_as_before_and_says_how_it_came_about(engine: Eng
 
 def test_without_a_probed_step_there_is_no_time_and_it_says_why(engine: Engine) -> None:
     study = compared(engine).study
-    lora_trained_together(engine, study, None)
+    share_steps(engine, study, None)
     found = cell(results.comparison(engine, LOCAL, study), "lora", "time_to_target")
     assert (found.values, found.formula) == ([], None)
     assert found.missing == "its runs trained together with others, and no probe says what a step takes alone"
@@ -122,7 +109,7 @@ def test_without_a_probed_step_there_is_no_time_and_it_says_why(engine: Engine) 
 
 def test_a_constraint_on_training_time_holds_for_what_a_run_would_take_alone(engine: Engine) -> None:
     study = compared(engine).study
-    lora_trained_together(engine, study, STEP_SECONDS)
+    share_steps(engine, study, STEP_SECONDS)
     with system_session(engine) as session:
         evidence = read_evidence(session, session.get_one(Study, study))
         (lora,) = [row for row in evidence.configurations if row.method == "lora"]
