@@ -11,7 +11,7 @@ from peft_core.fused.group import OnEnd, Seat, run_together
 from peft_core.hub_access import Hub
 from peft_core.spec import Event, OnEvent, Progress
 
-DIES_AT_STEP = 6
+DIES_AT_STEP = 4
 
 
 def kill_worker(seats: Sequence[Seat], on_end: OnEnd, hub: Hub | None = None) -> None:

@@ -38,6 +38,9 @@ PLACES = {
 def main() -> None:
     function, place, *together = sys.argv[1:]
     groups = LocalGroups(*together) if together else None
+    if together:
+        # One thread for a group: where others are at work, two would wait for each other at every operation.
+        patch("os.cpu_count", return_value=1).start()
     settings = Settings()
     worker = Worker(make_engine(settings.database), settings, LocalExecutor(function, groups=groups))
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -61,20 +61,22 @@ class Group:
     told: dict[int, list[Event]]
     """Of the runs that are still in it."""
     ended: dict[int, Outcome] = field(default_factory=dict)
+    nothing_left_since: float | None = None
 
-    def look(self) -> None:
-        """Take in what has arrived, and the end of the process."""
+    def outcome(self, run_id: int) -> Outcome | None:
+        """How a run ended, as far as has been told. The last ones are told when the process has ended: what follows may
+        want the device for itself."""
         alive = self.process.is_alive()
         # Read after that: of a process that has ended, nothing more can come.
         self._read()
-        if alive and not self.told.keys() - self.ended.keys():
-            # It has nothing left to say, and what follows it may want the device for itself.
-            self._end()
-        elif not alive:
+        if not alive:
             self.process.join()
-            end = self._how_all_ended()
-            for run_id in self.told:
-                self.ended.setdefault(run_id, end)
+            if run_id not in self.ended:
+                self.ended[run_id] = self._how_all_ended()
+        elif self._has_nothing_left():
+            self._insist()
+            return None
+        return self.ended.get(run_id)
 
     def ask_to_leave(self, run_id: int) -> None:
         """Reach one run in the process; one that is gone hears nothing."""
@@ -84,12 +86,17 @@ class Group:
     def give_up(self, run_id: int) -> None:
         """What a run still says is not heard any more. With the last run the process ends."""
         self.told.pop(run_id, None)
-        if not self.told.keys() - self.ended.keys():
-            self._end()
+        if self._has_nothing_left():
+            self.process.kill()
+            self.process.join()
 
-    def _end(self) -> None:
-        self.process.kill()
-        self.process.join()
+    def _has_nothing_left(self) -> bool:
+        return not self.told.keys() - self.ended.keys()
+
+    def _insist(self) -> None:
+        self.nothing_left_since = self.nothing_left_since or time.monotonic()
+        if time.monotonic() - self.nothing_left_since > KILL_AFTER_SECONDS:
+            self.process.kill()
 
     def _read(self) -> None:
         try:
@@ -136,9 +143,8 @@ class Member:
         """The events that have arrived since the last call, and how the run ended; None while it runs."""
         if self.gone:
             return [], Outcome(None, LEFT)
-        self.group.look()
+        outcome = self.group.outcome(self.run_id)
         events, self.group.told[self.run_id] = self.group.told[self.run_id], []
-        outcome = self.group.ended.get(self.run_id)
         if self.told_to_stop_at is None:
             return events, outcome
         if outcome is None and time.monotonic() - self.told_to_stop_at <= KILL_AFTER_SECONDS:
