@@ -190,7 +190,8 @@ class Attempt(Owned, Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resumed_from_step: Mapped[int | None]
     outcome: Mapped[str | None] = mapped_column(String(10))
-    """succeeded, failed, cancelled, lost (its worker fell silent) or returned (its worker stopped in order)."""
+    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order) or parted
+    (from the runs that it trained with)."""
     reason: Mapped[str | None] = mapped_column(Text)
 
 

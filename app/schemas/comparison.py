@@ -74,6 +74,10 @@ class Cell(Document):
     split_off: list[int] = []
     flags: list[str] = []
     """What to know before comparing it with others: what sets its runs apart, a sentence each."""
+    notes: list[str] = []
+    """How its values came about where a reader would not expect it, a sentence each."""
+    formula: str | None = None
+    """What its values are made with, where no clock has measured them."""
 
 
 class Difference(Document):

@@ -131,10 +131,11 @@ class ArchivedPredictions(Archived):
 
 
 class ArchivedValidation(Archived):
-    """What a reporting run scored on validation after a step, and the training seconds until then."""
+    """What a reporting run scored on validation after a step, and the training seconds until then; None where it took
+    steps together with other runs."""
 
     step: Step
-    train_seconds: Measured
+    train_seconds: Measured | None
     score: Measured
 
 

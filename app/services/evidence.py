@@ -7,10 +7,10 @@ from math import inf, log2, sqrt
 
 import numpy as np
 from pydantic import JsonValue
-from sqlalchemy import and_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
+from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, Study
 from app.language import tr
 from app.schemas import MetricCard, SourceKind, TuningPoint
 from app.services.catalogue import metric_card
@@ -25,6 +25,7 @@ from app.services.comparability import (
 )
 from app.services.derived import DERIVED, target
 from app.services.scores import score_of
+from app.services.shared_steps import Validated, read_validated, seconds_trained
 from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
@@ -47,8 +48,8 @@ class StudyEvidence:
     all_runs: Sequence[Run]
     measured: dict[int, dict[str, MeasurementRow]]
     predictions: dict[int, PredictionSet]
-    validations: dict[int, list[tuple[float, float]]]
-    """Run id -> (training seconds so far, score) of each validation on the way."""
+    validated: dict[int, list[Validated]]
+    """Run id -> its validations on the way."""
     _alike: dict[tuple[int, bool], Alike] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -261,7 +262,7 @@ class StudyEvidence:
         values = {key: tuple(self.values(row.id, key).values()) for key in keys}
         if QUALITY in values:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
-        seconds = [run.train_seconds for run in self.alike(row.id, QUALITY).kept if run.train_seconds is not None]
+        seconds = seconds_trained(self, self.alike(row.id, QUALITY).kept).values()
         values[TRAIN_SECONDS] = tuple(seconds) if seconds or row.learning_rates else (0.0,)
         found = self.item_scores(row.id)
         scores = [scores for _, scores in found.values()]
@@ -347,22 +348,5 @@ def read_evidence(session: Session, study: Study) -> StudyEvidence:
         all_runs=runs,
         measured=measured,
         predictions={row.run_id: row for row in predictions},
-        validations=_read_validations(session, study),
+        validated=read_validated(session, study),
     )
-
-
-def _read_validations(session: Session, study: Study) -> dict[int, list[tuple[float, float]]]:
-    score, seconds = aliased(SeriesPointRow), aliased(SeriesPointRow)
-    same_place = and_(seconds.run_id == score.run_id, seconds.step == score.step, seconds.key == "train_seconds")
-    wanted = (
-        select(score.run_id, seconds.value, score.value)
-        .join(seconds, same_place)
-        .join(Run, Run.id == score.run_id)
-        .where(Run.study_id == study.id, Run.purpose == "report", score.key == "validation_score")
-        .order_by(score.run_id, score.step)
-    )
-    found: dict[int, list[tuple[float, float]]] = {}
-    for run_id, trained, scored in session.execute(wanted):
-        if trained is not None and scored is not None:
-            found.setdefault(run_id, []).append((trained, scored))
-    return found

@@ -408,4 +408,5 @@ def _write_measured(session: Session, run_id: int, run: ArchivedRun) -> None:
         session.add(PredictionSet(run_id=run_id, **run.predictions.model_dump()))
     for point in run.validations:
         session.add(SeriesPointRow(run_id=run_id, key="validation_score", step=point.step, value=point.score))
-        session.add(SeriesPointRow(run_id=run_id, key="train_seconds", step=point.step, value=point.train_seconds))
+        if point.train_seconds is not None:
+            session.add(SeriesPointRow(run_id=run_id, key="train_seconds", step=point.step, value=point.train_seconds))

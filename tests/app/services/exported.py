@@ -1,11 +1,12 @@
 """Studies to export, and what of two comparisons has to be the same wherever they are made."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import system_session
@@ -55,6 +56,27 @@ def with_retries(engine: Engine) -> int:
         return study.id
 
 
+def trained_together(engine: Engine) -> int:
+    """A study of whose LoRA runs only the probe says how long a step takes."""
+    made = finished(engine)
+    share_steps(engine, made, 0.07)
+    return made
+
+
+def share_steps(engine: Engine, study: int, step_seconds: float | None) -> None:
+    """LoRA's reporting runs took their steps with others; step_seconds: what its probe says of one, if it says it."""
+    with system_session(engine) as session:
+        of_lora = (Run.study_id == study, Run.configuration.has(method="lora"))
+        for run in session.scalars(select(Run).where(*of_lora)):
+            if run.purpose == "report":
+                run.train_seconds, run.environment = None, (run.environment or {}) | {"trained_together": 4}
+                clock = (SeriesPointRow.run_id == run.id, SeriesPointRow.key == "train_seconds")
+                session.execute(delete(SeriesPointRow).where(*clock))
+            elif run.purpose == "probe":
+                speed = session.get_one(MeasurementRow, (run.id, "training_speed"))
+                speed.detail = {"median_step_seconds": step_seconds}
+
+
 def interrupted(engine: Engine) -> int:
     """A study of which one run waits, one runs, and a row has not chosen its learning rate."""
     with system_session(engine) as session:
@@ -99,6 +121,7 @@ def told(engine: Engine, comparison: Comparison) -> Any:
     return _without_ids(comparison.model_dump(mode="json", exclude={"study"}), places, comparison.study)
 
 
+PROBES = re.compile(r"probes (\d+(?:, \d+)*)")
 NAMED_BY_ID = {"configuration": "rows", "id": "rows", "reference": "rows", "run_id": "runs"}
 
 
@@ -114,10 +137,15 @@ def _without_ids(value: Any, places: dict[str, dict[int, int]], study: int) -> A
         elif name in NAMED_BY_ID and isinstance(part, int) and not isinstance(part, bool):
             found[name] = places[NAMED_BY_ID[name]][part]
         elif name == "formula" and part is not None:
-            found[name] = part.replace(f"(study {study})", "(study)")
+            named = part.replace(f"(study {study})", "(study)")
+            found[name] = PROBES.sub(lambda ids: _placed(ids, places["runs"]), named)
         elif name != "source":
             found[name] = _without_ids(part, places, study)
     return found
+
+
+def _placed(ids: re.Match[str], places: dict[int, int]) -> str:
+    return "probes " + ", ".join(str(places[int(run)]) for run in ids.group(1).split(", "))
 
 
 def archive(engine: Engine, study: int) -> bytes:

@@ -35,7 +35,9 @@ Make = Callable[[Engine], int]
 # -- the same cells ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [exported.finished, exported.of_losses, exported.with_retries])
+@pytest.mark.parametrize(
+    "make", [exported.finished, exported.of_losses, exported.with_retries, exported.trained_together]
+)
 def test_the_cells_are_identical(engine: Engine, make: Make) -> None:
     original = make(engine)
     found = import_study(engine, LOCAL, archive(engine, original))
