@@ -87,6 +87,11 @@ class RowEstimate(Document):
     learning_rates: list[float]
     """Empty where nothing is tuned, or the number of steps is not known yet."""
     runs: int
+    """As far as is known before the first rung: of the rates that it tries, half go on."""
+    rung_steps: int | None = None
+    """Of the first rung of its tuning; None: there is none, or the number of steps is not known yet."""
+    tuning_trainings: float = 0.0
+    """What its tuning costs, in trainings of the whole budget."""
     estimate: EstimateView | None
     """None: the row cannot be run, as `problems` says, or its base model's architecture is not known."""
 
@@ -100,6 +105,8 @@ class StudyEstimate(Document):
     """Rows whose peak memory the device has; None: no device memory was given."""
     train_seconds: float | None
     """Of all tuning and reporting runs, one after the other; None where that of any row is not known."""
+    tuning_trainings: float
+    """Of all rows' tuning, in trainings of the whole budget: with the whole grid the number of its runs."""
     kept_bytes: int | None
     """Adapters of every reporting seed and the largest checkpoint; None: no row can be run."""
     task_kind: str

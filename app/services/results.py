@@ -28,6 +28,7 @@ from app.services.derived import ease_of
 from app.services.differences import build_differences
 from app.services.evidence import StudyEvidence, read_evidence
 from app.services.findings import finding_of
+from app.services.halving import left_out
 from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
 from app.services.small_splits import split_warnings
@@ -138,8 +139,8 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
 
 
 def _configuration(evidence: StudyEvidence, row: Configuration) -> ConfigurationView:
-    tuning = [_tuning_point(run) for run in evidence.runs(row.id, "tune")]
-    scored = [point for point in tuning if point.validation_score is not None]
+    first, whole = ([_tuning_point(evidence, run) for run in runs] for runs in _rungs(evidence, row))
+    scored = [point for point in whole if point.validation_score is not None]
     edges = (min(row.learning_rates), max(row.learning_rates)) if len(row.learning_rates) > 1 else ()
     return ConfigurationView(
         id=row.id,
@@ -149,9 +150,10 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
         reference=row.reference,
         hyperparameters=row.hyperparameters,
         learning_rates=row.learning_rates,
-        tuning=tuning,
+        tuning=[*first, *whole],
         learning_rate=row.learning_rate,
         grid_edge=row.learning_rate in edges,
+        left_out_beside=_left_out_beside(evidence, row),
         learned=evidence.learned(scored),
         tuning_ease=ease_of(evidence, row.id),
         flags=_row_flags(evidence, row),
@@ -164,10 +166,28 @@ def _row_flags(evidence: StudyEvidence, row: Configuration) -> list[str]:
     return differences_from(evidence.usual, compared, costs=False)
 
 
-def _tuning_point(run: Run) -> TuningPoint:
+def _rungs(evidence: StudyEvidence, row: Configuration) -> tuple[list[Run], list[Run]]:
+    return evidence.first_rung(row.id), evidence.tuning(row.id)
+
+
+def _left_out_beside(evidence: StudyEvidence, row: Configuration) -> list[float]:
+    """The neighbours of the chosen rate in its grid that were not tried with the whole budget."""
+    if row.learning_rate not in row.learning_rates:
+        return []
+    out, rates = left_out(evidence.runs(row.id, "tune")), sorted(row.learning_rates)
+    place = rates.index(row.learning_rate)
+    return [rate for rate in (*rates[max(0, place - 1) : place], *rates[place + 1 : place + 2]) if rate in out]
+
+
+def _tuning_point(evidence: StudyEvidence, run: Run) -> TuningPoint:
     assert run.learning_rate is not None, "a tuning run is one learning rate"
     return TuningPoint(
-        learning_rate=run.learning_rate, run_id=run.id, status=run.status, validation_score=run.validation_score
+        learning_rate=run.learning_rate,
+        run_id=run.id,
+        status=run.status,
+        validation_score=run.validation_score,
+        rung_steps=run.rung_steps,
+        full_steps=evidence.full_steps,
     )
 
 

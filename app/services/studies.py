@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
@@ -31,8 +32,15 @@ TUNING_SEED = 1_000_003
 MOST_SEEDS = 100
 LARGEST_SEED = 2**31 - 1
 
-WantedRun = tuple[Purpose, int, float | None]
-"""A run to queue: what for, its seed, and its learning rate, None until that is chosen."""
+
+class WantedRun(NamedTuple):
+    """A run to queue: what for, its seed, its learning rate (None until that is chosen), and of a first rung the steps
+    that it trains for."""
+
+    purpose: Purpose
+    seed: int
+    learning_rate: float | None
+    rung_steps: int | None = None
 
 
 def quickstart_document() -> StudyDocument:
@@ -184,9 +192,9 @@ def queue_rows(
         session.flush()
         wanted: list[WantedRun] = []
         if tuned:
-            wanted += [("tune", TUNING_SEED, rate) for rate in row.learning_rates]
-        wanted += [("report", seed, configuration.learning_rate) for seed in seeds]
-        wanted.append(("probe", seeds[0], configuration.learning_rate))
+            wanted += [WantedRun("tune", TUNING_SEED, rate, row.rung_steps) for rate in row.learning_rates]
+        wanted += [WantedRun("report", seed, configuration.learning_rate) for seed in seeds]
+        wanted.append(WantedRun("probe", seeds[0], configuration.learning_rate))
         runs = queue_runs(session, configuration, wanted, now, position=position)
         queued.append((configuration, runs))
         position += len(runs)
@@ -201,14 +209,12 @@ def queue_runs(
         Run(
             study_id=configuration.study_id,
             configuration_id=configuration.id,
-            purpose=purpose,
-            seed=seed,
-            learning_rate=rate,
+            **run._asdict(),
             position=place,
             created_at=now,
             updated_at=now,
         )
-        for place, (purpose, seed, rate) in enumerate(wanted, start=position)
+        for place, run in enumerate(wanted, start=position)
     ]
     session.add_all(runs)
     return runs
