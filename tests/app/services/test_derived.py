@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import Engine, delete, select
 
 from app.db.session import system_session
-from app.db.tables import SeriesPointRow, Study
+from app.db.tables import Run, SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
 from app.services.callers import LOCAL
 from app.services.exports import export_study
+from tests.app.services import exported
 from tests.flow.finished_study import QUICKSTART, Row, insert
 
 WHOLE, THREE_QUARTERS = 11.5, 11.5 * 112 / 150
@@ -62,6 +63,24 @@ def test_what_has_no_time_says_why(engine: Engine) -> None:
         session.execute(delete(SeriesPointRow).where(SeriesPointRow.key == "train_seconds"))
     again = results.comparison(engine, LOCAL, study.study)
     assert "did not record" in str(cell(again, "lora", "time_to_target").missing)
+
+
+def test_first_rungs_are_no_part_of_what_a_study_says_of_its_rows(engine: Engine) -> None:
+    """Their scores are those of less training: neither tuning ease, nor conditions, nor what has learned."""
+    study = exported.halved(engine)
+    found = results.comparison(engine, LOCAL, study)
+    row = next(row for row in found.configurations if row.method == "lora")
+    assert row.tuning_ease is None
+    assert (row.learning_rate, row.grid_edge, row.left_out_beside) == (1e-3, False, [5e-4])
+    assert {point.full_steps for point in row.tuning} == {150}
+    assert row.flags == []
+    assert not any("training steps" in flag or flag.startswith("LoRA") for flag in found.flags)
+    with system_session(engine) as session:
+        whole = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune", Run.rung_steps.is_(None))
+        for run in session.scalars(whole).all():
+            run.validation_score = 0.67
+    found = results.comparison(engine, LOCAL, study)
+    assert [row.learned for row in found.configurations if row.method == "lora"] == [False]
 
 
 def test_a_complete_grid_of_five_makes_tuning_ease_a_part_of_simplicity(engine: Engine) -> None:
