@@ -29,9 +29,9 @@ class ConfigurationView(Document):
     """The chosen one; None before tuning has ended or where nothing is trained."""
     grid_edge: bool
     """The best learning rate lies at the edge of its grid: "grid too narrow"."""
-    left_out_beside: list[float] = []
-    """Learning rates beside the best one that the first rung left out: whether they would have been better with the
-    whole budget was not measured."""
+    edges_left_out: list[float] = []
+    """Learning rates at an edge of the grid, beside the best one, that the first rung left out: with them the whole
+    budget did not say whether the grid is wide enough."""
     learned: bool | None
     """False: the whole grid stays within one standard error of untuned on validation. None: not known yet."""
     tuning_ease: float | None = None

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.session import team_session
 from app.db.tables import Configuration, Run, Study
 from app.errors import Invalid
+from app.formats import format_value
 from app.language import tr
 from app.schemas import (
     ArchiveOrigin,
@@ -153,7 +154,7 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
         tuning=[*first, *whole],
         learning_rate=row.learning_rate,
         grid_edge=row.learning_rate in edges,
-        left_out_beside=_left_out_beside(evidence, row),
+        edges_left_out=_edges_left_out(evidence, row),
         learned=evidence.learned(scored),
         tuning_ease=ease_of(evidence, row.id),
         flags=_row_flags(evidence, row),
@@ -170,13 +171,14 @@ def _rungs(evidence: StudyEvidence, row: Configuration) -> tuple[list[Run], list
     return evidence.first_rung(row.id), evidence.tuning(row.id)
 
 
-def _left_out_beside(evidence: StudyEvidence, row: Configuration) -> list[float]:
-    """The neighbours of the chosen rate in its grid that were not tried with the whole budget."""
-    if row.learning_rate not in row.learning_rates:
+def _edges_left_out(evidence: StudyEvidence, row: Configuration) -> list[float]:
+    """The edges of the grid beside the chosen rate that were not tried with the whole budget."""
+    rates = sorted(row.learning_rates)
+    if len(rates) < 3:
         return []
-    out, rates = left_out(evidence.runs(row.id, "tune")), sorted(row.learning_rates)
-    place = rates.index(row.learning_rate)
-    return [rate for rate in (*rates[max(0, place - 1) : place], *rates[place + 1 : place + 2]) if rate in out]
+    out = left_out(evidence.runs(row.id, "tune"))
+    edges = ((rates[0], rates[1]), (rates[-1], rates[-2]))
+    return [edge for edge, beside in edges if row.learning_rate == beside and edge in out]
 
 
 def _tuning_point(evidence: StudyEvidence, run: Run) -> TuningPoint:
@@ -210,6 +212,15 @@ def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
                 tr(
                     "{method}: the best learning rate lies at the edge of its grid, so the grid is too narrow.",
                     method=tr(row.label),
+                )
+            )
+        for rate in _edges_left_out(evidence, row):
+            flags.append(
+                tr(
+                    "{method}: the first rung left out {rate}, the edge of its grid beside the best learning rate;"
+                    " whether the grid is wide enough was not measured.",
+                    method=tr(row.label),
+                    rate=format_value(rate, "learning_rate"),
                 )
             )
     if counts.failed:

@@ -96,7 +96,7 @@ def estimate_study(engine: Engine, settings: Settings, caller: Caller, request: 
     task = _task(settings, document, found)
     base = _base(settings, document, task, found)
     if base is None:
-        return _sum([], seeds, task, None, found)
+        return _sum([], task, None, found)
     with found.noting("metrics"):
         chosen_metrics(document.metrics, task.kind)
     steps = _steps(document, task)
@@ -112,7 +112,7 @@ def estimate_study(engine: Engine, settings: Settings, caller: Caller, request: 
         check_room(settings.store_folder, methods, base.shape, seeds)
     except DiskFull as full:
         found.problems.append(FieldProblem(field="seeds", message=full.detail))
-    return _sum(rows, seeds, task, bytes_kept(methods, base.shape, seeds) if methods else None, found)
+    return _sum(rows, task, bytes_kept(methods, base.shape, seeds) if methods else None, found)
 
 
 def _checked(document: StudyDocument, found: _Findings) -> int:
@@ -221,6 +221,7 @@ def _row_estimate(
     steps: int | None,
     cost: EstimateView | None,
 ) -> RowEstimate:
+    tuning = _tuning_trainings(request.study, row, steps)
     return RowEstimate(
         field=wanted.field,
         method=row.name,
@@ -230,7 +231,9 @@ def _row_estimate(
         learning_rates=list(row.learning_rates),
         runs=_tuning_runs(request.study, row) + seeds + 1,
         rung_steps=row.rung_steps,
-        tuning_trainings=_tuning_trainings(request.study, row, steps),
+        tuning_trainings=tuning,
+        grid_trainings=_rates(request.study, row),
+        trainings=tuning + seeds,
         estimate=cost,
     )
 
@@ -263,15 +266,16 @@ def _has_first_rung(document: StudyDocument, row: PlannedConfiguration) -> bool:
     return row.rung_steps is not None or (not row.learning_rates and halves(document.tuning, _rates(document, row)))
 
 
-def _sum(rows: list[RowEstimate], seeds: int, task: _TaskFacts, kept: int | None, found: _Findings) -> StudyEstimate:
+def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Findings) -> StudyEstimate:
     costs = [row.estimate for row in rows]
     known = [cost.fits for cost in costs if cost is not None and cost.fits is not None]
     return StudyEstimate(
         rows=rows,
         runs=sum(row.runs for row in rows),
         fitting=sum(known) if known else None,
-        train_seconds=_seconds(rows, seeds),
+        train_seconds=_seconds(rows),
         tuning_trainings=sum(row.tuning_trainings for row in rows),
+        grid_trainings=sum(row.grid_trainings for row in rows),
         kept_bytes=kept,
         task_kind=task.kind,
         train_items=task.train_items,
@@ -281,11 +285,11 @@ def _sum(rows: list[RowEstimate], seeds: int, task: _TaskFacts, kept: int | None
     )
 
 
-def _seconds(rows: list[RowEstimate], seeds: int) -> float | None:
+def _seconds(rows: list[RowEstimate]) -> float | None:
     """All runs but the probes; None where one row's time is not known, or there is no row."""
     total = 0.0
     for row in rows:
         if row.estimate is None or row.estimate.train_seconds is None:
             return None
-        total += row.estimate.train_seconds * (row.tuning_trainings + seeds)
+        total += row.estimate.train_seconds * row.trainings
     return total if rows else None

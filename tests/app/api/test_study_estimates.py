@@ -78,7 +78,8 @@ async def test_halving_costs_a_part_of_each_rate_and_the_better_half_in_full(api
         (25, 5 / 4 + 2),
         (50, 5 / 2 + 2),
     ]
-    assert (whole["tuning_trainings"], halved["tuning_trainings"]) == (10, 7.75)
+    assert (whole["tuning_trainings"], whole["grid_trainings"]) == (10, 10)
+    assert (halved["tuning_trainings"], halved["grid_trainings"]) == (7.75, 10)
     # Five in the first rung, two with the whole budget, three seeds, a probe.
     assert [row["runs"] for row in halved["rows"]] == [4, 5 + 2 + 4, 5 + 2 + 4]
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, delete, select
 
 from app.db.session import system_session
-from app.db.tables import Run, SeriesPointRow, Study
+from app.db.tables import Configuration, Run, SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
 from app.services.callers import LOCAL
@@ -71,10 +71,15 @@ def test_first_rungs_are_no_part_of_what_a_study_says_of_its_rows(engine: Engine
     found = results.comparison(engine, LOCAL, study)
     row = next(row for row in found.configurations if row.method == "lora")
     assert row.tuning_ease is None
-    assert (row.learning_rate, row.grid_edge, row.left_out_beside) == (1e-3, False, [5e-4])
+    assert (row.learning_rate, row.grid_edge, row.edges_left_out) == (1e-3, False, [])
     assert {point.full_steps for point in row.tuning} == {150}
     assert row.flags == []
     assert not any("training steps" in flag or flag.startswith("LoRA") for flag in found.flags)
+    with system_session(engine) as session:
+        session.get_one(Configuration, row.id).learning_rate = 2e-3
+    found = results.comparison(engine, LOCAL, study)
+    assert [row.edges_left_out for row in found.configurations if row.method == "lora"] == [[5e-3]]
+    assert any(flag.startswith("LoRA r8: the first rung left out 5e−3, the edge") for flag in found.flags)
     with system_session(engine) as session:
         whole = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune", Run.rung_steps.is_(None))
         for run in session.scalars(whole).all():
