@@ -12,7 +12,7 @@ from app.services.base_models import find_base_model, read_shape
 from app.services.callers import Caller
 from app.services.disk import bytes_kept, check_room
 from app.services.estimates import device_speed
-from app.services.halving import going_on, halves
+from app.services.halving import halves
 from app.services.roots import lies_under
 from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from app.services.study_plan import (
@@ -31,6 +31,7 @@ from peft_core.analysis.cost_model.estimate import estimate
 from peft_core.analysis.cost_model.fits import verdict
 from peft_core.analysis.cost_model.seconds import Calibration
 from peft_core.analysis.cost_model.setting import Setting
+from peft_core.compare.halving import going_on
 from peft_core.errors import InvalidBaseModel, MissingAsset, UnknownName
 from peft_core.hub import is_hub_name
 from peft_core.method import Method, distinct_labels
@@ -263,7 +264,8 @@ def _tuning_trainings(document: StudyDocument, row: PlannedConfiguration, steps:
 
 def _has_first_rung(document: StudyDocument, row: PlannedConfiguration) -> bool:
     """Where the number of steps is not known yet, it is taken to be large enough."""
-    return row.rung_steps is not None or (not row.learning_rates and halves(document.tuning, _rates(document, row)))
+    unknown = not row.learning_rates
+    return row.rung_steps is not None or (unknown and halves(document.tuning, row.method, _rates(document, row)))
 
 
 def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Findings) -> StudyEstimate:
