@@ -44,7 +44,7 @@ def tuning(matrix: Matrix) -> html.Div:
 def _said_of_rungs() -> html.P:
     return html.P(
         filled(
-            "{mark} first rung: every learning rate had a part of the steps, then the better half all of them. Only"
+            "{mark} First rung: every learning rate had a part of the steps, then the better half all of them. Only"
             " scores with all of them are chosen among.",
             mark=_rung_mark(),
         ),
@@ -53,7 +53,7 @@ def _said_of_rungs() -> html.P:
 
 
 def _rung_mark() -> html.Span:
-    return html.Span(className="mark-rung", **{"aria-hidden": "true"})
+    return html.Span(className="mark-rung", role="img", **{"aria-label": tr("first rung")})
 
 
 def _by_rate(row: ConfigurationView) -> list[list[TuningPoint]]:
@@ -80,7 +80,19 @@ def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
 
 def _budget(row: ConfigurationView) -> html.Td:
     """How many learning rates it was given: rows with more had a better chance."""
-    return html.Td(show(by_formula(len(_by_rate(row)), "count", f"tuning_runs(configuration {row.id})", exact=True)))
+    tried = show(by_formula(len(_by_rate(row)), "count", f"tuning_runs(configuration {row.id})", exact=True))
+    first = next((point for point in row.tuning if point.rung_steps is not None), None)
+    return html.Td(tried if first is None else [tried, _first_rung(first)])
+
+
+def _first_rung(point: TuningPoint) -> html.Div:
+    """Where the first rung of a row ended."""
+    stopped = filled(
+        "stopped after {steps} of {all} steps",
+        steps=show(by_formula(point.rung_steps or 0, "count", f"rung_steps(run {point.run_id})", exact=True)),
+        all=show(by_formula(point.full_steps or 0, "count", f"whole_steps(run {point.run_id})", exact=True)),
+    )
+    return html.Div([_rung_mark(), " ", *stopped], className="study-rung")
 
 
 def _add_points(row: ConfigurationView) -> html.Button:
@@ -132,17 +144,8 @@ def _attempts(points: Sequence[TuningPoint], quantity: NumberQuantity) -> list[A
             score = _score(point, quantity)
             said += [" " if point.validation_score is None else " → ", score]
         else:
-            said.append(_first_rung(point, quantity))
+            said.append(html.Div([_rung_mark(), " ", _score(point, quantity)], className="study-rung"))
     return said
-
-
-def _first_rung(point: TuningPoint, quantity: NumberQuantity) -> html.Div:
-    stopped = filled(
-        "stopped after {steps} of {all} steps",
-        steps=show(by_formula(point.rung_steps or 0, "count", f"rung_steps(run {point.run_id})", exact=True)),
-        all=show(by_formula(point.full_steps or 0, "count", f"whole_steps(run {point.run_id})", exact=True)),
-    )
-    return html.Div([_rung_mark(), " ", _score(point, quantity), " ", *stopped], className="study-rung")
 
 
 def _score(point: TuningPoint, quantity: NumberQuantity) -> Any:
