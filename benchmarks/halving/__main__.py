@@ -14,32 +14,50 @@ it again goes on. What is there then becomes docs/benchmarks/halving.md and halv
 import argparse
 import os
 import time
+from collections.abc import Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.halving.audit import wanted
 from benchmarks.halving.page import write
-from benchmarks.halving.trials import Outcome, Outcomes, Trial, keep, read_outcomes, trained
+from benchmarks.halving.trials import Outcome, Outcomes, Trial, keep, read_outcomes, shares, trained
 
 SCORES = Path("var/halving.jsonl")
+MOST_TOGETHER = 16
 
 
 def go_on(outcomes: Outcomes, path: Path, *, until: float, processes: int) -> None:
-    """Make the trials that are missing, as many at once as there are processes, and start none after `until`."""
+    """Make the trials that are missing, a group in each process, and start none after `until`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    under_way: dict[Future[Outcome], Trial] = {}
+    under_way: dict[Future[list[Outcome]], list[Trial]] = {}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, path.open("a") as file:
         while True:
-            missing = (trial for trial in wanted(outcomes) if trial not in {*outcomes, *under_way.values()})
-            while len(under_way) < processes and time.monotonic() < until and (trial := next(missing, None)):
-                under_way[pool.submit(trained, trial)] = trial
+            while len(under_way) < processes and time.monotonic() < until:
+                group = next_group(outcomes, {trial for group in under_way.values() for trial in group})
+                if not group:
+                    break
+                under_way[pool.submit(trained, group)] = group
             if not under_way:
                 return
             for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
-                trial, outcome = under_way.pop(ended), ended.result()
-                outcomes[trial] = outcome
-                keep(file, trial, outcome)
+                for trial, outcome in zip(under_way.pop(ended), ended.result(), strict=True):
+                    outcomes[trial] = outcome
+                    keep(file, trial, outcome)
+
+
+def next_group(outcomes: Outcomes, under_way: Set[Trial]) -> list[Trial]:
+    """The next missing trial, and others of its task and seed; one that is timed, or shares no passes, goes alone."""
+    missing = [trial for trial in dict.fromkeys(wanted(outcomes)) if trial not in outcomes and trial not in under_way]
+    if not missing:
+        return []
+    first = missing[0]
+    if not shares(first):
+        return [first]
+    alike = (first.task, first.seed, first.purpose)
+    fitting = (trial for trial in missing if shares(trial) and (trial.task, trial.seed, trial.purpose) == alike)
+    return list(islice(fitting, MOST_TOGETHER))
 
 
 def main() -> None:

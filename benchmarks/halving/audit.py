@@ -16,6 +16,7 @@ from benchmarks.halving.trials import (
     Trial,
     rates,
     rung,
+    timing,
 )
 from peft_core.compare.halving import places, ranked
 
@@ -27,7 +28,6 @@ class Choice:
     rate: float
     validation: float
     steps: int
-    seconds: float
 
 
 class Audit:
@@ -45,7 +45,7 @@ class Audit:
 
     def grid(self) -> Choice:
         """All rates with the whole budget."""
-        return self._best(list(self._whole), steps=0, seconds=0.0)
+        return self._best(list(self._whole), steps=0)
 
     def halving(self, *, kept: int | None = None, own_schedule: bool = True) -> Choice:
         """A first rung, then those that go on. kept: so many instead of the better half. own_schedule False: the first
@@ -56,15 +56,13 @@ class Audit:
         number = places(scores, RATES)
         if kept is not None and number < len(scores):
             number = kept
-        seconds = sum(run.seconds for run in self._first.values() if run is not None)
-        return self._best(ranked(scores)[:number], steps=RATES * steps, seconds=seconds)
+        return self._best(ranked(scores)[:number], steps=RATES * steps)
 
-    def _best(self, tried: list[float], *, steps: int, seconds: float) -> Choice:
-        """The best of the rates that had the whole budget, the smaller one at a tie; steps, seconds: spent before."""
+    def _best(self, tried: list[float], *, steps: int) -> Choice:
+        """The best of the rates that had the whole budget, the smaller one at a tie; steps: spent before."""
         scores = {rate: score for rate in tried if (score := _at(self._whole[rate], STEPS)) is not None}
         best = max(scores, key=lambda rate: (scores[rate], -rate))
-        spent = sum(run.seconds for rate in tried if (run := self._whole[rate]) is not None)
-        return Choice(best, scores[best], steps + len(tried) * STEPS, seconds + spent)
+        return Choice(best, scores[best], steps + len(tried) * STEPS)
 
 
 def _at(outcome: Outcome | None, step: int) -> float | None:
@@ -79,6 +77,7 @@ def audits(outcomes: Outcomes) -> Iterator[Audit]:
 
 def wanted(outcomes: Outcomes) -> Iterator[Trial]:
     """Every trial there is to make, as far as is known: the reporting runs follow from the tuning runs."""
+    yield from (timing(task, method) for task, method in product(TASKS, METHODS))
     for audit in audits(outcomes):
         task, method = audit.task, audit.method
         for rate, steps in product(rates(method), (STEPS, rung(method))):

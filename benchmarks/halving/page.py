@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.halving.audit import Audit, Choice, audits, reporting
-from benchmarks.halving.trials import RATES, REPORTING_SEEDS, STEPS, TUNING_SEEDS, Outcomes, rung
+from benchmarks.halving.trials import RATES, REPORTING_SEEDS, STEPS, TIMED_STEPS, TUNING_SEEDS, Outcomes, rung, timing
 
 PAGE = Path("docs/benchmarks/halving.md")
 DRAWS = 10_000
+WAYS = ("grid", "halving")
 
 Way = Callable[[Audit], Choice]
 OTHER_RULES: dict[str, Way] = {
@@ -70,9 +71,13 @@ def _row(outcomes: Outcomes, seeds: Sequence[Audit]) -> dict[str, Any]:
         "test_regrets": [test for test in tests if test is not None],
         "grid_steps": sum(grid.steps for grid, _ in pairs) / len(pairs),
         "halving_steps": sum(halved.steps for _, halved in pairs) / len(pairs),
-        "grid_seconds": sum(grid.seconds for grid, _ in pairs) / len(pairs),
-        "halving_seconds": sum(halved.seconds for _, halved in pairs) / len(pairs),
+        "step_seconds": _step_seconds(outcomes, seeds[0].task, seeds[0].method),
     }
+
+
+def _step_seconds(outcomes: Outcomes, task: str, method: str) -> float | None:
+    timed = outcomes.get(timing(task, method))
+    return None if timed is None or timed.seconds is None else timed.seconds / TIMED_STEPS
 
 
 def _test_regret(outcomes: Outcomes, one: Audit) -> float | None:
@@ -156,27 +161,33 @@ def _test(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _costs(rows: Sequence[dict[str, Any]]) -> str:
-    if not rows:
+    timed = [row for row in rows if row["step_seconds"] is not None]
+    if not timed:
         return ""
     lines = [
         "## What tuning costs with and without",
         "",
-        "The mean over tuning seeds, first rungs included. Seconds are of training alone.",
+        "The mean over tuning seeds, first rungs included. Seconds are steps times the seconds of one, in a training"
+        f" of {TIMED_STEPS} steps that was done alone.",
         "",
         "| task | method | steps, grid | steps, halving | seconds, grid | seconds, halving | saved |",
         "|---|---|---|---|---|---|---|",
     ]
-    total = {key: sum(row[key] for row in rows) for key in ("grid_steps", "halving_steps", "grid_seconds")}
-    total["halving_seconds"] = sum(row["halving_seconds"] for row in rows)
-    lines += [_cost(row, row["task"], row["method"]) for row in rows]
-    return "\n".join([*lines, _cost(total, "", "**all**")])
+    lines += [_cost(row["task"], row["method"], *_spent([row])) for row in timed]
+    return "\n".join([*lines, _cost("", "**all**", *_spent(timed))])
 
 
-def _cost(row: dict[str, Any], task: str, method: str) -> str:
-    saved = 1 - row["halving_seconds"] / row["grid_seconds"]
+def _spent(rows: Sequence[dict[str, Any]]) -> list[float]:
+    """Steps of the grid and of halving, seconds of both."""
+    steps = [sum(row[f"{way}_steps"] for row in rows) for way in WAYS]
+    return steps + [sum(row[f"{way}_steps"] * row["step_seconds"] for row in rows) for way in WAYS]
+
+
+def _cost(task: str, method: str, *spent: float) -> str:
+    grid_steps, halved_steps, grid_seconds, halved_seconds = spent
     return (
-        f"| {task} | {method} | {row['grid_steps']:.0f} | {row['halving_steps']:.0f} | {row['grid_seconds']:.1f}"
-        f" | {row['halving_seconds']:.1f} | {100 * saved:.0f} % |"
+        f"| {task} | {method} | {grid_steps:.0f} | {halved_steps:.0f} | {grid_seconds:.1f} | {halved_seconds:.1f}"
+        f" | {100 * (1 - halved_seconds / grid_seconds):.0f} % |"
     )
 
 

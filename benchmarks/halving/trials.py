@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import Literal, TextIO
 from peft_core import assets
 from peft_core.data import inspect_dataset
 from peft_core.errors import RunFailed
+from peft_core.fit import never
+from peft_core.fused import Seat, run_together
 from peft_core.method import LearningRate, method_class
 from peft_core.model_shape import read_model_shape
 from peft_core.run import run
-from peft_core.spec import Budget, Event, Measurement, Point, Purpose, RunSpec, TaskSpec
+from peft_core.spec import Budget, Event, Measurement, Point, Purpose, RunResult, RunSpec, TaskSpec
 from peft_core.task import task_kind
 
 TASKS = ("tweets", "movies")
@@ -23,6 +25,8 @@ STEPS = 150
 RATES: Literal[3, 5] = 5
 TUNING_SEEDS = (1_000_003, 1_000_004, 1_000_005)
 REPORTING_SEEDS = (0, 1, 2)
+TIMED_STEPS, TIMED_SEED = 24, 0
+"""Of the training that is done alone, to be timed: the others share passes, whose time belongs to none of them."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. validation: score by step. A training that broke down has none."""
+    """What came of it. validation: score by step; a training that broke down has none. seconds: of training, where it
+    trained alone."""
 
     validation: Mapping[int, float]
     test: float | None
-    seconds: float
+    seconds: float | None
 
 
 Outcomes = dict[Trial, Outcome]
@@ -66,26 +71,50 @@ def task_of(name: str) -> TaskSpec:
     )
 
 
-def trained(trial: Trial) -> Outcome:
-    """Train once, in a process of the pool."""
+def trained(trials: Sequence[Trial]) -> list[Outcome]:
+    """Train some of one task and seed, sharing passes where they can, in a process of the pool."""
     import torch
 
     torch.set_num_threads(1)
-    validation: dict[int, float] = {}
-    test: list[float | None] = []
-
-    def told(event: Event) -> None:
-        if isinstance(event, Point) and event.key == "validation_score" and event.value is not None:
-            validation[event.step] = event.value
-        if isinstance(event, Measurement) and event.metric == "task_performance":
-            test.append(event.value)
-
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            seconds = run(_spec(trial, Path(folder) / "run"), told).train_seconds
-        except RunFailed:
-            return Outcome({}, None, 0.0)
-    return Outcome(validation, test[0] if test else None, seconds or 0.0)
+        under_way = [_UnderWay(_spec(trial, Path(folder) / str(place))) for place, trial in enumerate(trials)]
+        if not shares(trials[0]):
+            _train_alone(under_way[0])
+            return [under_way[0].outcome]
+        by_folder = {one.spec.folder: one for one in under_way}
+        seats = [Seat(one.spec, one.told, never) for one in under_way]
+        run_together(seats, lambda seat, result: by_folder[seat.spec.folder].ended(result))
+    return [one.outcome for one in under_way]
+
+
+class _UnderWay:
+    """One training, and what it has told so far."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.spec = spec
+        self.outcome = Outcome({}, None, None)
+        self._validation: dict[int, float] = {}
+        self._test: float | None = None
+
+    def told(self, event: Event) -> None:
+        if isinstance(event, Point) and event.key == "validation_score" and event.value is not None:
+            self._validation[event.step] = event.value
+        if isinstance(event, Measurement) and event.metric == "task_performance":
+            self._test = event.value
+
+    def ended(self, result: RunResult | Exception) -> None:
+        """A training that broke down is an outcome too; anything else is no result of an audit."""
+        if isinstance(result, RunResult):
+            self.outcome = Outcome(self._validation, self._test, result.train_seconds)
+        elif not isinstance(result, RunFailed):
+            raise result
+
+
+def _train_alone(one: _UnderWay) -> None:
+    try:
+        one.ended(run(one.spec, one.told))
+    except RunFailed as error:
+        one.ended(error)
 
 
 def _spec(trial: Trial, folder: Path) -> RunSpec:
@@ -120,6 +149,16 @@ def rates(method: str) -> tuple[float, ...]:
 def rung(method: str) -> int:
     """Steps of its first rung."""
     return round(method_class(method).first_rung * STEPS)
+
+
+def shares(trial: Trial) -> bool:
+    """Whether it shares passes with others."""
+    return trial.steps != TIMED_STEPS and method_class(trial.method).fuses
+
+
+def timing(task: str, method: str) -> Trial:
+    """The training that says how long a step takes."""
+    return Trial(task, method, rates(method)[RATES // 2], TIMED_SEED, TIMED_STEPS)
 
 
 def read_outcomes(path: Path) -> Outcomes:
