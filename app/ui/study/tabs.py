@@ -175,9 +175,9 @@ def _chosen(row: ConfigurationView) -> html.Td:
         why = tr("No learning rate beat the untuned model.")
         marks.append(tag(tr("did not learn: grid or budget"), "bad", why))
     if chosen is None:
-        return html.Td([tr("not yet") if row.learning_rate is None else "", *marks])
+        return html.Td(html.Div([tr("not yet") if row.learning_rate is None else "", *marks], className="study-choice"))
     rate = show(_of_run(chosen.learning_rate, "learning_rate", chosen.run_id, "learning_rate"))
-    return html.Td([rate, *marks])
+    return html.Td(html.Div([rate, *marks], className="study-choice"))
 
 
 def _of_run(value: float, quantity: Any, run: int, metric: str) -> Number:
