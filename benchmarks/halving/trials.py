@@ -12,7 +12,7 @@ from peft_core import assets
 from peft_core.data import inspect_dataset
 from peft_core.errors import RunFailed
 from peft_core.fit import never
-from peft_core.fused import Seat, run_together
+from peft_core.fused.group import Seat, run_together
 from peft_core.method import LearningRate, method_class
 from peft_core.model_shape import read_model_shape
 from peft_core.run import run
