@@ -47,11 +47,11 @@ class Audit:
         """All rates with the whole budget."""
         return self._best(list(self._whole), steps=0)
 
-    def halving(self, *, kept: int | None = None, own_schedule: bool = True) -> Choice:
-        """A first rung, then those that go on. kept: so many instead of the better half. own_schedule False: the first
-        rung is the whole budget's training, looked at where a first rung ends."""
-        steps = rung(self.method)
-        found = {rate: _at(run if own_schedule else self._whole[rate], steps) for rate, run in self._first.items()}
+    def halving(self, *, kept: int | None = None, cut_at: int | None = None) -> Choice:
+        """A first rung, then those that go on. kept: so many instead of the better half. cut_at: the first rung is the
+        whole budget's training, looked at after so many steps, instead of one of its own."""
+        steps = cut_at or rung(self.method)
+        found = {rate: _at(self._whole[rate] if cut_at else run, steps) for rate, run in self._first.items()}
         scores = {rate: score for rate, score in found.items() if score is not None}
         number = places(scores, RATES)
         if kept is not None and number < len(scores):

@@ -20,10 +20,11 @@ WAYS = ("grid", "halving")
 Way = Callable[[Audit], Choice]
 OTHER_RULES: dict[str, Way] = {
     "better half, rounded down, own schedule (the product's)": lambda one: one.halving(),
-    "better half, rounded down, whole schedule cut off": lambda one: one.halving(own_schedule=False),
-    "better half, rounded up, own schedule": lambda one: one.halving(kept=3),
-    "better half, rounded up, whole schedule cut off": lambda one: one.halving(kept=3, own_schedule=False),
-    "one rate, own schedule": lambda one: one.halving(kept=1),
+    "the same, whole schedule cut off": lambda one: one.halving(cut_at=rung(one.method)),
+    "the same, cut off after half the steps": lambda one: one.halving(cut_at=STEPS // 2),
+    "rounded up, own schedule": lambda one: one.halving(kept=3),
+    "rounded up, whole schedule cut off": lambda one: one.halving(kept=3, cut_at=rung(one.method)),
+    "the best alone, own schedule": lambda one: one.halving(kept=1),
 }
 
 
