@@ -277,13 +277,20 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
                 tr("Nothing of this study runs here: its results were imported. Delete it if it is not wanted.")
             )
         now = database_now(session)
-        unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
-        # Held, so that no worker can put one back into the queue between this reading and the request.
-        runs = session.scalars(unfinished.order_by(Run.id).with_for_update(key_share=True)).all()
-        for run in runs:
-            cancel(run, now)
-        for configuration_id in sorted({run.configuration_id for run in runs}):
-            choose_learning_rate(session, configuration_id)
+        # Again, for a first rung that ended meanwhile has queued what goes on from it.
+        while runs := _not_cancelled(session, study_id):
+            for run in runs:
+                cancel(run, now)
+            for configuration_id in sorted({run.configuration_id for run in runs}):
+                choose_learning_rate(session, configuration_id)
+
+
+def _not_cancelled(session: Session, study_id: int) -> Sequence[Run]:
+    """Runs that have not ended and that nobody asked to cancel. Held, so that no worker can put one back into the queue
+    between this reading and the request."""
+    unfinished = Run.status.in_(("queued", "running"))
+    wanted = select(Run).where(Run.study_id == study_id, unfinished, ~Run.cancel_requested).order_by(Run.id)
+    return session.scalars(wanted.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
 
 
 def cancel(run: Run, now: datetime) -> None:

@@ -266,6 +266,24 @@ def test_who_is_cancelled_with_the_whole_budget_is_not_replaced(engine: Engine, 
     assert chosen(engine) == 1e-2
 
 
+def test_a_first_rung_that_ends_while_the_study_is_cancelled_leaves_nothing_queued(
+    engine: Engine, study: int, worker: int
+) -> None:
+    first = rung_of(engine, worker)
+    end(engine, first[:-1], RISING)
+    other = threading.Thread(target=studies.cancel_study, args=(engine, LOCAL, study))
+    with system_session(engine) as session:
+        result = RunResult(validation_score=0.9, train_seconds=1, artifacts=(), environment={})
+        run_queue.finish_run(session, first[-1], result, ())
+        other.start()
+        # Long enough for the other to have read what waits, or to wait for us.
+        time.sleep(0.5)
+    other.join()
+    with system_session(engine) as session:
+        left = session.scalars(select(Run.status).where(Run.status.in_(("queued", "running")))).all()
+    assert left == []
+
+
 # -- adding learning rates --------------------------------------------------------------------------------------------
 
 
