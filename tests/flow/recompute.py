@@ -371,14 +371,6 @@ def _queued(given: Mapping[str, str]) -> float:
     return float(tuned * (grid + seeds + 1) + untuned * (seeds + 1) + own)
 
 
-def _budget(session: Session, given: Mapping[str, str]) -> Mapping[str, Any]:
-    """What a run was given."""
-    spec = session.get_one(Run, int(given["run"])).spec
-    assert spec is not None
-    budget: Mapping[str, Any] = spec["budget"]
-    return budget
-
-
 def _whole_steps(session: Session, given: Mapping[str, str]) -> float:
     """Of its study, counted by hand."""
     study = session.get_one(Run, int(given["run"])).study
@@ -410,7 +402,7 @@ FORMULAS: dict[str, Formula] = {
     "tuning_runs": lambda session, _, given, __: {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },
-    "rung_steps": lambda session, _, given, __: {float(_budget(session, given)["steps"])},
+    "rung_steps": lambda session, _, given, __: {float(session.get_one(Run, int(given["run"])).rung_steps or 0)},
     "whole_steps": lambda session, _, given, __: {_whole_steps(session, given)},
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
     "selection_guide": lambda session, statistic, given, page: guide_figure(
