@@ -26,20 +26,25 @@ def choose_learning_rate(session: Session, configuration_id: int) -> None:
     runs = _last_tries(session, configuration_id)
     tuning = [run for run in runs if run.purpose == "tune"]
     first = [run for run in tuning if run.rung_steps is not None]
+    whole = [run for run in tuning if run.rung_steps is None]
     if not tuning or _unfinished(first):
         return
-    now = database_now(session)
-    direction = sign(task_kind(session.get_one(Study, configuration.study_id).task["kind"]))
-    if first and _is_waited_for(runs, tuning) and (promoted := next_rung(tuning, direction)):
-        session.add_all(with_whole_budget(run, now) for run in promoted)
-        return
-    whole = [run for run in tuning if run.rung_steps is None]
-    if _unfinished(whole):
-        return
-    scored = [run for run in whole if run.status == "succeeded" and run.validation_score is not None]
+    if _scored(first) and _is_waited_for(runs, tuning):
+        promoted = next_rung(tuning, _direction(session, configuration))
+        session.add_all(with_whole_budget(run, database_now(session)) for run in promoted)
+        if promoted:
+            return
+    if not _unfinished(whole):
+        _choose_among(session, whole, configuration, runs)
+
+
+def _choose_among(session: Session, whole: Sequence[Run], configuration: Configuration, runs: Sequence[Run]) -> None:
+    """The best of the tuning runs with the whole budget, all of which have ended, and what that means for `runs`."""
+    scored, now = _scored(whole), database_now(session)
     if scored:
+        direction = _direction(session, configuration)
         best = max(scored, key=lambda run: (direction * (run.validation_score or 0.0), -(run.learning_rate or 0)))
-        kept = _measured_rate(runs) if _was_stopped(tuning) else None
+        kept = _measured_rate(runs) if _was_stopped([run for run in runs if run.purpose == "tune"]) else None
         configuration.learning_rate = best.learning_rate if kept is None else kept
     for run in (run for run in runs if run.source == "measured"):
         if run.purpose != "tune" and scored:
@@ -61,6 +66,15 @@ def _last_tries(session: Session, configuration_id: int) -> list[Run]:
 
 def _unfinished(runs: Sequence[Run]) -> bool:
     return any(run.status in ("queued", "running") for run in runs)
+
+
+def _scored(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.status == "succeeded" and run.validation_score is not None]
+
+
+def _direction(session: Session, configuration: Configuration) -> float:
+    """Of the study's task: scores times this are better when higher."""
+    return sign(task_kind(session.get_one(Study, configuration.study_id).task["kind"]))
 
 
 def _is_waited_for(runs: Sequence[Run], tuning: Sequence[Run]) -> bool:

@@ -141,7 +141,7 @@ methods drawn whole."""
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
-        return "Nothing is complete yet."
+        return "Nothing is complete yet: the command above measures it, and goes on where it stopped."
     lines = [
         "| task | method | first rung | same choice | regret, validation (by seed) | regret, test (by seed) |",
         "|---|---|---|---|---|---|",
