@@ -147,6 +147,9 @@ class Method(BaseModel):
     """True: training decides how much is stored (AdaLoRA prunes ranks), `stored_parameters` is the most it can be."""
     equals_base_at_start: ClassVar[bool] = True
     """True: before training the adapted model gives the base model's output exactly."""
+    first_rung: ClassVar[float] = 0.25
+    """The share of the training steps after which successive halving leaves learning rates out. Half for soft prompts:
+    they learn late, and after a quarter of the steps those rates lead that move first, not those that end best."""
     trains_head: ClassVar[bool] = True
     """False only for the untuned reference."""
     fuses: ClassVar[bool] = False

@@ -142,6 +142,8 @@ class Run(Owned, Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     learning_rate: Mapped[float | None]
     """NULL for report and probe runs until the configuration's learning rate is chosen."""
+    rung_steps: Mapped[int | None]
+    """Of a tuning run of the first rung (services/halving.py): the optimizer steps that it trains for; NULL: all."""
     position: Mapped[int]
     """Order within the study: what reaches the screen first is run first."""
     status: Mapped[str] = mapped_column(String(10), default="queued")

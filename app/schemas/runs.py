@@ -40,6 +40,8 @@ class RunView(Document):
     seed: int
     purpose: Purpose
     learning_rate: float | None
+    rung_steps: int | None = None
+    """Of a tuning run of the first rung of successive halving: the steps that it trains for; None: the whole budget."""
     status: RunStatus
     phase: str | None
     step: int

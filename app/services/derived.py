@@ -18,11 +18,13 @@ SIMPLICITY = "simplicity"
 
 
 def ease_of(evidence: "StudyEvidence", configuration_id: int) -> float | None:
-    """The row's tuning ease in decades; None where a learning rate of its grid has no score, or there are too few."""
-    runs = evidence.runs(configuration_id, "tune")
+    """The row's tuning ease in decades; None where a learning rate of its grid has no score with the whole budget, or
+    there are too few."""
+    runs = evidence.tuning(configuration_id)
+    tried = {run.learning_rate for run in [*runs, *evidence.first_rung(configuration_id)]}
     scores = {run.learning_rate: run.validation_score for run in runs if run.status == "succeeded"}
     known = {rate: sign(evidence.task) * score for rate, score in scores.items() if rate and score is not None}
-    return tuning_ease(known) if len(known) == len(runs) else None
+    return tuning_ease(known) if len(known) == len(tried) else None
 
 
 def target(evidence: "StudyEvidence") -> float | None:

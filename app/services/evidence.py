@@ -30,6 +30,7 @@ from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
 from peft_core.metric import Metric, metrics
+from peft_core.spec import Budget
 from peft_core.task import Score, sign
 
 TRAIN_SECONDS = "train_seconds"
@@ -120,12 +121,21 @@ class StudyEvidence:
 
     @cached_property
     def finished(self) -> list[Run]:
-        return [run for run in self.all_runs if run.status == "succeeded"]
+        """Runs that ended well, but for those of a first rung: they chose who is tried, and compare with no other."""
+        return [run for run in self.all_runs if run.status == "succeeded" and run.rung_steps is None]
 
     def runs(self, configuration_id: int, purpose: str) -> list[Run]:
         """The configuration's runs of one purpose, by learning rate and seed."""
         found = [run for run in self.all_runs if run.configuration_id == configuration_id and run.purpose == purpose]
         return sorted(found, key=lambda run: (run.learning_rate or 0.0, run.seed))
+
+    def tuning(self, configuration_id: int) -> list[Run]:
+        """The configuration's tuning runs with the whole budget, by learning rate: what its rate was chosen among."""
+        return [run for run in self.runs(configuration_id, "tune") if run.rung_steps is None]
+
+    def first_rung(self, configuration_id: int) -> list[Run]:
+        """Its tuning runs with a part of the budget, which chose the rates that got all of it."""
+        return [run for run in self.runs(configuration_id, "tune") if run.rung_steps is not None]
 
     def purpose_of(self, metric: str) -> str:
         """The runs that give a metric's cells."""
@@ -237,6 +247,12 @@ class StudyEvidence:
         return max(sign(self.task) * score for score in scores) > sign(self.task) * floor + error
 
     @cached_property
+    def full_steps(self) -> int | None:
+        """Optimizer steps of the whole budget; None where the number of training items is not known."""
+        budget, splits = Budget.model_validate(self.study.document["budget"]), self.study.task["splits"]
+        return budget.total_steps(splits["train"]) if splits else budget.steps
+
+    @cached_property
     def untuned_items(self) -> list[float] | None:
         """The untuned row's score on each test item."""
         if self.untuned is None:
@@ -305,7 +321,7 @@ class StudyEvidence:
                 status=run.status,
                 validation_score=run.validation_score,
             )
-            for run in self.runs(row.id, "tune")
+            for run in self.tuning(row.id)
         ]
         return self.learned(points) is not False
 

@@ -31,6 +31,7 @@ from app.db.tables import (
 from app.db.upserts import upsert
 from app.errors import LeaseLost
 from app.services.chosen_rates import choose_learning_rate
+from app.services.halving import budget_of
 from peft_core.spec import (
     Artifact,
     Budget,
@@ -212,7 +213,7 @@ def run_spec(
         hyperparameters=configuration.hyperparameters,
         learning_rate=run.learning_rate if run.learning_rate is not None else configuration.learning_rate,
         seed=run.seed,
-        budget=Budget.model_validate(study.document["budget"]),
+        budget=budget_of(run, Budget.model_validate(study.document["budget"])),
         precision=study.precision,
         metrics=tuple(study.document["metrics"]),
         folder=store / "runs" / str(run.id) / str(lease.attempt),

@@ -138,6 +138,7 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
         "seed": run.seed,
         "purpose": run.purpose,
         "learning_rate": run.learning_rate,
+        "rung_steps": run.rung_steps,
         "status": run.status,
         "phase": run.phase if run.status == "running" else None,
         "step": run.step,

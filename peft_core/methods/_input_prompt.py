@@ -34,6 +34,7 @@ class InputPromptMethod(Method):
     )
     equals_base_at_start: ClassVar[bool] = False
     fuses: ClassVar[bool] = True
+    first_rung: ClassVar[float] = 0.5
 
     num_virtual_tokens: int
 

@@ -27,6 +27,8 @@ class PrefixMethod(PeftMethod):
     """Hyper-parameter `num_virtual_tokens` is declared by the methods, with their own recommendations."""
 
     fuses: ClassVar[bool] = True
+    first_rung: ClassVar[float] = 0.5
+
     num_virtual_tokens: int
 
     def fuse(self, models: "Sequence[nn.Module]") -> Graft:

@@ -146,6 +146,7 @@ class _Runs:
             purpose=run.purpose,
             seed=run.seed,
             learning_rate=run.learning_rate,
+            rung_steps=run.rung_steps,
             status=run.status,
             reason=run.reason,
             retry_of=run.retry_of,

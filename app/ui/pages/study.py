@@ -166,14 +166,14 @@ async def follow(version: str, study: int) -> Any:
     prevent_initial_call=True,
 )
 async def add_points(clicks: list[int | None], study: int) -> Any:
-    """Queue two more learning rates beyond the edge of a grid, and follow what becomes of them."""
+    """Queue learning rates beyond the edge of a grid, or the edge itself, and follow what becomes of them."""
     if not any(clicks) or not isinstance(ctx.triggered_id, dict):
         return no_update, no_update
     wanted = ctx.triggered_id["configuration"]
     api = client()
     try:
         rows = {row.id: row for row in (await api.comparison(study)).configurations}
-        points = tabs.points_beyond(rows[wanted]) if wanted in rows else None
+        points = tabs.points_to_add(rows[wanted]) if wanted in rows else None
         if points is None:
             return tabs.nothing_to_add(), no_update
         await api.extend_study(study, {"learning_rates": {str(wanted): list(points)}})

@@ -15,6 +15,7 @@ from app.schemas import Comparison
 from app.services.callers import LOCAL
 from app.services.chosen_rates import in_place_of
 from app.services.exports import export_study
+from app.services.halving import with_whole_budget
 from tests.flow.finished_study import QUICKSTART, STARTED, insert
 
 LOSSES = tuple(
@@ -75,6 +76,27 @@ def share_steps(engine: Engine, study: int, step_seconds: float | None) -> None:
             elif run.purpose == "probe":
                 speed = session.get_one(MeasurementRow, (run.id, "training_speed"))
                 speed.detail = {"median_step_seconds": step_seconds}
+
+
+def halved(engine: Engine) -> int:
+    """A study whose LoRA row tried five learning rates in a first rung of 38 steps and the better two of them whole;
+    the first rung's best score is better than any with the whole budget."""
+    lora = next(row for row in QUICKSTART if row.method == "lora")
+    first = replace(lora, learning_rates=(2e-4, 5e-4, 1e-3, 2e-3, 5e-3), validation=(0.70, 0.72, 0.96, 0.97, 0.71))
+    with system_session(engine) as session:
+        study = insert(session, team_id=1, rows=tuple(first if row is lora else row for row in QUICKSTART))
+        study.document = study.document | {"tuning": "halving"}
+        row = session.scalars(select(Configuration).where(Configuration.method == "lora")).one()
+        tuning = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune")
+        for run in session.scalars(tuning).all():
+            run.rung_steps = 38
+            if run.learning_rate in (1e-3, 2e-3):
+                whole = with_whole_budget(run, STARTED)
+                whole.status, whole.environment = "succeeded", {"torch": "2.14.0"}
+                whole.validation_score = 0.94 if run.learning_rate == 1e-3 else 0.93
+                session.add(whole)
+        row.learning_rate = 1e-3
+        return study.id
 
 
 def interrupted(engine: Engine) -> int:
