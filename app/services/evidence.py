@@ -357,7 +357,7 @@ def read_evidence(session: Session, study: Study) -> StudyEvidence:
         configurations=list(study.configurations),
         all_runs=runs,
         measured=measured,
-        item_scores_of=dict(session.execute(scores).tuples().all()),
+        item_scores_of=dict(session.execute(scores).all()),
         validations=_read_validations(session, study),
     )
 

@@ -97,5 +97,11 @@ def kept_evidence(session: Session, study: Study) -> KeptEvidence:
 def _state(session: Session, study: Study) -> object:
     """Equal exactly while nothing has changed that a study's answers are made of."""
     runs = select(Run.id, Run.status, Run.updated_at).where(Run.study_id == study.id).order_by(Run.id)
-    rows = session.execute(runs).tuples().all()
-    return study.name, study.document, study.task, study.precision, study.created_at, list(map(tuple, rows))
+    return (
+        study.name,
+        study.document,
+        study.task,
+        study.precision,
+        study.created_at,
+        [tuple(run) for run in session.execute(runs)],
+    )
