@@ -48,6 +48,7 @@ from app.api import (
     users,
     workers,
 )
+from app.api.compressed import Compressed
 from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.headers import ContentPolicy, inline_scripts
@@ -136,6 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.dashboard = attach(app)
     problems.answer_as_absent(app, DependencyException)
     app.state.content_policy = ContentPolicy()
+    app.add_middleware(Compressed)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)
     app.add_middleware(Guard, hosts=settings.host_names, policy=app.state.content_policy)

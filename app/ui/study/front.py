@@ -187,6 +187,7 @@ def register() -> None:
         Input("scheme-now", "data"),
         Input("narrow-now", "data"),
         Input("study-version", "data"),
+        Input("study-below", "data"),
         State("study-id", "data"),
         State("front-asked", "data"),
         State("front-shown", "data"),
@@ -201,12 +202,13 @@ async def show_front(
     scheme: str | None,
     narrow: bool | None,
     _: str,
+    begun: bool | None,
     study: int,
     before: dict[str, Any],
     shown: str | None,
 ) -> Any:
-    """The trade-off as asked, once the browser has said its colours and width."""
-    if scheme is None or narrow is None:
+    """The trade-off as asked, once the browser has said its colours and width, and the panel above is drawn."""
+    if scheme is None or narrow is None or not begun:
         return [no_update] * 10
     changed = next((axis for axis in AXIS_TITLES if f"front-{axis}.value" in ctx.triggered_prop_ids), None)
     asked = answered(TradeOff(**before), {"x": x, "y": y, "z": z}, floor, changed)

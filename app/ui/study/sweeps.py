@@ -114,16 +114,23 @@ def register() -> None:
         Input("scheme-now", "data"),
         Input("narrow-now", "data"),
         Input("study-version", "data"),
+        Input("study-below", "data"),
         State("study-id", "data"),
         State("sweep-shown", "data"),
     )(show_sweep)
 
 
 async def show_sweep(
-    asked: str | None, scheme: str | None, narrow: bool | None, _: str, study: int, shown: str | None
+    asked: str | None,
+    scheme: str | None,
+    narrow: bool | None,
+    _: str,
+    begun: bool | None,
+    study: int,
+    shown: str | None,
 ) -> Any:
     """The chosen sweep, once the browser has said its colours and width."""
-    if scheme is None or narrow is None:
+    if scheme is None or narrow is None or not begun:
         return [no_update] * 5
     api = client()
     try:
