@@ -14,6 +14,7 @@ from app.ui.cells import Matrix
 from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.states import empty, error, same_when_alive, worker_is_down
+from app.ui.still import still_inside
 from app.ui.study import actions, advantage, below, evidence, front, head, profile, review, sharing, sweeps, tabs
 from app.ui.study.chosen import Chosen, profile_of
 from app.ui.study.trade_off import TradeOff
@@ -127,7 +128,7 @@ async def _hardware(api: AtlasClient, view: StudyView) -> str | None:
 async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[Any]:
     view = now.view
     down = worker_is_down(now.workers, view.counts.queued)
-    return [
+    said = [
         head.facts(view, await _hardware(api, view)),
         head.verdict(matrix.comparison),
         *head.small_splits(view),
@@ -135,6 +136,7 @@ async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[A
         *head.partial(view),
         *([down] if down is not None else []),
     ]
+    return [still_inside(part) for part in said]
 
 
 @reading(

@@ -15,6 +15,7 @@ from app.ui.numbers import show
 from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import error, loading
+from app.ui.still import still
 from app.ui.study.parts import method_name
 from app.ui.study.tabs import table
 
@@ -101,7 +102,7 @@ def content(matrix: Matrix) -> list[Any]:
     listed = table(html.Tr(heads), body, "study-advantages", label=_title(matrix))
     if len(body) > MOST_IN_SIGHT:
         listed.className = f"{listed.className} study-tall"
-    return [html.P(note, className="study-note"), listed]
+    return [html.P(note, className="study-note"), still(listed)]
 
 
 def _rows(matrix: Matrix) -> list[ConfigurationView]:

@@ -16,6 +16,7 @@ from app.ui.policy import reading
 from app.ui.sentences import sentence
 from app.ui.session import client
 from app.ui.states import error, loading
+from app.ui.still import stilled
 from app.ui.study.address import keep_in_address
 from app.ui.study.shown import Shown, drawn, image, in_place
 from app.ui.study.sweep_words import best_tag, neighbour_table, rule_note, sweep_table, sweep_title
@@ -76,23 +77,23 @@ def sweep_view(found: Sweeps, place: int, headline: str, colours: Palette, *, na
     chosen = found.sweeps[place - 1]
     draw = sweep(found, chosen, colours, headline=headline, narrow=narrow)
     parts = {
-        "sweep-sentence": _verdict(chosen),
-        "sweep-note": rule_note(found, chosen),
-        "sweep-table": [sweep_table(found, chosen, headline), *neighbour_table(chosen)],
+        "sweep-sentence": stilled(_verdict(chosen)),
+        "sweep-note": stilled(rule_note(found, chosen)),
+        "sweep-table": stilled([sweep_table(found, chosen, headline), *neighbour_table(chosen)]),
     }
     children = html.Div(
         [
-            html.P(parts["sweep-sentence"], id="sweep-sentence", className="panel-answer"),
+            html.P(id="sweep-sentence", className="panel-answer", **parts["sweep-sentence"]),
             image("sweep-figure", draw, "sweep-sentence"),
             save_buttons("sweep-figure", f"study-{found.study}-sweep-{place}"),
-            html.P(parts["sweep-note"], id="sweep-note", className="study-note"),
+            html.P(id="sweep-note", className="study-note", **parts["sweep-note"]),
             html.Details(
-                [html.Summary(tr("The same numbers as a table")), html.Div(parts["sweep-table"], id="sweep-table")],
+                [html.Summary(tr("The same numbers as a table")), html.Div(id="sweep-table", **parts["sweep-table"])],
                 className="more",
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | drawn("sweep-figure", draw)
+    updates = {**parts, **drawn("sweep-figure", draw)}
     return Shown(f"{'narrow ' if narrow else ''}figure {place}", children, updates)
 
 
