@@ -48,7 +48,6 @@ from app.api import (
     users,
     workers,
 )
-from app.api.compressed import Compressed
 from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.headers import ContentPolicy, inline_scripts
@@ -104,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
     from dash.exceptions import DependencyException
 
+    from app.api.compressed import Compressed
     from app.ui.shell import attach
 
     settings = settings or Settings()
