@@ -38,7 +38,7 @@ FOLDER = ROOT / "docs" / "benchmarks"
 PASSWORD = "seven dry garden stones"
 PATIENCE_MS = 60_000
 MOVES = 20
-SETTLED_MS = 1_500
+SETTLED_MS = 800
 """After a page is there: what it still does by itself is not the next measurement's."""
 
 INTERACTIVE = "html[data-interactive]"
@@ -108,7 +108,7 @@ def served(home: Path) -> Iterator[tuple[str, str, LargeStudy]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PEFT_ATLAS_")}
     environment |= {"PEFT_ATLAS_HOME": str(home)}
     command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}", cookie, large

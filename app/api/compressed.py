@@ -20,6 +20,8 @@ ASSETS = "/assets/"
 """Our own, asked for with the time of their last change: static/."""
 WIRING = "/_dash-dependencies"
 SMALL = 500
+LEVEL = 6
+"""The next ones take several times as long for a hundredth."""
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -36,7 +38,7 @@ class Compressed:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._at_once = GZipMiddleware(app, minimum_size=SMALL, compresslevel=6)
+        self._at_once = GZipMiddleware(app, minimum_size=SMALL, compresslevel=LEVEL)
         # By what a path means: the fingerprint in it may be anybody's, and its file is the same.
         self._kept: dict[tuple[str, bool], Kept] = {}
 
@@ -88,7 +90,7 @@ def _compressed(answer: Response) -> Kept:
     if "max-age" in headers.get("cache-control", ""):
         headers["cache-control"] = FOREVER
     del headers["content-length"]
-    return Kept(gzip.compress(bytes(answer.body), 9, mtime=0), dict(headers))
+    return Kept(gzip.compress(bytes(answer.body), LEVEL, mtime=0), dict(headers))
 
 
 def _kept_by_browsers(scope: Scope, send: Send) -> Send:

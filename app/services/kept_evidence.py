@@ -19,11 +19,11 @@ from app.db.tables import Run, Study
 from app.language import language
 from app.services.evidence import StudyEvidence, read_evidence
 
-MOST_KEPT = 8
-MOST_SCORES = 1_000_000
-"""Of single test items, in all that is kept: 32 MB."""
-MOST_ANSWERS = 64
-"""Kept of one study."""
+MOST_KEPT = 6
+MOST_SCORES = 500_000
+"""Of single test items, in all that is kept: 16 MB."""
+MOST_ANSWERS = 12
+"""Kept of one study: what its page asks, every scenario, and where a slider was last. Up to a megabyte each."""
 Answer = TypeVar("Answer", bound=BaseModel)
 Place = tuple[int, str]
 """A study, and the language of its sentences."""

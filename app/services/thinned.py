@@ -27,9 +27,9 @@ def _gaps(values: Values) -> Places:
 def _extremes(values: Values, count: int) -> list[Places]:
     """The lowest and the highest of `count` stretches; none of a stretch without a number."""
     length = -(-len(values) // count)
-    stretches = np.full(count * length, np.nan)
-    stretches[: len(values)] = values
-    stretches = stretches.reshape(count, length)
+    padded = np.full(count * length, np.nan)
+    padded[: len(values)] = values
+    stretches = padded.reshape(count, length)
     known = ~np.isnan(stretches)
     begins = length * np.arange(count)
     found = [np.where(known, turned, np.inf).argmin(axis=1) for turned in (stretches, -stretches)]

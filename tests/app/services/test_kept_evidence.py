@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from app.db.session import system_session, team_session
 from app.db.tables import MeasurementRow, Run, Study
@@ -12,7 +13,7 @@ from app.language import speaking
 from app.schemas import RecommendationRequest
 from app.services import kept_evidence, pareto, recommendations, results, sweeps
 from app.services.callers import LOCAL, Caller
-from app.services.evidence import StudyEvidence
+from app.services.evidence import StudyEvidence, read_evidence
 from tests.flow.finished_study import insert
 
 
@@ -26,11 +27,10 @@ def study(engine: Engine) -> int:
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The studies that were read."""
     found: list[int] = []
-    read = kept_evidence.read_evidence
 
-    def counted(session: object, study: Study) -> StudyEvidence:
+    def counted(session: Session, study: Study) -> StudyEvidence:
         found.append(study.id)
-        return read(session, study)  # type: ignore[arg-type]
+        return read_evidence(session, study)
 
     monkeypatch.setattr(kept_evidence, "read_evidence", counted)
     return found
