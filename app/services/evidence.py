@@ -48,7 +48,8 @@ class StudyEvidence:
     configurations: Sequence[Configuration]
     all_runs: Sequence[Run]
     measured: dict[int, dict[str, MeasurementRow]]
-    predictions: dict[int, PredictionSet]
+    item_scores_of: dict[int, list[float]]
+    """Run id -> its score on each test item."""
     validated: dict[int, list[Validated]]
     """Run id -> its validations on the way."""
     _alike: dict[tuple[int, bool], Alike] = field(default_factory=dict, compare=False, repr=False)
@@ -126,8 +127,15 @@ class StudyEvidence:
 
     def runs(self, configuration_id: int, purpose: str) -> list[Run]:
         """The configuration's runs of one purpose, by learning rate and seed."""
-        found = [run for run in self.all_runs if run.configuration_id == configuration_id and run.purpose == purpose]
-        return sorted(found, key=lambda run: (run.learning_rate or 0.0, run.seed))
+        return self._runs.get((configuration_id, purpose), [])
+
+    @cached_property
+    def _runs(self) -> dict[tuple[int, str], list[Run]]:
+        """The same of all at once: a comparison asks for each of them dozens of times."""
+        found: dict[tuple[int, str], list[Run]] = {}
+        for run in sorted(self.all_runs, key=lambda run: (run.learning_rate or 0.0, run.seed)):
+            found.setdefault((run.configuration_id, run.purpose), []).append(run)
+        return found
 
     def tuning(self, configuration_id: int) -> list[Run]:
         """The configuration's tuning runs with the whole budget, by learning rate: what its rate was chosen among."""
@@ -196,8 +204,11 @@ class StudyEvidence:
 
     def source(self, run_ids: Sequence[int]) -> SourceKind:
         """Whether a worker of this installation measured the runs behind a number, or they were imported."""
-        imported = any(run.source == "imported" for run in self.all_runs if run.id in run_ids)
-        return "imported" if imported else "measured"
+        return "measured" if self._imported.isdisjoint(run_ids) else "imported"
+
+    @cached_property
+    def _imported(self) -> set[int]:
+        return {run.id for run in self.all_runs if run.source == "imported"}
 
     def values(self, configuration_id: int, metric: str) -> dict[int, float]:
         """Run id -> value of the runs that ended well and have one, by seed; of runs made unlike, the most alike."""
@@ -223,15 +234,15 @@ class StudyEvidence:
         said = measured.detail.get("counted_items")
         if said is not None:
             return int(said)
-        predicted = self.predictions.get(measured.run_id) if measured.metric == QUALITY else None
-        if predicted is None or self.task.quantity != "fraction" or not set(predicted.scores) <= {0, 1}:
+        scores = self.item_scores_of.get(measured.run_id) if measured.metric == QUALITY else None
+        if scores is None or self.task.quantity != "fraction" or not set(scores) <= {0, 1}:
             return None
-        return len(predicted.scores)
+        return len(scores)
 
     def item_scores(self, configuration_id: int) -> dict[int, tuple[int, list[float]]]:
         """Seed -> (run id, scores by item) of the reporting runs that ended well."""
-        runs = [run for run in self.alike(configuration_id, QUALITY).kept if run.id in self.predictions]
-        return {run.seed: (run.id, self.predictions[run.id].scores) for run in runs}
+        runs = [run for run in self.alike(configuration_id, QUALITY).kept if run.id in self.item_scores_of]
+        return {run.seed: (run.id, self.item_scores_of[run.id]) for run in runs}
 
     def learned(self, tuning: Sequence[TuningPoint]) -> bool | None:
         """Whether some learning rate beat the untuned answer by more than one standard error on validation.
@@ -357,12 +368,12 @@ def read_evidence(session: Session, study: Study) -> StudyEvidence:
     measured: dict[int, dict[str, MeasurementRow]] = {}
     for row in session.scalars(select(MeasurementRow).where(MeasurementRow.run_id.in_(ids))):
         measured.setdefault(row.run_id, {})[row.metric] = row
-    predictions = session.scalars(select(PredictionSet).where(PredictionSet.run_id.in_(ids)))
+    scores = select(PredictionSet.run_id, PredictionSet.scores).where(PredictionSet.run_id.in_(ids))
     return StudyEvidence(
         study=study,
         configurations=list(study.configurations),
         all_runs=runs,
         measured=measured,
-        predictions={row.run_id: row for row in predictions},
+        item_scores_of=dict(session.execute(scores).all()),
         validated=read_validated(session, study),
     )

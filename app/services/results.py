@@ -27,9 +27,10 @@ from app.services.cells import build_cells
 from app.services.comparability import differences_from, study_flags
 from app.services.derived import ease_of
 from app.services.differences import build_differences
-from app.services.evidence import StudyEvidence, read_evidence
+from app.services.evidence import StudyEvidence
 from app.services.findings import finding_of
 from app.services.halving import left_out
+from app.services.kept_evidence import kept_evidence
 from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
 from app.services.small_splits import split_warnings
@@ -119,13 +120,16 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
     """Everything the study page shows of a study."""
     with team_session(engine, caller.team_id) as session:
         study = read_study(session, study_id)
-        evidence = read_evidence(session, study)
+        kept = kept_evidence(session, study)
         counts = count_runs(session, [study.id])[study.id]
-    status = study_status(counts)
+    return kept.answer("comparison", lambda: _comparison(kept.evidence, counts))
+
+
+def _comparison(evidence: StudyEvidence, counts: RunCounts) -> Comparison:
     differences = build_differences(evidence)
     return Comparison(
-        study=study.id,
-        status=status,
+        study=evidence.study.id,
+        status=study_status(counts),
         anchors_version=ANCHORS_VERSION,
         reference=evidence.reference.id if evidence.reference else None,
         reference_note=evidence.reference_note,

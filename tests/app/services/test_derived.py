@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 
-from app.db.session import system_session
+from app.db.session import database_now, system_session
 from app.db.tables import Configuration, Run, SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
@@ -63,6 +63,7 @@ def test_what_has_no_time_says_why(engine: Engine) -> None:
     assert str(cell(compared(engine, without_full), "lora", "time_to_target").missing).startswith("no target: full")
     with system_session(engine) as session:
         session.execute(delete(SeriesPointRow).where(SeriesPointRow.key == "train_seconds"))
+        session.execute(update(Run).values(updated_at=database_now(session)))
     again = results.comparison(engine, LOCAL, study.study)
     assert "did not record" in str(cell(again, "lora", "time_to_target").missing)
 
