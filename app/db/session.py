@@ -2,15 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic_core import to_json
 from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.db.tables import Owned
@@ -23,6 +26,9 @@ DISK_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, "53100"}
 """By SQLite's error codes (a quota that is used up is an I/O error) and PostgreSQL's."""
 TEAM = "team_id"
 EVERY_TEAM = "every team"
+TURN = "turn"
+"""Of a session that has not had its turn to write: what is done when it ends."""
+_turns: WeakKeyDictionary[object, Lock] = WeakKeyDictionary()
 
 
 class UnscopedQueryError(RuntimeError):
@@ -72,15 +78,23 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 @contextmanager
 def team_session(engine: Engine, team_id: int) -> Iterator[Session]:
     """A transaction that sees and makes only the rows of one team; commits at the end, rolls back on an error."""
-    with Session(engine, expire_on_commit=False, info={TEAM: team_id}) as session, session.begin():
+    with _transaction(engine, team_id) as session:
         yield session
 
 
 @contextmanager
 def system_session(engine: Engine) -> Iterator[Session]:
     """A transaction of the product itself (queue, migration): it sees every team's rows."""
-    with Session(engine, expire_on_commit=False, info={TEAM: EVERY_TEAM}) as session, session.begin():
+    with _transaction(engine, EVERY_TEAM) as session:
         yield session
+
+
+@contextmanager
+def _transaction(engine: Engine, whose: int | str) -> Iterator[Session]:
+    with ExitStack() as turn:
+        info = {TEAM: whose, TURN: turn}
+        with Session(engine, expire_on_commit=False, info=info) as session, session.begin():
+            yield session
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -111,9 +125,32 @@ def is_disk_full(error: DBAPIError) -> bool:
 
 
 def write_lock(session: Session) -> None:
-    """Take SQLite's write lock now, before anything is read, so that two writers cannot act on the same reading."""
-    if session.get_bind().dialect.name == "sqlite":
+    """Take SQLite's write lock now, before anything is read, so that two writers cannot act on the same reading.
+
+    Writers of one process come in turn: whoever finds the lock taken asks SQLite again ever more seldom, so that many
+    would leave it idle and starve one another. Waits BUSY_SECONDS in all, then raises TimeoutError or OperationalError.
+    """
+    engine = session.get_bind()
+    if engine.dialect.name != "sqlite" or TURN not in session.info:
+        return
+    began = monotonic()
+    turn = _turns.setdefault(engine, Lock())
+    if not turn.acquire(timeout=BUSY_SECONDS):
+        raise TimeoutError(f"Other writes were not done within {BUSY_SECONDS} seconds.")
+    session.info.pop(TURN).callback(turn.release)
+    with _patience(session, BUSY_SECONDS - (monotonic() - began)):
         session.execute(text("UPDATE teams SET slug = slug WHERE id = -1"))
+
+
+@contextmanager
+def _patience(session: Session, seconds: float) -> Iterator[None]:
+    """How long SQLite itself waits for a lock meanwhile: no longer than what is left of BUSY_SECONDS."""
+    driver: Any = session.connection().connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * 1000))}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def database_now(session: Session) -> datetime:
