@@ -95,6 +95,13 @@ def list_runs(
     return Page[RunView](items=items, next_cursor=_next_cursor(items[-1]) if len(rows) > limit else None)
 
 
+def listed_runs(session: Session, run_ids: Sequence[int]) -> list[RunView]:
+    """Runs as lists show them, the oldest first."""
+    rows = session.execute(_filtered(RunFilter()).where(Run.id.in_(run_ids)).order_by(Run.id)).all()
+    now = database_now(session)
+    return [_listed(row, now) for row in rows]
+
+
 def _first_rows(
     session: Session, wanted: RunFilter, order: RunOrder, cursor: str | None, most: int
 ) -> Sequence[Row[Any]]:

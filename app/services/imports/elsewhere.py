@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from app.errors import Conflict, Invalid
 from app.language import tr
 from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
 from app.services.callers import Caller
-from app.services.runs import read_run, run_view
+from app.services.runs import listed_runs, read_run
 from app.services.scores import score_of
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
@@ -31,6 +32,8 @@ WORTH_A_SEED = ("queued", "running", "succeeded")
 """A run in one of these states has its seed; a failed or cancelled one leaves it free."""
 NOT_BELOW_ZERO = frozenset({"fraction", "count", "bytes", "seconds", "per_second", "joules"})
 ROUNDING = 1e-6
+Measured = dict[str, tuple[float, dict[str, JsonValue]]]
+"""The value of each metric, and what is to be known of it."""
 
 
 def add_runs(
@@ -49,8 +52,7 @@ def add_runs(
         # The same key came in for another study while this was written.
         raise Conflict(tr("This Idempotency-Key is in use for another document. Use a new key.")) from None
     with team_session(engine, caller.team_id) as session:
-        now = database_now(session)
-        return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
+        return Page[RunView](items=listed_runs(session, made))
 
 
 def _add_once(
@@ -91,25 +93,41 @@ class _Adding:
     now: datetime
     rows: list[Configuration] = field(default_factory=list)
     seeds: set[tuple[int, int]] = field(default_factory=set)
-    """(configuration, seed) of the reporting runs that there are."""
+    """(configuration, seed) of the reporting runs that there are of the seeds asked for."""
     last_position: int = -1
 
     def add(self, items: Sequence[RunElsewhere]) -> list[int]:
         """Every run with its measurements; returns the ids, in order."""
-        self._read()
-        return [self._add_one(f"items.{place}", item) for place, item in enumerate(items)]
+        self._read(items)
+        made = [self._check(f"items.{place}", item) for place, item in enumerate(items)]
+        self.session.add_all(run for run, _ in made)
+        self.session.flush()
+        measured = [
+            {"team_id": run.team_id, "run_id": run.id, "metric": metric, "value": value, "detail": detail}
+            for run, values in made
+            for metric, (value, detail) in values.items()
+        ]
+        self.session.execute(insert(MeasurementRow), measured)
+        for (run, _), item in zip(made, items, strict=True):
+            if item.item_scores is not None:
+                self.session.add(_predictions(run, item.item_scores))
+        return [run.id for run, _ in made]
 
-    def _read(self) -> None:
+    def _read(self, items: Sequence[RunElsewhere]) -> None:
         of_study = select(Configuration).where(Configuration.study_id == self.study.id).order_by(Configuration.position)
         self.rows = list(self.session.scalars(of_study))
         reports = select(Run.configuration_id, Run.seed).where(
-            Run.study_id == self.study.id, Run.purpose == "report", Run.status.in_(WORTH_A_SEED)
+            Run.configuration_id.in_([row.id for row in self.rows]),
+            Run.seed.in_({item.seed for item in items}),
+            Run.purpose == "report",
+            Run.status.in_(WORTH_A_SEED),
         )
         self.seeds = {(row_id, seed) for row_id, seed in self.session.execute(reports)}
         last = self.session.scalar(select(func.max(Run.position)).where(Run.study_id == self.study.id))
         self.last_position = -1 if last is None else last
 
-    def _add_one(self, where: str, item: RunElsewhere) -> int:
+    def _check(self, where: str, item: RunElsewhere) -> tuple[Run, Measured]:
+        """A run that may be added, with its values."""
         row = self._row(where, item)
         if (row.id, item.seed) in self.seeds:
             raise Conflict(
@@ -122,19 +140,11 @@ class _Adding:
             )
         measured = self._measured(where, item)
         self.seeds.add((row.id, item.seed))
-        run = self._run(row, item)
-        self.session.add_all(
-            MeasurementRow(run_id=run.id, metric=metric, value=value, detail=detail)
-            for metric, (value, detail) in measured.items()
-        )
-        if item.item_scores is not None:
-            places = list(range(len(item.item_scores)))
-            predicted = [""] * len(places)
-            self.session.add(
-                PredictionSet(run_id=run.id, items=places, predicted=predicted, scores=list(item.item_scores))
-            )
-        self.session.flush()
-        return run.id
+        return self._run(row, item), measured
+
+    @cached_property
+    def _own_rows(self) -> set[int]:
+        return rows_of_elsewhere(self.session, self.study.id)
 
     # -- the row ------------------------------------------------------------------------------------------------------
 
@@ -171,9 +181,8 @@ class _Adding:
         method = _built(where, item)
         rates = [] if item.learning_rate is None else [item.learning_rate]
         wanted = (item.method, method.model_dump(mode="json"), rates)
-        imported = rows_of_elsewhere(self.session, self.study.id)
         for row in self.rows:
-            if row.id in imported and (row.method, row.hyperparameters, row.learning_rates) == wanted:
+            if row.id in self._own_rows and (row.method, row.hyperparameters, row.learning_rates) == wanted:
                 return row
         if len(self.rows) >= MOST_ROWS and self.study.origin is None:
             raise Invalid(tr("A study has at most {most_rows} rows.", most_rows=MOST_ROWS), field=where)
@@ -191,6 +200,7 @@ class _Adding:
         self.session.add(row)
         self.session.flush()
         self.rows.append(row)
+        self._own_rows.add(row.id)
         return row
 
     def _fresh_label(self, label: str) -> str:
@@ -206,7 +216,7 @@ class _Adding:
         if began is not None:
             began = began.replace(tzinfo=UTC) if began.tzinfo is None else began.astimezone(UTC)
         origin: dict[str, Any] = {"kind": KIND, "own_row": item.method is not None}
-        run = Run(
+        return Run(
             study_id=self.study.id,
             configuration_id=row.id,
             purpose="report",
@@ -223,13 +233,10 @@ class _Adding:
             ended_at=self.now,
             updated_at=self.now,
         )
-        self.session.add(run)
-        self.session.flush()
-        return run
 
-    def _measured(self, where: str, item: RunElsewhere) -> dict[str, tuple[float, dict[str, JsonValue]]]:
+    def _measured(self, where: str, item: RunElsewhere) -> Measured:
         """Each metric's value with what is to be known of it; raises Invalid for one that cannot be."""
-        values: dict[str, tuple[float, dict[str, JsonValue]]] = {}
+        values: Measured = {}
         for metric, value in item.metrics.items():
             self._check_metric(f"{where}.metrics.{metric[:100]}", metric, value)
             values[metric] = (value, {"how": "given, not measured here"})
@@ -283,6 +290,12 @@ class _Adding:
                 field=f"{where}.metrics.{QUALITY}",
             )
         return mean, {"how": "mean of the item scores given", "items": len(scores)}
+
+
+def _predictions(run: Run, scores: Sequence[float]) -> PredictionSet:
+    return PredictionSet(
+        run_id=run.id, items=list(range(len(scores))), predicted=[""] * len(scores), scores=list(scores)
+    )
 
 
 def rows_of_elsewhere(session: Session, study_id: int) -> set[int]:
