@@ -82,17 +82,22 @@ def list_runs(
     engine: Engine, caller: Caller, wanted: RunFilter, order: RunOrder, *, cursor: str | None, limit: int
 ) -> Page[RunView]:
     """A page of runs; `cursor` is the last page's next_cursor. Raises Invalid for a metric that there is not."""
-    if order.metric is not None and order.metric not in metrics():
-        known = ", ".join(metrics())
-        raise Invalid(
-            tr("There is no metric named {name!r}. Choose among: {known}.", name=order.metric, known=known),
-            field="metric",
-        )
     with team_session(engine, caller.team_id) as session:
         rows = _first_rows(session, wanted, order, cursor, limit + 1)
         now = database_now(session)
         items = [_listed(row, now) for row in rows[:limit]]
+    if not items and order.metric is not None:
+        _check_metric(order.metric)
     return Page[RunView](items=items, next_cursor=_next_cursor(items[-1]) if len(rows) > limit else None)
+
+
+def _check_metric(metric: str) -> None:
+    known = metrics()
+    if metric not in known:
+        raise Invalid(
+            tr("There is no metric named {name!r}. Choose among: {known}.", name=metric, known=", ".join(known)),
+            field="metric",
+        )
 
 
 def listed_runs(session: Session, run_ids: Sequence[int]) -> list[RunView]:
