@@ -15,6 +15,8 @@ from tests.flow.conftest import free_port
 
 END_SECONDS = 20.0
 START_SECONDS = 90.0
+NOT_INHERITED = ("PEFT_ATLAS_", "PYTHONDONTWRITEBYTECODE")
+"""An installed product is compiled; a checkout is at its first start, which is not measured."""
 __all__ = ["Missing", "Process", "Product", "free_port", "running"]
 
 
@@ -46,7 +48,7 @@ def running(
     command: Sequence[str], *, url: str, first: str, environment: Mapping[str, str], log: Path
 ) -> Iterator[Process]:
     """A server until the block ends, once it answers `first`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PEFT_ATLAS_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     began = time.perf_counter()
     with log.open("ab") as sink:
         process = subprocess.Popen(command, env=inherited | dict(environment), stdout=sink, stderr=sink)
