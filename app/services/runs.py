@@ -222,6 +222,14 @@ def read_run(session: Session, run_id: int) -> Run:
     return run
 
 
+def source_of_run(session: Session, run_id: int) -> str:
+    """measured or imported; NotFound where the caller has no such run. Reads nothing else of it."""
+    source = session.scalar(select(Run.source).where(Run.id == run_id))
+    if source is None:
+        raise NotFound(tr("There is no run {run}.", run=run_id))
+    return source
+
+
 def run_view(run: Run, now: datetime) -> RunView:
     """A run as lists show it."""
     return RunView(**_view_fields(run, now))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,13 +19,13 @@ from app.errors import Conflict, Invalid
 from app.language import tr
 from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
 from app.services.callers import Caller
-from app.services.runs import listed_runs, read_run
+from app.services.runs import listed_runs, source_of_run
 from app.services.scores import score_of
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import Method, build_method
-from peft_core.metric import metrics
+from peft_core.metric import Metric, metrics
 
 KIND = "elsewhere"
 WORTH_A_SEED = ("queued", "running", "succeeded")
@@ -62,8 +62,7 @@ def _add_once(
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         # Of two batches at once, the second sees the seeds of the first.
-        session.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
-        study = read_study(session, study_id)
+        study = read_study(session, study_id, held=True)
         told = _made_before(session, key, digest)
         if told is not None:
             return told
@@ -141,6 +140,10 @@ class _Adding:
         measured = self._measured(where, item)
         self.seeds.add((row.id, item.seed))
         return self._run(row, item), measured
+
+    @cached_property
+    def _metrics(self) -> dict[str, type[Metric]]:
+        return metrics(self.study.task["kind"])
 
     @cached_property
     def _own_rows(self) -> set[int]:
@@ -247,7 +250,7 @@ class _Adding:
         return values
 
     def _check_metric(self, where: str, metric: str, value: float) -> None:
-        known = metrics(self.study.task["kind"])
+        known = self._metrics
         if metric not in known:
             raise Invalid(
                 tr(
@@ -320,15 +323,14 @@ def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) 
     """
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
-        run = read_run(session, run_id)
-        if run.source != "imported":
+        if source_of_run(session, run_id) != "imported":
             raise Conflict(
                 tr("Run {run_id} is measured here, and its curves are written by its worker alone.", run_id=run_id)
             )
         points = {(point.key, point.step): point.value for point in given.items}
-        owner = {"run_id": run.id, "team_id": run.team_id}
+        owner = {"run_id": run_id, "team_id": caller.team_id}
         # In one order, so that two batches at once wait for each other and do not lock each other out.
         rows = [owner | {"key": key, "step": step, "value": points[key, step]} for key, step in sorted(points)]
         upsert(session, SeriesPointRow, rows)
-        run.updated_at = database_now(session)
+        session.execute(update(Run).where(Run.id == run_id).values(updated_at=database_now(session)))
         return len(rows)
