@@ -5,27 +5,32 @@ in each of two processes. What they cost is measured too, so that a figure can b
 """
 
 import http.client
+import json
 import multiprocessing
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from multiprocessing.connection import Connection
-from typing import Any
 from urllib.parse import urlsplit
 
 PROCESSES = 2
 PATIENCE_SECONDS = 60.0
+MADE = b"{made}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to ask. every: seconds from the beginning of one request of a client to that of its next; 0: at once."""
+    """What to ask, and what then of the thing that was made: its id takes the place of MADE in bodies and paths."""
 
     method: str
     path: str
     body: bytes | None = None
     kind: str = "read"
+    made_at: tuple[str, ...] = ()
+    """Where the answer has the id."""
+    then: "tuple[Request, ...]" = ()
 
 
 @dataclass
@@ -61,10 +66,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Client:
-    """One connection and what it asks in turn. every: seconds between the beginnings of two requests, 0: at once."""
+    """One connection and what it asks in turn. every: seconds between two requests, 0: at once; then a request's time
+    counts from when it was due, whether or not the one before was answered by then. first: seconds before the first."""
 
     requests: Sequence[Request]
     every: float = 0.0
+    first: float = 0.0
     repeat: bool = False
     """Whether it begins again when all is asked."""
 
@@ -118,27 +125,44 @@ def _ask_beside(url: str, headers: dict[str, str], clients: list[Client], second
 
 def _ask_in_turn(url: str, headers: dict[str, str], client: Client, until: float, answers: Answers) -> None:
     connection = connect(url)
-    planned = time.perf_counter()
-    while time.perf_counter() < until:
-        for request in client.requests:
-            time.sleep(max(0.0, planned - time.perf_counter()))
-            began = time.perf_counter()
-            if began >= until:
-                break
-            planned = began + client.every if client.every else 0.0
-            try:
-                status, body = send(connection, headers, request)
-            except (OSError, http.client.HTTPException) as error:
-                answers.failures.append(repr(error))
-                connection.close()
-                continue
-            answers.seconds.setdefault(request.kind, []).append(time.perf_counter() - began)
-            answers.answered_bytes += len(body)
-            if status >= 400:
-                answers.failures.append(f"{request.method} {request.path[:80]}: {status} {body[:200]!r}")
-        if not client.repeat:
+    due = time.perf_counter() + client.first
+    for request in cycle(client.requests) if client.repeat else client.requests:
+        time.sleep(max(0.0, due - time.perf_counter()))
+        began = due if client.every else time.perf_counter()
+        if began >= until:
             break
+        due = began + client.every if client.every else 0.0
+        try:
+            status, body, size = _follow(connection, headers, request)
+        except (OSError, http.client.HTTPException) as error:
+            answers.failures.append(repr(error))
+            connection.close()
+            continue
+        answers.seconds.setdefault(request.kind, []).append(time.perf_counter() - began)
+        answers.answered_bytes += size
+        if status >= 400:
+            answers.failures.append(f"{request.method} {request.path[:80]}: {status} {body[:200]!r}")
     connection.close()
+
+
+def _follow(
+    connection: http.client.HTTPConnection, headers: Mapping[str, str], request: Request
+) -> tuple[int, bytes, int]:
+    """The request and those that come with it; the last status and body, and the size of all bodies."""
+    status, body = send(connection, headers, request)
+    size = len(body)
+    if request.then and status < 400:
+        found = json.loads(body)
+        for name in request.made_at:
+            found = found[name]
+        for following in request.then:
+            given = None if following.body is None else following.body.replace(MADE, str(found).encode())
+            path = following.path.replace(MADE.decode(), str(found))
+            status, body = send(connection, headers, replace(following, body=given, path=path))
+            size += len(body)
+            if status >= 400:
+                break
+    return status, body, size
 
 
 def connect(url: str) -> http.client.HTTPConnection:
@@ -166,6 +190,3 @@ def together(
     """So many clients at once, each with its share of the requests."""
     shares = [Client(requests[place::clients]) for place in range(clients)]
     return ask(url, headers, shares, at_most_seconds=at_most_seconds)
-
-
-Json = dict[str, Any]

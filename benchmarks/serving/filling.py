@@ -28,13 +28,14 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Filled:
-    """What the loads ask for. long_run: one whose training loss has LONG_STEPS points."""
+    """What the loads ask for: a study with a run that has a series of LONG_STEPS points, and the row of another study,
+    which new runs are added to."""
 
     runs: int
     study: int
-    configuration: int
     long_run: int
-    other_teams_run: int
+    grown_study: int
+    grown_row: int
 
 
 def fill(engine: Engine, runs: int) -> Filled:
@@ -45,18 +46,18 @@ def fill(engine: Engine, runs: int) -> Filled:
         template = insert_study(session, team_id=1, name="Study 0").id
         foreign = insert_study(session, team_id=other, name="Another team's 0").id
     with engine.begin() as connection:
-        for source, team, wanted in ((template, 1, runs), (foreign, other, runs // OTHER_TEAM_SHARE)):
-            _copy_until(connection, source, team, wanted)
+        for source, wanted in ((template, runs), (foreign, runs // OTHER_TEAM_SHARE)):
+            _copy_until(connection, source, wanted)
         _spread_values(connection)
         _draw_curves(connection)
         if engine.dialect.name == "postgresql":
             _move_sequences(connection)
             # As its autovacuum would a minute later.
             connection.execute(text("ANALYZE"))
-    return _found(engine, template, other)
+    return _found(engine, template)
 
 
-def _copy_until(connection: Connection, source: int, team: int, wanted: int) -> None:
+def _copy_until(connection: Connection, source: int, wanted: int) -> None:
     study = _rows(connection, Study, Study.id == source)[0]
     configurations = _rows(connection, Configuration, Configuration.study_id == source)
     runs = _rows(connection, Run, Run.study_id == source)
@@ -144,14 +145,19 @@ def _move_sequences(connection: Connection) -> None:
         )
 
 
-def _found(engine: Engine, study: int, other: int) -> Filled:
+def _found(engine: Engine, study: int) -> Filled:
     with system_session(engine) as session:
-        runs = session.scalar(select(func.count()).select_from(Run).where(Run.team_id == 1)) or 0
-        row = session.scalars(
-            select(Configuration.id).where(Configuration.study_id == study, Configuration.method == "lora")
-        ).one()
-        long_run = session.scalars(
-            select(SeriesPointRow.run_id).where(SeriesPointRow.key == "long_loss").limit(1)
-        ).one()
-        foreign = session.scalars(select(Run.id).where(Run.team_id == other).limit(1)).one()
-    return Filled(runs, study, row, long_run, foreign)
+        grown, row = session.execute(
+            select(Configuration.study_id, Configuration.id)
+            .where(Configuration.team_id == 1, Configuration.method == "lora", Configuration.study_id != study)
+            .order_by(Configuration.id)
+        ).first() or (0, 0)
+        return Filled(
+            runs=session.scalar(select(func.count()).select_from(Run).where(Run.team_id == 1)) or 0,
+            study=study,
+            long_run=session.scalars(
+                select(SeriesPointRow.run_id).where(SeriesPointRow.key == "long_loss").limit(1)
+            ).one(),
+            grown_study=grown,
+            grown_row=row,
+        )

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count as counting
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy import Engine
 from app.db.migrate import migrate
 from app.db.session import make_engine, system_session
 from app.db.tables import Team
-from app.services.accounts import tokens, users
+from app.services.accounts import sessions, tokens, users
 from app.services.callers import Caller
 from app.settings import Settings
 from benchmarks.serving.clients import Request, connect, send
@@ -39,9 +40,10 @@ class Atlas:
 
     name = "PEFT Atlas"
 
-    def __init__(self, url: str, token: str, filled: Filled, process: Process) -> None:
-        self.url, self.filled, self.process = url, filled, process
-        self.headers = {"authorization": f"Bearer {token}"}
+    def __init__(self, url: str, settled: "Settled", process: Process) -> None:
+        self.url, self.settled, self.process = url, settled, process
+        self.filled = settled.filled
+        self.headers = {"authorization": f"Bearer {settled.token}"}
         self._seeds, self._steps = counting(1_000), counting(1)
 
     def search(self) -> Request:
@@ -66,18 +68,18 @@ class Atlas:
 
     def creation(self, runs: int) -> Request:
         """One call with so many runs and all their values."""
-        row = self.filled.configuration
+        row = self.filled.grown_row
         items = [{"configuration": row, "seed": next(self._seeds), "metrics": ONE_CALL} for _ in range(runs)]
         body = json.dumps({"items": items}).encode()
-        return Request("POST", f"{API}/studies/{self.filled.study}/runs", body, "write")
+        return Request("POST", f"{API}/studies/{self.filled.grown_study}/runs", body, "write")
 
     def point_batches(self, count: int) -> tuple[list[Request], int]:
         run = self.new_run()
-        return [self._points(run, BATCH) for _ in range(count)], BATCH
+        return [self.points(run, BATCH) for _ in range(count)], BATCH
 
     def single_points(self, count: int) -> list[Request]:
         run = self.new_run()
-        return [self._points(run, 1) for _ in range(count)]
+        return [self.points(run, 1) for _ in range(count)]
 
     def new_run(self) -> int:
         """An imported run, to which points may be written."""
@@ -88,7 +90,8 @@ class Atlas:
         made: int = json.loads(body)["items"][0]["id"]
         return made
 
-    def _points(self, run: int, count: int) -> Request:
+    def points(self, run: int, count: int) -> Request:
+        """So many values of a run's training loss, at steps that it has none of."""
         items = [{"key": "train_loss", "step": next(self._steps), "value": 0.1234567} for _ in range(count)]
         return Request("POST", f"{API}/runs/{run}/points", json.dumps({"items": items}).encode(), "write")
 
@@ -110,22 +113,34 @@ def serving(home: Path, database: str | None) -> Iterator[tuple[str, Process]]:
         yield url, process
 
 
-def settle(home: Path, database: str | None, runs: int) -> tuple[Filled, str]:
-    """People, teams and runs in an empty home; with a member's token."""
+@dataclass(frozen=True)
+class Settled:
+    """A home with people, teams and runs; a member's API token, and a session of theirs for a browser."""
+
+    home: Path
+    database: str
+    filled: Filled
+    token: str
+    session: str
+
+
+def settle(home: Path, database: str | None, runs: int) -> Settled:
+    """All of it in an empty home, and on an empty database or SQLite in the home."""
     settings = Settings(home=home, database_url=database)
     migrate(settings.database)
     engine = make_engine(settings.database)
-    token = _member(engine)
+    token, session = _member(engine)
     filled = fill(engine, runs)
     engine.dispose()
-    return filled, token
+    return Settled(home, settings.database, filled, token, session)
 
 
-def _member(engine: Engine) -> str:
+def _member(engine: Engine) -> tuple[str, str]:
     with system_session(engine) as session:
         session.add(Team(slug="another"))
     users.add_user(engine, "operator", PASSWORD, operator=True, role="admin")
     member = users.add_user(engine, "member", PASSWORD)
     users.add_user(engine, "stranger", PASSWORD, team="another", role="admin")
     caller = Caller(team_id=1, user="member", role="member", user_id=member)
-    return tokens.create_token(engine, caller, "benchmark", "write", None)[1]
+    token = tokens.create_token(engine, caller, "benchmark", "write", None)[1]
+    return token, sessions.begin_session(engine, member).token
