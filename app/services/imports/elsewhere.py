@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import Configuration, IdempotencyKey, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
@@ -19,7 +20,7 @@ from app.errors import Conflict, Invalid
 from app.language import tr
 from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
 from app.services.callers import Caller
-from app.services.runs import listed_runs, source_of_run
+from app.services.runs import listed_runs, run_view, source_of_run
 from app.services.scores import score_of
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
@@ -47,30 +48,29 @@ def add_runs(
     """
     digest = hashlib.sha256(f"runs {study_id} {given.model_dump_json()}".encode()).hexdigest()
     try:
-        made = _add_once(engine, caller, study_id, given, key, digest)
+        return Page[RunView](items=_add_once(engine, caller, study_id, given, key, digest))
     except IntegrityError:
         # The same key came in for another study while this was written.
         raise Conflict(tr("This Idempotency-Key is in use for another document. Use a new key.")) from None
-    with team_session(engine, caller.team_id) as session:
-        return Page[RunView](items=listed_runs(session, made))
 
 
 def _add_once(
     engine: Engine, caller: Caller, study_id: int, given: RunsElsewhere, key: str | None, digest: str
-) -> list[int]:
-    """The ids of the batch's runs, or of those that its key made before."""
+) -> list[RunView]:
+    """The batch's runs, or those that its key made before."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         # Of two batches at once, the second sees the seeds of the first.
         study = read_study(session, study_id, held=True)
         told = _made_before(session, key, digest)
         if told is not None:
-            return told
-        made = _Adding(session, study, database_now(session)).add(given.items)
+            return listed_runs(session, told)
+        now = database_now(session)
+        made = _Adding(session, study, now).add(given.items)
         if key is not None:
-            now, answer = database_now(session), {"run_ids": made}
+            answer = {"run_ids": [run.id for run in made]}
             session.add(IdempotencyKey(key=key, request_sha256=digest, status=201, body=answer, created_at=now))
-        return made
+        return [run_view(run, now) for run in made]
 
 
 def _made_before(session: Session, key: str | None, digest: str) -> list[int] | None:
@@ -91,12 +91,13 @@ class _Adding:
     study: Study
     now: datetime
     rows: list[Configuration] = field(default_factory=list)
+    """Its rows, or where every run names one, those that are named."""
     seeds: set[tuple[int, int]] = field(default_factory=set)
     """(configuration, seed) of the reporting runs that there are of the seeds asked for."""
     last_position: int = -1
 
-    def add(self, items: Sequence[RunElsewhere]) -> list[int]:
-        """Every run with its measurements; returns the ids, in order."""
+    def add(self, items: Sequence[RunElsewhere]) -> list[Run]:
+        """Every run with its measurements, in order."""
         self._read(items)
         made = [self._check(f"items.{place}", item) for place, item in enumerate(items)]
         self.session.add_all(run for run, _ in made)
@@ -110,10 +111,13 @@ class _Adding:
         for (run, _), item in zip(made, items, strict=True):
             if item.item_scores is not None:
                 self.session.add(_predictions(run, item.item_scores))
-        return [run.id for run, _ in made]
+        return [run for run, _ in made]
 
     def _read(self, items: Sequence[RunElsewhere]) -> None:
         of_study = select(Configuration).where(Configuration.study_id == self.study.id).order_by(Configuration.position)
+        named = {item.configuration for item in items}
+        if None not in named:
+            of_study = of_study.where(Configuration.id.in_(named))
         self.rows = list(self.session.scalars(of_study))
         reports = select(Run.configuration_id, Run.seed).where(
             Run.configuration_id.in_([row.id for row in self.rows]),
@@ -219,7 +223,7 @@ class _Adding:
         if began is not None:
             began = began.replace(tzinfo=UTC) if began.tzinfo is None else began.astimezone(UTC)
         origin: dict[str, Any] = {"kind": KIND, "own_row": item.method is not None}
-        return Run(
+        run = Run(
             study_id=self.study.id,
             configuration_id=row.id,
             purpose="report",
@@ -236,6 +240,10 @@ class _Adding:
             ended_at=self.now,
             updated_at=self.now,
         )
+        # They are read already: to show the run, none is asked for again.
+        set_committed_value(run, "study", self.study)
+        set_committed_value(run, "configuration", row)
+        return run
 
     def _measured(self, where: str, item: RunElsewhere) -> Measured:
         """Each metric's value with what is to be known of it; raises Invalid for one that cannot be."""
