@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -14,8 +15,9 @@ def upsert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
 
 
 @lru_cache
-def _statement(table: Any, dialect: str, columns: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+def _statement(table: Any, dialect: str, columns: tuple[str, ...]) -> Executable:
     statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     keys = [column.name for column in table.__table__.primary_key]
     replaced = {name: statement.excluded[name] for name in columns if name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+    found: Executable = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+    return found

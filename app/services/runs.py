@@ -154,7 +154,7 @@ _LISTED = (
 
 
 def _filtered(wanted: RunFilter) -> Select[Any]:
-    query = (
+    query: Select[Any] = (
         select(*_LISTED)
         .select_from(Run)
         .join(Study, Study.id == Run.study_id)

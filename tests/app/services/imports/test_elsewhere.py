@@ -238,9 +238,7 @@ def test_what_an_imported_study_cannot_do_is_said(engine: Engine, settings: Sett
         "MetaMathQA/results/b.json": result("lora/b", train_info__status="canceled"),
     }
     (made,) = import_results(engine, LOCAL, sent(files)).study_ids
-    listed = runs.list_runs(
-        engine, LOCAL, runs.RunFilter(study_id=made), runs.RunOrder(), cursor=None, limit=10
-    ).items
+    listed = runs.list_runs(engine, LOCAL, runs.RunFilter(study_id=made), runs.RunOrder(), cursor=None, limit=10).items
     refused(409, "were imported", lambda: studies.cancel_study(engine, LOCAL, made))
     more = StudyExtension(seeds=3)
     refused(409, "were imported", lambda: extend.extend_study(engine, settings, LOCAL, made, more))
