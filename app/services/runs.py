@@ -121,7 +121,7 @@ def _first_rows(
     return found[:most]
 
 
-_LISTED = (
+_LISTED: tuple[Any, ...] = (
     Run.id,
     Run.study_id,
     Study.name.label("study_name"),

@@ -17,7 +17,7 @@ async def test_the_best_runs_come_first_with_their_values(web: FastAPI, api: htt
         insert(session, team_id=1)
     asked = {"metric": "task_performance", "order": "highest", "limit": "4"}
     first = (await api.get(RUNS, params=asked)).json()
-    assert [run["method"] for run in first["items"]] == ["full", "full", "lora", "full"]
+    assert [run["method"] for run in first["items"]] == ["full", "full", "lora", "adapter"]
     assert [round(run["value"], 3) for run in first["items"]] == [0.945, 0.942, 0.94, 0.937]
     following = (await api.get(RUNS, params=asked | {"cursor": first["next_cursor"]})).json()
     assert not {run["id"] for run in first["items"]} & {run["id"] for run in following["items"]}
