@@ -22,13 +22,15 @@ class Target:
     runs: int
 
     def figure(self, mark: str, value: float | None, answers: Answers | None = None, note: str = "") -> Figure:
-        """With what the machine did beside it. Raises RuntimeError where a request was refused."""
-        share = None
+        """With what the machine did beside it, and what went wrong; no value where every request did."""
+        share, name = None, self.product.name
         if answers is not None:
             if answers.failures:
-                raise RuntimeError(f"{len(answers.failures)} requests failed: {answers.failures[0]}")
+                failed = f"{name}: {len(answers.failures)} requests failed, {answers.failures[0][:100]}"
+                note = f"{note}; {failed}" if note else failed
+                value = value if answers.count > len(answers.failures) else None
             share = answers.client_cpu_seconds / answers.wall_seconds
-        load, name = os.getloadavg()[0], self.product.name
+        load = os.getloadavg()[0]
         return Figure(mark, value, name, self.database, self.runs, note, round(load, 2), share)
 
     def missing(self, marks: Iterator[str] | tuple[str, ...], reason: Missing) -> Iterator[Figure]:

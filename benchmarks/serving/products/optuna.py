@@ -10,9 +10,6 @@ from benchmarks.serving.clients import Request
 from benchmarks.serving.products.peers import fill, version_of
 from benchmarks.serving.products.product import Missing, Process, free_port, running
 
-MOST_TRIALS = 10_000
-"""Its storage takes a transaction for each trial: more would be filled for minutes."""
-
 
 class OptunaDashboard:
     """Filled and running."""
@@ -69,10 +66,10 @@ class Filled:
 
 
 def filled(programs: Path, runs: int) -> Filled:
-    """Its database with so many trials, at most MOST_TRIALS, in a folder of its own."""
-    folder, trials = Path(tempfile.mkdtemp(prefix="peft-atlas-optuna-")), min(runs, MOST_TRIALS)
-    fill(programs, "fill_optuna.py", database(folder), str(trials))
-    return Filled(programs, folder, f"optuna-dashboard {version_of(programs, 'optuna-dashboard')}", trials)
+    """Its database with so many trials, in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="peft-atlas-optuna-"))
+    fill(programs, "fill_optuna.py", database(folder), str(runs))
+    return Filled(programs, folder, f"optuna-dashboard {version_of(programs, 'optuna-dashboard')}", runs)
 
 
 def database(folder: Path) -> str:

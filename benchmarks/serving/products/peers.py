@@ -26,4 +26,5 @@ def version_of(programs: Path, package: str) -> str:
 def fill(programs: Path, script: str, *words: str) -> None:
     """Run a filling script, which imports what is installed there and nothing of ours."""
     path = Path(__file__).with_name(script)
-    subprocess.run([str(programs / "python"), str(path), *words], check=True, stdout=subprocess.DEVNULL)
+    # Isolated: beside the script lie modules with the names of those it imports.
+    subprocess.run([str(programs / "python"), "-I", str(path), *words], check=True, stdout=subprocess.DEVNULL)
