@@ -184,3 +184,14 @@ def test_sqlite_is_in_wal_with_foreign_keys(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_the_second_team_has_a_number_of_its_own(engine: Engine) -> None:
+    """The first one is written with its number by a migration, past PostgreSQL's counter."""
+    with system_session(engine) as session:
+        team = Team(slug="second")
+        session.add(team)
+        session.flush()
+        assert team.id > 1
