@@ -4,6 +4,7 @@ import argparse
 import gc
 import signal
 import sys
+from typing import NoReturn
 
 from app.errors import AtlasError
 from app.processes import die_with_parent
@@ -21,6 +22,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.with_parent:
         die_with_parent()
+    try:
+        serve_here(arguments.host, arguments.port)
+    except AtlasError as refusal:
+        parser.exit(1, f"{refusal}\n")
+
+
+def serve_here(host: str, port: int) -> NoReturn:
+    """The same in this process. Raises Forbidden for an address that is open to others while nobody has to log in."""
     # Told to stop while it starts.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -34,14 +43,11 @@ def main() -> None:
 
     settings = Settings()
     set_up("web", settings.log)
-    app = create_app(settings.answering_to(arguments.host))
-    try:
-        refuse_open_binding(app.state.engine, arguments.host)
-    except AtlasError as refusal:
-        parser.exit(1, f"{refusal}\n")
+    app = create_app(settings.answering_to(host))
+    refuse_open_binding(app.state.engine, host)
     gc.freeze()
     gc.enable()
-    serve(app, arguments.host, arguments.port)
+    serve(app, host, port)
 
 
 if __name__ == "__main__":

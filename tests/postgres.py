@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -86,7 +86,7 @@ def programs() -> Path:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
     """A server with an empty cluster on a free port of loopback, stopped and removed at the end."""
     folder, found, port = Path(tempfile.mkdtemp(prefix="peft-atlas-postgres-")), programs(), _free_port()
     user = _unprivileged(folder)
@@ -111,7 +111,7 @@ def running_postgres() -> Iterator[Postgres]:
     if initialised.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise NoPostgres(f"initdb failed: {initialised.stderr.strip()}")
-    options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(found / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder), *options],

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.context import AsMember, AsViewer, RowId
+from app.errors import Invalid
 from app.schemas import (
     ArtifactView,
     Curves,
@@ -33,7 +34,7 @@ from app.schemas import (
 from app.services import diagnoses, jobs, predicted, run_curves, run_files, run_log, runs, spectra, try_out
 from app.services.imports import elsewhere
 from app.services.run_events import News, read_cursor, read_news
-from app.services.runs import RunFilter
+from app.services.runs import RunFilter, RunOrder
 from app.services.store import stored_file
 from peft_core.spec import Purpose
 
@@ -52,13 +53,18 @@ def list_runs(
     purpose: Purpose | None = None,
     method: Annotated[str | None, Query(max_length=100)] = None,
     device: Literal["cpu", "cuda"] | None = None,
-    order: Literal["oldest", "newest"] = "oldest",
-    cursor: Annotated[str | None, Query(max_length=40)] = None,
+    order: Literal["oldest", "newest", "lowest", "highest"] = "oldest",
+    metric: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Annotated[str | None, Query(max_length=60)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page[RunView]:
-    """Runs of the queue; `status` may name several, separated by commas."""
-    wanted = RunFilter(study_id, status, purpose, method, device)
-    return runs.list_runs(here.engine, here.caller, wanted, newest_first=order == "newest", cursor=cursor, limit=limit)
+    """Runs of the queue; `status` may name several, separated by commas. `lowest` and `highest` are by the runs' value
+    of `metric`, and leave out those that have none."""
+    by_value = order in ("lowest", "highest")
+    if by_value != (metric is not None):
+        raise Invalid("Name a metric with the order 'lowest' or 'highest', and with no other.", field="metric")
+    wanted, descending = RunFilter(study_id, status, purpose, method, device), order in ("newest", "highest")
+    return runs.list_runs(here.engine, here.caller, wanted, RunOrder(metric, descending), cursor=cursor, limit=limit)
 
 
 @router.get("/{run_id}")

@@ -18,6 +18,7 @@ from app.services.accounts.users import accounts_exist
 from app.services.callers import LOCAL
 from app.settings import Settings
 from app.supervisor import Supervisor, address
+from app.web import serve_here
 
 Host = Annotated[str, typer.Option(help="A loopback address; another one once people have accounts.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Where pages and API are served.")]
@@ -67,7 +68,8 @@ def serve(host: Host = "127.0.0.1", port: Port = 8050, key: Key = True, as_json:
         print_json({"url": url, "open": way_in, "home": str(settings.home_folder)})
     elif asked:
         typer.echo(f"Open {way_in}")
-    os.execv(sys.executable, [sys.executable, "-m", "app.web", "--host", host, "--port", str(port)])
+    # In this process: to begin another one would import everything a second time.
+    serve_here(host, port)
 
 
 def worker(device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu") -> None:

@@ -393,7 +393,7 @@ class AtlasClient:
         return StudyView.model_validate_json(answer.content), answer.status_code == httpx.codes.CREATED
 
     async def runs(self, **filters: Any) -> Page[RunView]:
-        """A page of runs; filters: study_id, status, purpose, method, device, order, cursor, limit."""
+        """A page of runs; filters: study_id, status, purpose, method, device, order, metric, cursor, limit."""
         return await self._get("/runs", Page[RunView], filters)
 
     async def run(self, run_id: int) -> RunDetail:

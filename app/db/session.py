@@ -2,27 +2,36 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic_core import to_json
-from sqlalchemy import Engine, create_engine, event, func, select, text
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.db.tables import Owned
 
 BUSY_SECONDS = 8
 """How long a statement waits for a lock, and a request for a connection: what gives up then is answered in ten."""
-POOL = {"pool_size": 5, "max_overflow": 35, "pool_timeout": BUSY_SECONDS}
-"""As many connections as the web process has threads: requests that wait for a lock must not keep readers out."""
+POOL = {"pool_size": 20, "max_overflow": 20, "pool_timeout": BUSY_SECONDS}
+"""As many connections as the web process has threads: requests that wait for a lock must not keep readers out. Half of
+them stay open: to open one takes longer than most questions."""
 DISK_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, "53100"})
 """By SQLite's error codes (a quota that is used up is an I/O error) and PostgreSQL's."""
 TEAM = "team_id"
 EVERY_TEAM = "every team"
+TURN = "turn"
+"""Of a session that has not had its turn to write: what is done when it ends."""
+SHORT_SECONDS = 0.1
+"""A wait for one's turn that makes no difference to BUSY_SECONDS."""
+_turns: WeakKeyDictionary[object, Lock] = WeakKeyDictionary()
 
 
 class UnscopedQueryError(RuntimeError):
@@ -72,15 +81,23 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 @contextmanager
 def team_session(engine: Engine, team_id: int) -> Iterator[Session]:
     """A transaction that sees and makes only the rows of one team; commits at the end, rolls back on an error."""
-    with Session(engine, expire_on_commit=False, info={TEAM: team_id}) as session, session.begin():
+    with _transaction(engine, team_id) as session:
         yield session
 
 
 @contextmanager
 def system_session(engine: Engine) -> Iterator[Session]:
     """A transaction of the product itself (queue, migration): it sees every team's rows."""
-    with Session(engine, expire_on_commit=False, info={TEAM: EVERY_TEAM}) as session, session.begin():
+    with _transaction(engine, EVERY_TEAM) as session:
         yield session
+
+
+@contextmanager
+def _transaction(engine: Engine, whose: int | str) -> Iterator[Session]:
+    with ExitStack() as turn:
+        info = {TEAM: whose, TURN: turn}
+        with Session(engine, expire_on_commit=False, info=info) as session, session.begin():
+            yield session
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -111,15 +128,42 @@ def is_disk_full(error: DBAPIError) -> bool:
 
 
 def write_lock(session: Session) -> None:
-    """Take SQLite's write lock now, before anything is read, so that two writers cannot act on the same reading."""
-    if session.get_bind().dialect.name == "sqlite":
-        session.execute(text("UPDATE teams SET slug = slug WHERE id = -1"))
+    """Take SQLite's write lock now, before anything is read, so that two writers cannot act on the same reading.
+
+    Writers of one process come in turn: whoever finds the lock taken asks SQLite again ever more seldom, so that many
+    would leave it idle and starve one another. Waits BUSY_SECONDS in all, then raises TimeoutError or OperationalError.
+    """
+    engine = session.get_bind()
+    if engine.dialect.name != "sqlite" or TURN not in session.info:
+        return
+    began = monotonic()
+    turn = _turns.setdefault(engine, Lock())
+    if not turn.acquire(timeout=BUSY_SECONDS):
+        raise TimeoutError(f"Other writes were not done within {BUSY_SECONDS} seconds.")
+    session.info.pop(TURN).callback(turn.release)
+    with _patience(session, BUSY_SECONDS - (monotonic() - began)):
+        session.connection().exec_driver_sql("UPDATE teams SET slug = slug WHERE id = -1")
+
+
+@contextmanager
+def _patience(session: Session, seconds: float) -> Iterator[None]:
+    """How long SQLite itself waits for a lock meanwhile: no longer than what is left of BUSY_SECONDS."""
+    if BUSY_SECONDS - seconds < SHORT_SECONDS:
+        yield
+        return
+    driver: Any = session.connection().connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * 1000))}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def database_now(session: Session) -> datetime:
     """The time by the database's clock, the only one that leases and heartbeats are judged by."""
     if session.get_bind().dialect.name == "sqlite":
-        spoken = session.scalar(select(func.strftime("%Y-%m-%d %H:%M:%f", "now")))
+        # Nothing of it to compile or to scope, and every request asks.
+        spoken = session.connection().exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar()
         return datetime.fromisoformat(str(spoken)).replace(tzinfo=UTC)
     now = session.scalar(select(func.clock_timestamp()))
     assert isinstance(now, datetime)

@@ -132,12 +132,14 @@ class Run(Owned, Base):
     __table_args__ = (
         Index("ix_runs_queue", "status", "position"),
         Index("ix_runs_study_status", "study_id", "status"),
-        Index("ix_runs_updated_at", "updated_at"),
+        Index("ix_runs_study_position", "study_id", "position"),
+        Index("ix_runs_team_status", "team_id", "status", "id"),
+        Index("ix_runs_configuration_seed", "configuration_id", "seed"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     study_id: Mapped[int] = mapped_column(Id, ForeignKey("studies.id", ondelete="CASCADE"))
-    configuration_id: Mapped[int] = mapped_column(Id, ForeignKey("configurations.id", ondelete="CASCADE"), index=True)
+    configuration_id: Mapped[int] = mapped_column(Id, ForeignKey("configurations.id", ondelete="CASCADE"))
     purpose: Mapped[str] = mapped_column(String(10))
     seed: Mapped[int] = mapped_column(BigInteger)
     learning_rate: Mapped[float | None]
@@ -201,7 +203,9 @@ class MeasurementRow(Owned, Base):
     """One metric's value in one run."""
 
     __tablename__ = "measurements"
+    __table_args__ = (Index("ix_measurements_value", "team_id", "metric", "value", "run_id"),)
 
+    team_id: Mapped[int] = mapped_column(Id, ForeignKey("teams.id"))
     run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     metric: Mapped[str] = mapped_column(String(100), primary_key=True)
     value: Mapped[float | None] = mapped_column(Float)
@@ -213,6 +217,8 @@ class SeriesPointRow(Owned, Base):
 
     __tablename__ = "series_points"
 
+    team_id: Mapped[int] = mapped_column(Id, ForeignKey("teams.id"))
+    """Points are found by their run alone, and far too many for one more index."""
     run_id: Mapped[int] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)

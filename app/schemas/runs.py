@@ -28,7 +28,7 @@ class AttemptView(Document):
 
 class RunView(Document):
     """A run in lists. step of total_steps: optimizer steps, bytes while its phase is "downloading". eta_seconds: from
-    the run's own pace, estimated."""
+    the run's own pace, estimated. value: of the metric that the list is ordered by."""
 
     id: int
     study_id: int
@@ -59,6 +59,7 @@ class RunView(Document):
     ended_at: datetime | None
     updated_at: datetime
     source: SourceKind = "measured"
+    value: float | None = None
 
 
 class MeasurementView(Document):

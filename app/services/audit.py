@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.db.identity import AuditEntry
-from app.db.session import database_now, system_session
+from app.db.session import database_now, system_session, write_lock
 from app.db.tables import Team
 from app.errors import Invalid
 from app.schemas import AuditView, Page
@@ -70,6 +70,7 @@ def record(
 ) -> None:
     """Write an entry of its own transaction. caller None: nobody that is known."""
     with system_session(engine) as session:
+        write_lock(session)
         add(session, caller, action, target, detail)
 
 

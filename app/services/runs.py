@@ -1,11 +1,13 @@
 """Reading runs, and asking for one to be cancelled or tried again."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, or_, select
-from sqlalchemy.orm import Session, defer, joinedload
+from sqlalchemy import Engine, Row, Select, func, or_, select, tuple_
+from sqlalchemy.orm import Session, joinedload
 
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import (
@@ -41,6 +43,7 @@ from app.services.studies import cancel
 from peft_core.metric import metrics
 
 STALL_SECONDS = 600.0
+NUMBER = re.compile(r"-?[0-9.]{1,25}(e[-+]?[0-9]{1,3})?")
 STATUSES = {
     "queued": mark("queued"),
     "running": mark("running"),
@@ -67,26 +70,97 @@ class RunFilter:
     """The kind of device that a run was claimed on, or that its study asks for while it waits."""
 
 
+@dataclass(frozen=True)
+class RunOrder:
+    """In the order they were made, or by their value of a metric: then only runs that have one are listed."""
+
+    metric: str | None = None
+    descending: bool = False
+
+
 def list_runs(
-    engine: Engine, caller: Caller, wanted: RunFilter, *, newest_first: bool, cursor: str | None, limit: int
+    engine: Engine, caller: Caller, wanted: RunFilter, order: RunOrder, *, cursor: str | None, limit: int
 ) -> Page[RunView]:
-    """A page of runs in the order they were made (or the reverse); `cursor` is the last page's next_cursor."""
+    """A page of runs; `cursor` is the last page's next_cursor. Raises Invalid for a metric that there is not."""
     with team_session(engine, caller.team_id) as session:
-        query = _filtered(wanted)
-        if cursor is not None:
-            after = _cursor(cursor)
-            query = query.where(Run.id < after if newest_first else Run.id > after)
-        query = query.order_by(Run.id.desc() if newest_first else Run.id).limit(limit + 1)
-        rows = list(session.scalars(query))
+        rows = _first_rows(session, wanted, order, cursor, limit + 1)
         now = database_now(session)
-        items = [run_view(run, now) for run in rows[:limit]]
-    return Page[RunView](items=items, next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+        items = [_listed(row, now) for row in rows[:limit]]
+    if not items and order.metric is not None:
+        _check_metric(order.metric)
+    return Page[RunView](items=items, next_cursor=_next_cursor(items[-1]) if len(rows) > limit else None)
 
 
-def _filtered(wanted: RunFilter) -> Select[Run]:
-    shown = (joinedload(Run.study), joinedload(Run.configuration), joinedload(Run.worker))
-    # Of an imported run its origin is all of a file, which no list shows.
-    query = select(Run).options(*shown, defer(Run.origin))
+def _check_metric(metric: str) -> None:
+    known = metrics()
+    if metric not in known:
+        raise Invalid(
+            tr("There is no metric named {name!r}. Choose among: {known}.", name=metric, known=", ".join(known)),
+            field="metric",
+        )
+
+
+def listed_runs(session: Session, run_ids: Sequence[int]) -> list[RunView]:
+    """Runs as lists show them, the oldest first."""
+    rows = session.execute(_filtered(RunFilter()).where(Run.id.in_(run_ids)).order_by(Run.id)).all()
+    now = database_now(session)
+    return [_listed(row, now) for row in rows]
+
+
+def _first_rows(
+    session: Session, wanted: RunFilter, order: RunOrder, cursor: str | None, most: int
+) -> Sequence[Row[Any]]:
+    """One query for each status: in the order they were made, an index has the runs of a single status only."""
+    apart = wanted.status.split(",") if wanted.status and order.metric is None else [wanted.status]
+    found: list[Row[Any]] = []
+    for status in dict.fromkeys(apart):
+        query = _ordered(_filtered(replace(wanted, status=status)), order, cursor)
+        found += session.execute(query.limit(most)).all()
+    if len(apart) > 1:
+        found.sort(key=lambda row: row.id, reverse=order.descending)
+    return found[:most]
+
+
+_LISTED: tuple[Any, ...] = (
+    Run.id,
+    Run.study_id,
+    Study.name.label("study_name"),
+    Run.configuration_id,
+    Configuration.method,
+    Configuration.label,
+    Configuration.family,
+    Run.seed,
+    Run.purpose,
+    Run.learning_rate,
+    Run.status,
+    Run.phase,
+    Run.step,
+    Run.total_steps,
+    Run.training_started_at,
+    Run.training_started_step,
+    Run.last_event_at,
+    Run.attempt,
+    Run.retry_of,
+    Run.reason,
+    Worker.name.label("worker"),
+    Run.cancel_requested,
+    Run.created_at,
+    Run.started_at,
+    Run.ended_at,
+    Run.updated_at,
+    Run.source,
+)
+"""What a list shows of a run, and no more: whole rows carry the documents that the run was made from."""
+
+
+def _filtered(wanted: RunFilter) -> Select[Any]:
+    query: Select[Any] = (
+        select(*_LISTED)
+        .select_from(Run)
+        .join(Study, Study.id == Run.study_id)
+        .join(Configuration, Configuration.id == Run.configuration_id)
+        .outerjoin(Worker, Worker.id == Run.worker_id)
+    )
     if wanted.study_id is not None:
         query = query.where(Run.study_id == wanted.study_id)
     if wanted.status is not None:
@@ -94,22 +168,49 @@ def _filtered(wanted: RunFilter) -> Select[Run]:
     if wanted.purpose is not None:
         query = query.where(Run.purpose == wanted.purpose)
     if wanted.method is not None:
-        query = query.join(Configuration, Configuration.id == Run.configuration_id).where(
-            Configuration.method == wanted.method
-        )
+        query = query.where(Configuration.method == wanted.method)
     if wanted.device is not None:
-        query = query.join(Study, Study.id == Run.study_id).outerjoin(Worker, Worker.id == Run.worker_id)
         claimed_on = or_(Worker.device == wanted.device, Worker.device.startswith(f"{wanted.device}:"))
         query = query.where(or_(claimed_on, Run.worker_id.is_(None) & (Study.device == wanted.device)))
     return query
 
 
+def _ordered(query: Select[Any], order: RunOrder, cursor: str | None) -> Select[Any]:
+    if order.metric is None:
+        if cursor is not None:
+            after = _cursor(cursor)
+            query = query.where(Run.id < after if order.descending else Run.id > after)
+        return query.order_by(Run.id.desc() if order.descending else Run.id)
+    query = query.add_columns(MeasurementRow.value).join(MeasurementRow, MeasurementRow.run_id == Run.id)
+    query = query.where(MeasurementRow.metric == order.metric, MeasurementRow.value.is_not(None))
+    place = tuple_(MeasurementRow.value, MeasurementRow.run_id)
+    if cursor is not None:
+        last = tuple_(*_value_cursor(cursor))
+        query = query.where(place < last if order.descending else place > last)
+    return query.order_by(*(column.desc() if order.descending else column for column in place.clauses))
+
+
 def _cursor(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid(
-            tr("This cursor did not come from a page of this list. Leave it out to start again."), field="cursor"
-        )
+        raise _foreign_cursor()
     return int(cursor)
+
+
+def _value_cursor(cursor: str) -> tuple[float, int]:
+    value, _, run_id = cursor.rpartition("_")
+    if not NUMBER.fullmatch(value):
+        raise _foreign_cursor()
+    return float(value), _cursor(run_id)
+
+
+def _foreign_cursor() -> Invalid:
+    return Invalid(
+        tr("This cursor did not come from a page of this list. Leave it out to start again."), field="cursor"
+    )
+
+
+def _next_cursor(last: RunView) -> str:
+    return str(last.id) if last.value is None else f"{last.value!r}_{last.id}"
 
 
 def read_run(session: Session, run_id: int) -> Run:
@@ -121,20 +222,40 @@ def read_run(session: Session, run_id: int) -> Run:
     return run
 
 
+def source_of_run(session: Session, run_id: int) -> str:
+    """measured or imported; NotFound where the caller has no such run. Reads nothing else of it."""
+    source = session.scalar(select(Run.source).where(Run.id == run_id))
+    if source is None:
+        raise NotFound(tr("There is no run {run}.", run=run_id))
+    return source
+
+
 def run_view(run: Run, now: datetime) -> RunView:
     """A run as lists show it."""
     return RunView(**_view_fields(run, now))
 
 
 def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
+    worker = run.worker.name if run.worker else None
+    return _shown(run, now, study_name=run.study.name, row=run.configuration, worker=worker)
+
+
+def _listed(found: Row[Any], now: datetime) -> RunView:
+    fields = _shown(found, now, study_name=found.study_name, row=found, worker=found.worker)
+    return RunView(**fields, value=getattr(found, "value", None))
+
+
+def _shown(
+    run: Run | Row[Any], now: datetime, *, study_name: str, row: Configuration | Row[Any], worker: str | None
+) -> dict[str, Any]:
     return {
         "id": run.id,
         "study_id": run.study_id,
-        "study_name": run.study.name,
+        "study_name": study_name,
         "configuration": run.configuration_id,
-        "method": run.configuration.method,
-        "label": tr(run.configuration.label),
-        "family": run.configuration.family,
+        "method": row.method,
+        "label": tr(row.label),
+        "family": row.family,
         "seed": run.seed,
         "purpose": run.purpose,
         "learning_rate": run.learning_rate,
@@ -147,7 +268,7 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
         "attempt": run.attempt,
         "retry_of": run.retry_of,
         "reason": run.reason,
-        "worker": run.worker.name if run.worker else None,
+        "worker": worker,
         "cancel_requested": run.cancel_requested,
         "stalled": _stalled(run, now),
         "created_at": run.created_at,
@@ -158,12 +279,12 @@ def _view_fields(run: Run, now: datetime) -> dict[str, Any]:
     }
 
 
-def source_of(run: Run) -> SourceKind:
+def source_of(run: Run | Row[Any]) -> SourceKind:
     """Whether a worker of this installation measured the run's results, or they were imported."""
     return "imported" if run.source == "imported" else "measured"
 
 
-def _eta_seconds(run: Run, now: datetime) -> float | None:
+def _eta_seconds(run: Run | Row[Any], now: datetime) -> float | None:
     """What is left of the download, or of training, at its own pace so far; None where neither goes on."""
     if run.status != "running" or not run.total_steps:
         return None
@@ -174,7 +295,7 @@ def _eta_seconds(run: Run, now: datetime) -> float | None:
     return max(0.0, (now - began).total_seconds() / (run.step - first) * (run.total_steps - run.step))
 
 
-def _stalled(run: Run, now: datetime) -> bool:
+def _stalled(run: Run | Row[Any], now: datetime) -> bool:
     """Alive and silent: shown, not rescued, for only a lost lease tells that a worker is gone."""
     silent = run.last_event_at is not None and (now - run.last_event_at).total_seconds() > STALL_SECONDS
     return run.status == "running" and silent

@@ -246,10 +246,12 @@ def study_status(counts: RunCounts) -> StudyStatus:
     return "failed" if counts.failed else "cancelled"
 
 
-def read_study(session: Session, study_id: int) -> Study:
-    """The caller's study, or NotFound (another team's and an absent one are told alike)."""
+def read_study(session: Session, study_id: int, *, held: bool = False) -> Study:
+    """The caller's study, or NotFound (another team's and an absent one are told alike). held: until the transaction
+    ends, nobody else holds it."""
     # A select, not session.get: the team's scope is added to statements.
-    study = session.scalar(select(Study).where(Study.id == study_id))
+    wanted = select(Study).where(Study.id == study_id)
+    study = session.scalar(wanted.with_for_update(key_share=True) if held else wanted)
     if study is None:
         raise NotFound(tr("There is no study {study_id}.", study_id=study_id))
     return study

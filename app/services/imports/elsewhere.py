@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.db.session import database_now, team_session, write_lock
 from app.db.tables import Configuration, IdempotencyKey, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
@@ -18,19 +20,21 @@ from app.errors import Conflict, Invalid
 from app.language import tr
 from app.schemas import MOST_ROWS, GivenPoints, Page, RunElsewhere, RunsElsewhere, RunView
 from app.services.callers import Caller
-from app.services.runs import read_run, run_view
+from app.services.runs import listed_runs, run_view, source_of_run
 from app.services.scores import score_of
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
 from peft_core.errors import InvalidHyperparameter, UnknownName
 from peft_core.method import Method, build_method
-from peft_core.metric import metrics
+from peft_core.metric import Metric, metrics
 
 KIND = "elsewhere"
 WORTH_A_SEED = ("queued", "running", "succeeded")
 """A run in one of these states has its seed; a failed or cancelled one leaves it free."""
 NOT_BELOW_ZERO = frozenset({"fraction", "count", "bytes", "seconds", "per_second", "joules"})
 ROUNDING = 1e-6
+Measured = dict[str, tuple[float, dict[str, JsonValue]]]
+"""The value of each metric, and what is to be known of it."""
 
 
 def add_runs(
@@ -44,32 +48,29 @@ def add_runs(
     """
     digest = hashlib.sha256(f"runs {study_id} {given.model_dump_json()}".encode()).hexdigest()
     try:
-        made = _add_once(engine, caller, study_id, given, key, digest)
+        return Page[RunView](items=_add_once(engine, caller, study_id, given, key, digest))
     except IntegrityError:
         # The same key came in for another study while this was written.
         raise Conflict(tr("This Idempotency-Key is in use for another document. Use a new key.")) from None
-    with team_session(engine, caller.team_id) as session:
-        now = database_now(session)
-        return Page[RunView](items=[run_view(read_run(session, run_id), now) for run_id in made])
 
 
 def _add_once(
     engine: Engine, caller: Caller, study_id: int, given: RunsElsewhere, key: str | None, digest: str
-) -> list[int]:
-    """The ids of the batch's runs, or of those that its key made before."""
+) -> list[RunView]:
+    """The batch's runs, or those that its key made before."""
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
         # Of two batches at once, the second sees the seeds of the first.
-        session.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
-        study = read_study(session, study_id)
+        study = read_study(session, study_id, held=True)
         told = _made_before(session, key, digest)
         if told is not None:
-            return told
-        made = _Adding(session, study, database_now(session)).add(given.items)
+            return listed_runs(session, told)
+        now = database_now(session)
+        made = _Adding(session, study, now).add(given.items)
         if key is not None:
-            now, answer = database_now(session), {"run_ids": made}
+            answer = {"run_ids": [run.id for run in made]}
             session.add(IdempotencyKey(key=key, request_sha256=digest, status=201, body=answer, created_at=now))
-        return made
+        return [run_view(run, now) for run in made]
 
 
 def _made_before(session: Session, key: str | None, digest: str) -> list[int] | None:
@@ -90,26 +91,46 @@ class _Adding:
     study: Study
     now: datetime
     rows: list[Configuration] = field(default_factory=list)
+    """Its rows, or where every run names one, those that are named."""
     seeds: set[tuple[int, int]] = field(default_factory=set)
-    """(configuration, seed) of the reporting runs that there are."""
+    """(configuration, seed) of the reporting runs that there are of the seeds asked for."""
     last_position: int = -1
 
-    def add(self, items: Sequence[RunElsewhere]) -> list[int]:
-        """Every run with its measurements; returns the ids, in order."""
-        self._read()
-        return [self._add_one(f"items.{place}", item) for place, item in enumerate(items)]
+    def add(self, items: Sequence[RunElsewhere]) -> list[Run]:
+        """Every run with its measurements, in order."""
+        self._read(items)
+        made = [self._check(f"items.{place}", item) for place, item in enumerate(items)]
+        self.session.add_all(run for run, _ in made)
+        self.session.flush()
+        measured = [
+            {"team_id": run.team_id, "run_id": run.id, "metric": metric, "value": value, "detail": detail}
+            for run, values in made
+            for metric, (value, detail) in values.items()
+        ]
+        self.session.execute(insert(MeasurementRow), measured)
+        for (run, _), item in zip(made, items, strict=True):
+            if item.item_scores is not None:
+                self.session.add(_predictions(run, item.item_scores))
+        return [run for run, _ in made]
 
-    def _read(self) -> None:
+    def _read(self, items: Sequence[RunElsewhere]) -> None:
         of_study = select(Configuration).where(Configuration.study_id == self.study.id).order_by(Configuration.position)
+        named = {item.configuration for item in items}
+        if None not in named:
+            of_study = of_study.where(Configuration.id.in_(named))
         self.rows = list(self.session.scalars(of_study))
         reports = select(Run.configuration_id, Run.seed).where(
-            Run.study_id == self.study.id, Run.purpose == "report", Run.status.in_(WORTH_A_SEED)
+            Run.configuration_id.in_([row.id for row in self.rows]),
+            Run.seed.in_({item.seed for item in items}),
+            Run.purpose == "report",
+            Run.status.in_(WORTH_A_SEED),
         )
         self.seeds = {(row_id, seed) for row_id, seed in self.session.execute(reports)}
         last = self.session.scalar(select(func.max(Run.position)).where(Run.study_id == self.study.id))
         self.last_position = -1 if last is None else last
 
-    def _add_one(self, where: str, item: RunElsewhere) -> int:
+    def _check(self, where: str, item: RunElsewhere) -> tuple[Run, Measured]:
+        """A run that may be added, with its values."""
         row = self._row(where, item)
         if (row.id, item.seed) in self.seeds:
             raise Conflict(
@@ -122,19 +143,15 @@ class _Adding:
             )
         measured = self._measured(where, item)
         self.seeds.add((row.id, item.seed))
-        run = self._run(row, item)
-        self.session.add_all(
-            MeasurementRow(run_id=run.id, metric=metric, value=value, detail=detail)
-            for metric, (value, detail) in measured.items()
-        )
-        if item.item_scores is not None:
-            places = list(range(len(item.item_scores)))
-            predicted = [""] * len(places)
-            self.session.add(
-                PredictionSet(run_id=run.id, items=places, predicted=predicted, scores=list(item.item_scores))
-            )
-        self.session.flush()
-        return run.id
+        return self._run(row, item), measured
+
+    @cached_property
+    def _metrics(self) -> dict[str, type[Metric]]:
+        return metrics(self.study.task["kind"])
+
+    @cached_property
+    def _own_rows(self) -> set[int]:
+        return rows_of_elsewhere(self.session, self.study.id)
 
     # -- the row ------------------------------------------------------------------------------------------------------
 
@@ -171,9 +188,8 @@ class _Adding:
         method = _built(where, item)
         rates = [] if item.learning_rate is None else [item.learning_rate]
         wanted = (item.method, method.model_dump(mode="json"), rates)
-        imported = rows_of_elsewhere(self.session, self.study.id)
         for row in self.rows:
-            if row.id in imported and (row.method, row.hyperparameters, row.learning_rates) == wanted:
+            if row.id in self._own_rows and (row.method, row.hyperparameters, row.learning_rates) == wanted:
                 return row
         if len(self.rows) >= MOST_ROWS and self.study.origin is None:
             raise Invalid(tr("A study has at most {most_rows} rows.", most_rows=MOST_ROWS), field=where)
@@ -191,6 +207,7 @@ class _Adding:
         self.session.add(row)
         self.session.flush()
         self.rows.append(row)
+        self._own_rows.add(row.id)
         return row
 
     def _fresh_label(self, label: str) -> str:
@@ -223,13 +240,14 @@ class _Adding:
             ended_at=self.now,
             updated_at=self.now,
         )
-        self.session.add(run)
-        self.session.flush()
+        # They are read already: to show the run, none is asked for again.
+        set_committed_value(run, "study", self.study)
+        set_committed_value(run, "configuration", row)
         return run
 
-    def _measured(self, where: str, item: RunElsewhere) -> dict[str, tuple[float, dict[str, JsonValue]]]:
+    def _measured(self, where: str, item: RunElsewhere) -> Measured:
         """Each metric's value with what is to be known of it; raises Invalid for one that cannot be."""
-        values: dict[str, tuple[float, dict[str, JsonValue]]] = {}
+        values: Measured = {}
         for metric, value in item.metrics.items():
             self._check_metric(f"{where}.metrics.{metric[:100]}", metric, value)
             values[metric] = (value, {"how": "given, not measured here"})
@@ -240,7 +258,7 @@ class _Adding:
         return values
 
     def _check_metric(self, where: str, metric: str, value: float) -> None:
-        known = metrics(self.study.task["kind"])
+        known = self._metrics
         if metric not in known:
             raise Invalid(
                 tr(
@@ -285,6 +303,12 @@ class _Adding:
         return mean, {"how": "mean of the item scores given", "items": len(scores)}
 
 
+def _predictions(run: Run, scores: Sequence[float]) -> PredictionSet:
+    return PredictionSet(
+        run_id=run.id, items=list(range(len(scores))), predicted=[""] * len(scores), scores=list(scores)
+    )
+
+
 def rows_of_elsewhere(session: Session, study_id: int) -> set[int]:
     """The configurations of a study that are there for runs from elsewhere alone: nothing of them is trained here."""
     imported = select(Run.configuration_id, Run.origin).where(Run.study_id == study_id, Run.source == "imported")
@@ -307,15 +331,14 @@ def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) 
     """
     with team_session(engine, caller.team_id) as session:
         write_lock(session)
-        run = read_run(session, run_id)
-        if run.source != "imported":
+        if source_of_run(session, run_id) != "imported":
             raise Conflict(
                 tr("Run {run_id} is measured here, and its curves are written by its worker alone.", run_id=run_id)
             )
         points = {(point.key, point.step): point.value for point in given.items}
-        owner = {"run_id": run.id, "team_id": run.team_id}
+        owner = {"run_id": run_id, "team_id": caller.team_id}
         # In one order, so that two batches at once wait for each other and do not lock each other out.
         rows = [owner | {"key": key, "step": step, "value": points[key, step]} for key, step in sorted(points)]
         upsert(session, SeriesPointRow, rows)
-        run.updated_at = database_now(session)
+        session.execute(update(Run).where(Run.id == run_id).values(updated_at=database_now(session)))
         return len(rows)

@@ -1,14 +1,25 @@
 """Whose rows a session sees, and a database that can be made, checked and taken back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from alembic import command
 from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from app.db.migrate import alembic_config, is_current, migrate
-from app.db.session import UnscopedQueryError, database_now, make_engine, system_session, team_session
+from app.db.session import (
+    BUSY_SECONDS,
+    UnscopedQueryError,
+    database_now,
+    make_engine,
+    system_session,
+    team_session,
+    write_lock,
+)
 from app.db.tables import Owned, Study, Team
 
 
@@ -95,6 +106,65 @@ def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
         assert session.get(Team, 9) is None
 
 
+def test_writers_take_turns_and_none_is_kept_out(engine: Engine) -> None:
+    """Asking SQLite again and again, some of so many would wait for seconds while its lock is free."""
+    took: list[float] = []
+
+    def write() -> None:
+        for _ in range(10):
+            began = monotonic()
+            with system_session(engine) as session:
+                write_lock(session)
+                team = session.get_one(Team, 1)
+                team.most_queued_runs = (team.most_queued_runs or 0) + 1
+            took.append(monotonic() - began)
+
+    with ThreadPoolExecutor(12) as threads:
+        for written in [threads.submit(write) for _ in range(12)]:
+            written.result()
+    with system_session(engine) as session:
+        assert session.get_one(Team, 1).most_queued_runs == 120
+    assert max(took) < BUSY_SECONDS / 2
+
+
+def test_a_turn_ends_with_its_transaction_however_that_ends(engine: Engine) -> None:
+    def fail() -> None:
+        with system_session(engine) as session:
+            write_lock(session)
+            write_lock(session)
+            raise RuntimeError
+
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            fail()
+    with system_session(engine) as session:
+        write_lock(session)
+
+
+def test_a_writer_gives_up_in_time_where_another_keeps_the_lock(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind one that waits for its turn or for SQLite itself: BUSY_SECONDS in all, not for each."""
+    monkeypatch.setattr("app.db.session.BUSY_SECONDS", 1)
+    monkeypatch.setattr("app.db.session.SHORT_SECONDS", 0)
+    other = make_engine(str(engine.url))
+
+    def write() -> float:
+        began = monotonic()
+        with pytest.raises((TimeoutError, OperationalError)), system_session(engine) as session:
+            write_lock(session)
+        return monotonic() - began
+
+    with system_session(other) as holding, ThreadPoolExecutor(6) as threads:
+        write_lock(holding)
+        waited = [written.result() for written in [threads.submit(write) for _ in range(6)]]
+    assert max(waited) < 1.8
+    with system_session(engine) as session:
+        write_lock(session)
+        assert session.connection().exec_driver_sql("PRAGMA busy_timeout").scalar() == 1_000
+    other.dispose()
+
+
 def test_migrations_go_up_down_and_up_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.sqlite'}"
     migrate(url)
@@ -114,3 +184,14 @@ def test_sqlite_is_in_wal_with_foreign_keys(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_the_second_team_has_a_number_of_its_own(engine: Engine) -> None:
+    """The first one is written with its number by a migration, past PostgreSQL's counter."""
+    with system_session(engine) as session:
+        team = Team(slug="second")
+        session.add(team)
+        session.flush()
+        assert team.id > 1

@@ -198,7 +198,7 @@ def test_a_study_that_has_imported_rows_still_grows_by_its_own(engine: Engine, s
     rows = {row.id: row.label for row in results.comparison(engine, LOCAL, study).configurations}
     assert sorted(rows.values()) == sorted({"Untuned", "Full fine-tuning", "LoRA r16", "LoRA r4", "LoRA r4 (imported)"})
     waiting = runs.list_runs(
-        engine, LOCAL, runs.RunFilter(study_id=study, status="queued"), newest_first=False, cursor=None, limit=500
+        engine, LOCAL, runs.RunFilter(study_id=study, status="queued"), runs.RunOrder(), cursor=None, limit=500
     ).items
     assert "LoRA r4 (imported)" not in {run.label for run in waiting}
     assert "lora" in {entry.method for entry in results.study_view(engine, LOCAL, study).document.methods}
@@ -238,9 +238,7 @@ def test_what_an_imported_study_cannot_do_is_said(engine: Engine, settings: Sett
         "MetaMathQA/results/b.json": result("lora/b", train_info__status="canceled"),
     }
     (made,) = import_results(engine, LOCAL, sent(files)).study_ids
-    listed = runs.list_runs(
-        engine, LOCAL, runs.RunFilter(study_id=made), newest_first=False, cursor=None, limit=10
-    ).items
+    listed = runs.list_runs(engine, LOCAL, runs.RunFilter(study_id=made), runs.RunOrder(), cursor=None, limit=10).items
     refused(409, "were imported", lambda: studies.cancel_study(engine, LOCAL, made))
     more = StudyExtension(seeds=3)
     refused(409, "were imported", lambda: extend.extend_study(engine, settings, LOCAL, made, more))

@@ -337,7 +337,7 @@ def test_every_view_of_an_imported_study_and_run_answers(engine: Engine, setting
         assert sweeps.sweeps(engine, LOCAL, study_id).study == study_id
         assert selection_guide.selection_guide(engine, LOCAL, study_id, {}).study == study_id
         listed = runs.list_runs(
-            engine, LOCAL, runs.RunFilter(study_id=study_id), newest_first=True, cursor=None, limit=10
+            engine, LOCAL, runs.RunFilter(study_id=study_id), runs.RunOrder(descending=True), cursor=None, limit=10
         )
         for run in listed.items:
             assert run.source == "imported"
