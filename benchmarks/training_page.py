@@ -139,8 +139,8 @@ def quality(runs: Sequence[Row], study_part: Row | None) -> str:
         [
             "## Equal quality",
             "",
-            "Accuracy on the test split, mean over seeds with its 95 % interval (t). The study's learning rates are those"
-            " that it chose itself.",
+            "Accuracy on the test split, mean over seeds with its 95 % interval (t). The study's learning rates are"
+            " those that it chose itself.",
             "",
             *table(["method", "HF Trainer", "ours, solo", "ours, study"], rows),
         ]
