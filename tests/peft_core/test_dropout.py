@@ -19,7 +19,7 @@ def test_as_many_are_dropped_as_asked_and_the_mean_stays(p: float, dtype: torch.
     found = dropout(torch.ones(N, dtype=dtype), p)
     kept = found != 0
     assert kept.double().mean().item() == pytest.approx(1 - p, abs=4 * (p * (1 - p) / N) ** 0.5)
-    assert found[kept].float().unique().tolist() == pytest.approx(
+    assert sorted(set(found[kept].float().tolist())) == pytest.approx(
         [1 / (1 - p)], rel=1e-3 if dtype == torch.float32 else 4e-3
     )
 
@@ -37,9 +37,9 @@ def test_the_gradient_passes_where_the_value_did() -> None:
     torch.manual_seed(0)
     values = torch.randn(7, 13, requires_grad=True)
     found = dropout(values, 0.4)
-    found.sum().backward()
-    assert torch.allclose(found, values * values.grad)
-    assert 0 < (values.grad == 0).sum() < values.numel()
+    (gradient,) = torch.autograd.grad(found.sum(), values)
+    assert torch.allclose(found, values * gradient)
+    assert 0 < int(gradient.eq(0).sum()) < values.numel()
 
 
 def test_off_it_is_the_input_itself_and_certain_it_is_nothing() -> None:

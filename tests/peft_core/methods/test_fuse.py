@@ -9,8 +9,9 @@ from torch import nn
 
 from peft_core.data import Item
 from peft_core.errors import PeftCoreError
+from peft_core.fused.layout import Member, Turn
 from peft_core.fused.random_stream import RandomStream
-from peft_core.fused.shared_pass import Member, SharedPass, Turn, share_tensors
+from peft_core.fused.shared_pass import SharedPass, share_tensors
 from peft_core.method import Method, build_method, methods
 from peft_core.model_shape import read_model_shape
 from peft_core.spec import Precision, TaskSpec

@@ -249,10 +249,10 @@ def test_a_prefix_that_is_made_once_for_a_batch_trains_as_one_made_for_every_ite
     once.prompt_encoder["default"].embedding.register_forward_hook(
         lambda _module, args, _out: rows.append(len(args[0]))
     )
-    answers = [model(**BATCH).logits for model in (once, for_each)]
-    assert torch.allclose(*answers, atol=1e-6)
+    ours, theirs = (model(**BATCH).logits for model in (once, for_each))
+    assert torch.allclose(ours, theirs, atol=1e-6)
     assert rows == [1]
-    for logits in answers:
+    for logits in (ours, theirs):
         functional.cross_entropy(logits, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
     for (path, one), each in zip(once.named_parameters(), for_each.parameters(), strict=True):
         assert one.requires_grad == (one.grad is not None), path
