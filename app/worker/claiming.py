@@ -69,8 +69,8 @@ class Claiming:
         self._claims_from = time.monotonic() + self._break_seconds
         self._break_seconds = min(2 * self._break_seconds, LONGEST_BREAK_SECONDS)
 
-    def group_fell_apart(self, runs: int) -> None:
-        """The next groups are half as large: what so many had not enough of, they would lack too."""
+    def was_crowded(self, runs: int) -> None:
+        """A group of so many had not enough memory: the next ones are half as large at most."""
         self._most_together = max(1, runs // 2)
 
     @property

@@ -247,7 +247,8 @@ class Worker:
     def _part(self, active: ActiveRun, outcome: Outcome) -> None:
         """Back to the queue, to train alone from its checkpoint on."""
         assert outcome.reason is not None
-        self._claiming.group_fell_apart(active.together)
+        if outcome.crowded:
+            self._claiming.was_crowded(active.together)
         if outcome.details:
             self._record(active, [Log(message=outcome.details)])
         self._give_back(active, outcome.reason, "parted")

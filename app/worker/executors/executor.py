@@ -14,7 +14,7 @@ class Outcome:
 
     A reason beside `paused` says why, where nobody asked for it. `lost`: what it ran on went away under it, so that the
     run is worth another attempt elsewhere. `parted`: what ended it may be of the runs it trained with, so that it is
-    worth another attempt by itself.
+    worth another attempt by itself. `crowded`: they were too many for the memory, as far as one can tell.
     """
 
     result: RunResult | None
@@ -23,6 +23,7 @@ class Outcome:
     paused: bool = False
     lost: bool = False
     parted: bool = False
+    crowded: bool = False
 
 
 @dataclass(frozen=True)

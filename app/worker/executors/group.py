@@ -113,7 +113,8 @@ class Group:
         if "event" in says:
             self.told[run_id].append(read_event(says))
         elif "parted" in says:
-            self.ended[run_id] = Outcome(None, says["parted"], says["details"], parted=True)
+            crowded = says["parted"].startswith(OUT_OF_MEMORY)
+            self.ended[run_id] = Outcome(None, says["parted"], says["details"], parted=True, crowded=crowded)
         else:
             self.ended[run_id] = outcome_of(says)
 
@@ -121,7 +122,9 @@ class Group:
         if self.process.exitcode == FORK_SERVER_GONE:
             self._end_orphan()
             return Outcome(None, "the process that runs are forked from was ended", lost=True)
-        return Outcome(None, f"{how_it_was_ended(self.process.exitcode)} {ALONE_NEXT}", parted=True)
+        how = f"{how_it_was_ended(self.process.exitcode)} {ALONE_NEXT}"
+        # The system does this when memory runs out.
+        return Outcome(None, how, parted=True, crowded=self.process.exitcode == -signal.SIGKILL)
 
     def _end_orphan(self) -> None:
         """Nobody tells any more when it ends, so it ends now: another attempt must not find it at work."""

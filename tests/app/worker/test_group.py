@@ -106,6 +106,7 @@ def test_what_a_run_says_of_itself_ends_it_and_anything_else_has_it_tried_alone(
     assert not_finite.reason == "The loss was nan at step 3. Lower the learning rate."
     assert not not_finite.parted
     assert (memory.parted, broken.parted) == (True, True)
+    assert (memory.crowded, broken.crowded) == (True, False)
     assert "Out of memory" in (memory.reason or "")
     assert "KeyError" in (broken.details or "")
 
@@ -172,7 +173,7 @@ def test_a_process_that_is_killed_from_outside_parts_its_runs(start: Callable[..
     assert members[0].group.process.pid is not None
     os.kill(members[0].group.process.pid, signal.SIGKILL)
     _, outcomes = ends(members, 5)
-    assert all(outcome.parted for outcome in outcomes)
+    assert all(outcome.parted and outcome.crowded for outcome in outcomes)
 
 
 def test_where_the_fork_server_is_killed_all_are_lost_and_nobody_works_on(start: Callable[..., list[Member]]) -> None:

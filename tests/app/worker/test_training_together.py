@@ -55,7 +55,7 @@ def working(engine: Engine, settings: Settings, function: str, slots: int = 1) -
         assert not thread.is_alive()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -138,7 +138,7 @@ def test_where_their_process_is_killed_who_had_ended_has_ended(engine: Engine, s
     assert "SIGKILL" in reason
 
 
-def test_after_a_group_that_fell_apart_the_next_are_half_as_large(
+def test_after_a_group_that_was_too_large_the_next_are_half_as_large(
     engine: Engine, settings: Settings, study: int
 ) -> None:
     larger = SMALL.model_copy(update={"name": "Larger", "seeds": 5})
