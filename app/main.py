@@ -103,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a migrated database. API routes come first, then the dashboard takes every other path."""
     from dash.exceptions import DependencyException
 
+    from app.api.compressed import Compressed
     from app.ui.shell import attach
 
     settings = settings or Settings()
@@ -136,6 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.dashboard = attach(app)
     problems.answer_as_absent(app, DependencyException)
     app.state.content_policy = ContentPolicy()
+    app.add_middleware(Compressed)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)
     app.add_middleware(Guard, hosts=settings.host_names, policy=app.state.content_policy)

@@ -167,6 +167,7 @@ class Matrix:
             metric=cell.metric,
             source=cell.source or "measured",
             run_ids=cell.run_ids,
+            formula=cell.formula,
         )
 
 

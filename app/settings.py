@@ -99,7 +99,10 @@ class Settings(BaseSettings):
     run_memory_bytes: int | None = Field(default=None, ge=2**28)
     """What a run's process may hold of main memory (Linux, beyond what it was forked with); None: no limit."""
     slots: int | None = Field(default=None, ge=1)
-    """Quality runs a worker trains side by side, one thread each; None: one for each core on a CPU, else one."""
+    """Quality runs a worker trains side by side, one thread each; None: one for each core on a CPU, else one. Runs that
+    train together have one of them."""
+    most_together: int | None = Field(default=None, ge=1)
+    """Runs of one study that train together in one process at most; None: as many as pay and fit the free memory."""
 
     _team_hub: Hub | None = PrivateAttr(None)
     _of_another: Callable[[Path], bool] | None = PrivateAttr(None)

@@ -12,8 +12,8 @@ class AddedCost:
 
     flops_per_token: float = 0.0
     """Of a forward pass; a multiplication and its addition are two."""
-    flops_per_item: float = 0.0
-    """Of a forward pass, once for each item whatever its length is."""
+    flops: float = 0.0
+    """Of a forward pass, whatever the batch is."""
     kept_per_token: float = 0.0
     passing_per_token: float = 0.0
     dropped_per_token: float = 0.0

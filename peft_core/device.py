@@ -77,10 +77,11 @@ def memory_bytes(device: "torch.device") -> int | None:
     available, swap = _file_bytes(MEMORY, "MemAvailable"), _file_bytes(MEMORY, "SwapFree")
     if available is None:
         return None
-    return min(available + (swap or 0), _container_limit())
+    return min(available + (swap or 0), container_limit())
 
 
-def _container_limit() -> int:
+def container_limit() -> int:
+    """What the container that this process runs in may hold of main memory; sys.maxsize where there is no limit."""
     try:
         return int(CONTAINER_LIMIT.read_text())
     except (OSError, ValueError):
@@ -120,7 +121,7 @@ def _total_memory(device: "torch.device") -> int | None:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     total = _file_bytes(MEMORY, "MemTotal")
-    return None if total is None else min(total, _container_limit())
+    return None if total is None else min(total, container_limit())
 
 
 def _driver() -> str | None:

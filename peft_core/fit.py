@@ -1,7 +1,7 @@
 """The training phase of a run: steps, validations on the way, early stopping, checkpoints."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from peft_core.checkpoint import (
 from peft_core.data import Item, training_batches
 from peft_core.device import peak_bytes
 from peft_core.errors import RunPaused
+from peft_core.held_base import frozen_base_in_bf16
 from peft_core.run_state import RunInProgress
 from peft_core.spec import Log, OnEvent, Pause, Point, Progress, Resumed, RunSpec
 from peft_core.task import sign
@@ -52,37 +53,68 @@ class Course:
         return len(self.scores) - 1 - self.best() >= self.patience
 
 
+def seconds_of(steps: Iterable[Step]) -> float | None:
+    """What these steps took; None where some were taken together with other runs'."""
+    each = [step.seconds for step in steps]
+    own = [seconds for seconds in each if seconds is not None]
+    return sum(own) if len(own) == len(each) else None
+
+
 def never() -> bool:
     """A Pause that is never asked for."""
     return False
 
 
-def fit(state: RunInProgress, plan: Plan, on_event: OnEvent, pause: Pause = never) -> float | None:
-    """Train `state.model` and fill `state.steps`; the validation score of the weights it ends with, None for probes.
+class Fit:
+    """The training phase of one run, a step at a time, whoever takes the steps.
 
-    Goes on from a checkpoint in the run's folder where there is one. Raises RunPaused at a checkpoint once `pause` says
-    so; a probe is never resumed, so that it is never paused either.
+    Goes on from a checkpoint in the run's folder where there is one; a probe is never resumed, so that it is never
+    paused either.
     """
-    spec = state.spec
-    training = Training(state.model, state.loop, plan)
-    course = Course(sign(state.loop.task), spec.budget.patience)
-    _resume(state, training, course, on_event)
-    validated_at = _validation_steps(state, plan.total_steps)
-    saved_at = time.monotonic()
-    for items in islice(run_batches(spec, state.train_items), training.done, None):
-        _tell(state, training.step(items), plan.total_steps, on_event)
-        if training.done in validated_at:
-            _validate(state, training, course, on_event)
-        if course.over:
-            break
-        paused = spec.purpose != "probe" and pause()
-        if paused or _checkpoint_due(spec, training.done, time.monotonic() - saved_at):
-            _save(state, training, course, on_event)
-            saved_at = time.monotonic()
+
+    def __init__(self, state: RunInProgress, plan: Plan, on_event: OnEvent, pause: Pause) -> None:
+        self.state, self.training = state, Training(state.model, state.loop, plan)
+        self._on_event, self._pause = on_event, pause
+        self._course = Course(sign(state.loop.task), state.spec.budget.patience)
+        _resume(state, self.training, self._course, on_event)
+        self._batches = islice(run_batches(state.spec, state.train_items), self.training.done, None)
+        self._validated_at = _validation_steps(state, plan.total_steps)
+        self._saved_at = time.monotonic()
+
+    def next_batch(self) -> list[Item] | None:
+        """What the next step learns from; None where the training phase is over."""
+        return None if self._course.over else next(self._batches, None)
+
+    def took(self, step: Step) -> None:
+        """A step was taken: tell it, validate and save where that is due. Raises RunPaused at a checkpoint once `pause`
+        says so."""
+        state, training, spec = self.state, self.training, self.state.spec
+        _tell(state, step, training.plan.total_steps, self._on_event)
+        if training.done in self._validated_at:
+            _validate(state, training, self._course, self._on_event)
+        if self._course.over:
+            return
+        paused = spec.purpose != "probe" and self._pause()
+        if paused or _checkpoint_due(spec, training.done, time.monotonic() - self._saved_at):
+            _save(state, training, self._course, self._on_event)
+            self._saved_at = time.monotonic()
         if paused:
             raise RunPaused(training.done)
-    state.model.eval()
-    return _conclude(training, course, on_event)
+
+    def conclude(self) -> float | None:
+        """The validation score of the weights that the run ends with, which are in place; None for probes."""
+        self.state.model.eval()
+        return _conclude(self.training, self._course, self._on_event)
+
+
+def fit(state: RunInProgress, plan: Plan, on_event: OnEvent, pause: Pause = never) -> float | None:
+    """Train `state.model` alone and fill `state.steps`; the validation score of the weights it ends with, None for
+    probes. Raises RunPaused at a checkpoint once `pause` says so."""
+    fitting = Fit(state, plan, on_event, pause)
+    with frozen_base_in_bf16(state.model, state.loop.method, state.loop.precision):
+        while (items := fitting.next_batch()) is not None:
+            fitting.took(fitting.training.step(items))
+        return fitting.conclude()
 
 
 def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:
@@ -97,8 +129,9 @@ def _validation_steps(state: RunInProgress, total_steps: int) -> frozenset[int]:
 def _tell(state: RunInProgress, step: Step, total_steps: int, on_event: OnEvent) -> None:
     state.steps.append(step)
     _tell_step(step, on_event)
-    # Behind the step's own clock: reading it takes no time from what is measured.
-    on_event(Point(key="peak_memory_bytes", step=step.step, value=peak_bytes(state.loop.device)))
+    if step.seconds is not None:
+        # Behind the step's own clock: reading it takes no time from what is measured.
+        on_event(Point(key="peak_memory_bytes", step=step.step, value=peak_bytes(state.loop.device)))
     on_event(Progress(phase="training", step=step.step, total_steps=total_steps))
 
 
@@ -106,7 +139,8 @@ def _tell_step(step: Step, on_event: OnEvent) -> None:
     on_event(Point(key="train_loss", step=step.step, value=step.loss))
     on_event(Point(key="gradient_norm", step=step.step, value=step.gradient_norm))
     on_event(Point(key="learning_rate", step=step.step, value=step.learning_rate))
-    on_event(Point(key="tokens_per_second", step=step.step, value=step.real_tokens / step.seconds))
+    if step.seconds is not None:
+        on_event(Point(key="tokens_per_second", step=step.step, value=step.real_tokens / step.seconds))
 
 
 def _validate(state: RunInProgress, training: Training, course: Course, on_event: OnEvent) -> None:
@@ -122,9 +156,10 @@ def _validate(state: RunInProgress, training: Training, course: Course, on_event
 
 def _tell_validation(state: RunInProgress, step: int, score: float, on_event: OnEvent) -> None:
     """The score, and the training seconds it took to get there, from which a study works out the time to its target."""
-    seconds = sum(taken.seconds for taken in state.steps if taken.step <= step)
     on_event(Point(key="validation_score", step=step, value=score))
-    on_event(Point(key="train_seconds", step=step, value=seconds))
+    seconds = seconds_of(taken for taken in state.steps if taken.step <= step)
+    if seconds is not None:
+        on_event(Point(key="train_seconds", step=step, value=seconds))
 
 
 def _conclude(training: Training, course: Course, on_event: OnEvent) -> float | None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from peft_core.added_cost import AddedCost
 from peft_core.catalogue import discover, pick
 from peft_core.errors import InvalidHyperparameter, NotOffered
+from peft_core.graft import Graft
 from peft_core.model_shape import ModelShape
 from peft_core.spec import Budget, Frozen
 
@@ -146,8 +147,16 @@ class Method(BaseModel):
     """True: training decides how much is stored (AdaLoRA prunes ranks), `stored_parameters` is the most it can be."""
     equals_base_at_start: ClassVar[bool] = True
     """True: before training the adapted model gives the base model's output exactly."""
+    first_rung: ClassVar[float] = 0.25
+    """The share of the training steps after which successive halving leaves learning rates out. Half for soft prompts:
+    they learn late, and after a quarter of the steps those rates lead that move first, not those that end best."""
     trains_head: ClassVar[bool] = True
     """False only for the untuned reference."""
+    fuses: ClassVar[bool] = False
+    """True: its runs may share passes of the frozen base with others; `fuse` says how."""
+    only_calls_base_layers: ClassVar[bool] = False
+    """True: training calls the linear layers that the method adapts and reads no weight of theirs, so that they may
+    hold their weights in bf16 meanwhile (peft_core.held_base)."""
 
     # -- before a run: no torch --------------------------------------------------------------------------------------
 
@@ -206,6 +215,11 @@ class Method(BaseModel):
             {"params": head, "lr": head_learning_rate},
         ]
         return [group for group in groups if group["params"]]
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """What these hyper-parameters add to a pass that runs share: of one attached model for each run, which may
+        differ in learning rate and seed. Called only where `fuses` is True."""
+        raise NotImplementedError
 
     def before_training(self, model: "nn.Module", items: "Sequence[Item]") -> None:
         """Called once after `attach` with the training split, in its own order (CPT's prompt is made of examples)."""

@@ -4,9 +4,13 @@ import hashlib
 import math
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from peft_core.analysis.cost_model.refusal import check_memory
 from peft_core.analysis.weight_change import write_spectrum
@@ -14,19 +18,22 @@ from peft_core.data import Item, Row, read_splits
 from peft_core.deploy import write_run
 from peft_core.device import environment, pick_device
 from peft_core.errors import RunFailed
-from peft_core.fit import PROBE_STEPS, fit, never
+from peft_core.fit import PROBE_STEPS, fit, never, seconds_of
 from peft_core.hub import on_this_machine
 from peft_core.hub_access import Hub
 from peft_core.method import LearningRate, Method, build_method, check_budget
-from peft_core.metric import metric
+from peft_core.metric import Metric, metric
 from peft_core.model_shape import read_model_shape
 from peft_core.out_of_memory import is_out_of_memory, out_of_memory_reason
 from peft_core.precision import probe_precision
 from peft_core.run_state import RunInProgress, load_base
 from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, Predictions, Progress, RunResult, RunSpec
-from peft_core.splits import SplitRows
 from peft_core.task import Task, check_length, task_kind
 from peft_core.training import Loop, Plan
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 HEAD_LEARNING_RATE = LearningRate(
     small=3e-2,
@@ -46,39 +53,108 @@ def run(spec: RunSpec, on_event: OnEvent, hub: Hub | None = None, pause: Pause =
     broke down or memory ran out, RunPaused where it stopped at a checkpoint because `pause` said so.
     """
     hush_libraries()
+    with memory_explained(spec):
+        prepared = prepare(spec, on_event, hub or Hub())
+        return conclude(prepared, train(prepared, on_event, pause), on_event)
+
+
+@contextmanager
+def memory_explained(spec: RunSpec) -> Iterator[None]:
+    """Memory that runs out in here is a RunFailed that says what to change."""
     try:
-        return _run(spec, on_event, hub or Hub(), pause)
+        yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise RunFailed(out_of_memory_reason(error, spec)) from error
 
 
-def _run(spec: RunSpec, on_event: OnEvent, hub: Hub, pause: Pause) -> RunResult:
+@dataclass(frozen=True)
+class Inputs:
+    """What a run learns from: its spec with the training split's facts, and every split, tokenised."""
+
+    spec: RunSpec
+    pad_token_id: int
+    train: list[Item]
+    validation: list[Item]
+    test: list[Item]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to train."""
+
+    state: RunInProgress
+    recorders: list[Metric]
+    total_steps: int
+    environment: dict[str, JsonValue]
+
+    @property
+    def plan(self) -> Plan | None:
+        """How it trains; None where nothing is trained."""
+        spec, shape = self.state.spec, self.state.shape
+        if spec.learning_rate is None:
+            return None
+        rate = HEAD_LEARNING_RATE.centre(
+            non_embedding_parameters=shape.non_embedding_parameters, steps=self.total_steps, causal=shape.causal
+        )
+        return Plan(
+            total_steps=self.total_steps,
+            learning_rate=spec.learning_rate,
+            head_learning_rate=rate,
+            accumulation=spec.budget.accumulation,
+            gradient_checkpointing=spec.budget.gradient_checkpointing,
+        )
+
+
+LoadBase = Callable[[RunSpec, type[Task], Method, "torch.device"], "nn.Module"]
+
+
+def prepare(
+    spec: RunSpec, on_event: OnEvent, hub: Hub, inputs: Inputs | None = None, load: LoadBase = load_base
+) -> Prepared:
+    """Load, attach and look at everything that is to be looked at before training.
+
+    `inputs`: where they were read already, for another run of the same task, budget and base model.
+    """
     method = build_method(spec.method, spec.hyperparameters)
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
     total_steps = _total_steps(spec, method)
     spec = on_this_machine(spec, hub, on_event)
     on_event(Progress(phase="loading", step=0, total_steps=total_steps))
-    kind = task_kind(spec.task.kind)
-    spec, pad_token_id, items = _tokenise(spec, kind, read_splits(spec.task, kind))
-    check_memory(spec, [len(item.tokens) for item in items.train])
+    inputs = inputs or read_inputs(spec)
+    spec = spec.model_copy(update={"task": inputs.spec.task})
+    check_memory(spec, [len(item.tokens) for item in inputs.train])
     for recorder in recorders:
         recorder.before_load(spec)
-    state = _attach(spec, method, items, pad_token_id, total_steps, on_event)
+    state = _attach(spec, method, inputs, total_steps, on_event, load)
     seen = environment(state.loop.device) | {"precision": state.loop.precision}
     for recorder in recorders:
         recorder.after_load(state)
     for recorder in recorders:
         recorder.before_training(state)
-    validation_score, train_seconds = _train(state, total_steps, on_event, pause)
+    return Prepared(state, recorders, total_steps, seen)
+
+
+def train(prepared: Prepared, on_event: OnEvent, pause: Pause) -> float | None:
+    """Train alone; the validation score, None for probes."""
+    plan = prepared.plan
+    if plan is None:
+        return _untrained_score(prepared.state, on_event)
+    return fit(prepared.state, plan, on_event, pause)
+
+
+def conclude(prepared: Prepared, validation_score: float | None, on_event: OnEvent) -> RunResult:
+    """What comes behind training: save, test, measure."""
+    state, spec, recorders = prepared.state, prepared.state.spec, prepared.recorders
+    train_seconds = _tell_training(state, on_event)
     for recorder in recorders:
         recorder.after_training(state)
-    method.save(state.model, state.adapter_folder)
+    state.loop.method.save(state.model, state.adapter_folder)
     write_run(spec)
     if spec.purpose == "report":
         _test(state, on_event)
-    on_event(Progress(phase="measuring", step=total_steps, total_steps=total_steps))
+    on_event(Progress(phase="measuring", step=prepared.total_steps, total_steps=prepared.total_steps))
     for recorder in recorders:
         on_event(recorder.measure(state))
     if spec.purpose == "report":
@@ -89,7 +165,7 @@ def _run(spec: RunSpec, on_event: OnEvent, hub: Hub, pause: Pause) -> RunResult:
         validation_score=validation_score,
         train_seconds=train_seconds,
         artifacts=artifacts_of(spec.folder),
-        environment=seen,
+        environment=prepared.environment,
     )
 
 
@@ -103,39 +179,36 @@ def hush_libraries() -> None:
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
-@dataclass(frozen=True)
-class _Items:
-    """The tokenised splits."""
-
-    train: list[Item]
-    validation: list[Item]
-    test: list[Item]
-
-
 def _total_steps(spec: RunSpec, method: Method) -> int:
     if method.learning_rate is None:
         return 0
     return PROBE_STEPS if spec.purpose == "probe" else spec.budget.total_steps(spec.task.splits.train)
 
 
-def _tokenise(spec: RunSpec, kind: type[Task], rows: SplitRows) -> tuple[RunSpec, int, _Items]:
-    """The spec with the training split's facts, the padding token, and every split, cut at the budget's length."""
+def read_inputs(spec: RunSpec) -> Inputs:
+    """The task of a spec whose files are on this machine, tokenised and cut at the budget's length."""
     from transformers import AutoTokenizer
 
+    kind = task_kind(spec.task.kind)
+    rows = read_splits(spec.task, kind)
     tokenizer = AutoTokenizer.from_pretrained(str(spec.base_model), local_files_only=True, trust_remote_code=False)
-
     facts = kind.facts(rows.train, spec.task, tokenizer, spec.budget.max_length)
     task = spec.task.model_copy(update={"facts": facts})
 
     def items(split: Sequence[Row]) -> list[Item]:
         return kind.tokenise(split, task, tokenizer, spec.budget.max_length)
 
-    found = _Items(items(rows.train), items(rows.validation), items(rows.test))
-    return spec.model_copy(update={"task": task}), tokenizer.pad_token_id or 0, found
+    return Inputs(
+        spec.model_copy(update={"task": task}),
+        tokenizer.pad_token_id or 0,
+        items(rows.train),
+        items(rows.validation),
+        items(rows.test),
+    )
 
 
 def _attach(
-    spec: RunSpec, method: Method, items: _Items, pad_token_id: int, total_steps: int, on_event: OnEvent
+    spec: RunSpec, method: Method, inputs: Inputs, total_steps: int, on_event: OnEvent, load: LoadBase
 ) -> RunInProgress:
     """The base model with the method in place. The seed is set again before each, so that methods paired by seed
     start from the same head whatever their own parameters draw."""
@@ -147,40 +220,28 @@ def _attach(
     method.check(shape, task_kind=spec.task.kind, max_length=spec.budget.max_length)
     check_budget(method, spec.budget)
     torch.manual_seed(spec.seed)
-    base = load_base(spec, task, method, device)
+    base = load(spec, task, method, device)
     precision = spec.precision
     if precision is None:
-        chosen = probe_precision(base, task, items.train, spec.budget.batch_size, pad_token_id, device)
+        chosen = probe_precision(base, task, inputs.train, spec.budget.batch_size, inputs.pad_token_id, device)
         on_event(chosen)
         precision = chosen.precision
     torch.manual_seed(spec.seed)
     model = method.attach(base, task_kind=spec.task.kind, total_steps=total_steps).to(device)
-    method.before_training(model, items.train)
-    loop = Loop(method, task, device, precision, pad_token_id)
-    return RunInProgress(spec, shape, loop, model, items.train, items.validation, items.test)
+    method.before_training(model, inputs.train)
+    loop = Loop(method, task, device, precision, inputs.pad_token_id)
+    # Each its own list: a run puts its test items into an order.
+    return RunInProgress(spec, shape, loop, model, inputs.train, inputs.validation, list(inputs.test))
 
 
-def _train(
-    state: RunInProgress, total_steps: int, on_event: OnEvent, pause: Pause
-) -> tuple[float | None, float | None]:
-    """The validation score (None for probes) and the seconds of all training steps (None where nothing is trained)."""
-    spec = state.spec
-    if spec.learning_rate is None:
-        return _untrained_score(state, on_event), None
-    rate = HEAD_LEARNING_RATE.centre(
-        non_embedding_parameters=state.shape.non_embedding_parameters, steps=total_steps, causal=state.shape.causal
-    )
-    plan = Plan(
-        total_steps=total_steps,
-        learning_rate=spec.learning_rate,
-        head_learning_rate=rate,
-        accumulation=spec.budget.accumulation,
-        gradient_checkpointing=spec.budget.gradient_checkpointing,
-    )
-    score = fit(state, plan, on_event, pause)
-    seconds = sum(step.seconds for step in state.steps)
-    on_event(Log(message=f"trained {len(state.steps)} steps in {seconds:.2f} s, last loss {state.steps[-1].loss:.4f}"))
-    return score, seconds
+def _tell_training(state: RunInProgress, on_event: OnEvent) -> float | None:
+    """The seconds of all training steps; None where nothing was trained, or together with other runs."""
+    if not state.steps:
+        return None
+    seconds = seconds_of(state.steps)
+    how = "together with other runs" if seconds is None else f"in {seconds:.2f} s"
+    on_event(Log(message=f"trained {len(state.steps)} steps {how}, last loss {state.steps[-1].loss:.4f}"))
+    return seconds
 
 
 def _untrained_score(state: RunInProgress, on_event: OnEvent) -> float | None:

@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from peft_core.data import Item, evaluation_batches, real_tokens
+from peft_core.dropout import quick_dropout
 from peft_core.errors import RunFailed
 from peft_core.head import head_parameters
 from peft_core.method import Method
@@ -30,7 +31,8 @@ class Step:
     loss: float
     gradient_norm: float
     learning_rate: float
-    seconds: float
+    seconds: float | None
+    """None: the step was taken together with other runs' and its time is not its own."""
     real_tokens: int
 
 
@@ -92,27 +94,39 @@ class Training:
 
         Raises RunFailed at a loss that is not finite.
         """
-        import torch
-
         from peft_core.device import synchronize
 
-        started, step = time.perf_counter(), self.done + 1
+        started = time.perf_counter()
+        self.begin_step()
+        step = self.end_step(self._backward(items), items)
+        synchronize(self.loop.device)
+        return replace(step, seconds=time.perf_counter() - started)
+
+    def begin_step(self) -> None:
+        """What comes before the forward pass of a step."""
         self.model.train()
-        self.loop.method.before_step(self.model, step)
-        loss = self._backward(items)
+        self.loop.method.before_step(self.model, self.done + 1)
+
+    def end_step(self, loss: float, items: Sequence[Item]) -> Step:
+        """What comes behind the backward pass of a step, whose gradients lie on the parameters, whoever put them there.
+
+        Raises RunFailed at a loss that is not finite.
+        """
+        import torch
+
+        step = self.done + 1
         self.loop.method.after_backward(self.model)
-        norm = torch.nn.utils.clip_grad_norm_(self._trained, CLIP_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, CLIP_NORM).item()
         rate = float(self.optimizer.param_groups[0]["lr"])
-        for what, value in (("loss", loss), ("gradient norm", norm.item())):
+        for what, value in (("loss", loss), ("gradient norm", norm)):
             if not math.isfinite(value):
                 raise RunFailed(_not_finite(what, value, step, self.plan.learning_rate))
         self.optimizer.step()
         self.schedule.step()
         self.loop.method.after_step(self.model, step)
         self.optimizer.zero_grad(set_to_none=True)
-        synchronize(self.loop.device)
         self.done = step
-        return Step(step, loss, norm.item(), rate, time.perf_counter() - started, real_tokens(items))
+        return Step(step, loss, norm, rate, None, real_tokens(items))
 
     def _backward(self, items: Sequence[Item]) -> float:
         """The mean loss of a batch, its gradients left on the parameters; worked off in parts where asked.
@@ -126,7 +140,7 @@ class Training:
         weights = [task.loss_weight(batch) for batch in batches]
         total = 0.0
         for cpu_batch, weight in zip(batches, weights, strict=True):
-            with autocast(device, self.loop.precision):
+            with autocast(device, self.loop.precision), quick_dropout(device):
                 loss = task.loss(self.model, to_device(cpu_batch, device))
             penalty = self.loop.method.penalty(self.model)
             share = weight / sum(weights)

@@ -1,5 +1,7 @@
-// Parts of a page that never change, built from the trees that app/ui/still.py writes.
+// Parts of a page that no callback reaches into, built from the trees that app/ui/still.py writes.
 (function () {
+  const built = new WeakMap();
+
   const build = tree => {
     if (typeof tree === 'string') return document.createTextNode(tree);
     const element = document.createElement(tree.tag);
@@ -8,13 +10,26 @@
     return element;
   };
 
-  const fill = () => {
-    const places = document.querySelectorAll('[data-still]:empty');
-    for (const place of places) place.append(build(JSON.parse(place.dataset.still)));
+  const show = place => {
+    const {still} = place.dataset, before = built.get(place);
+    if (before && before.still === still) return false;
+    // An element that is used again for what is not still is left to whoever uses it.
+    for (const node of before ? before.nodes : []) node.remove();
+    const nodes = still === undefined ? [] : JSON.parse(still).map(build);
+    place.append(...nodes);
+    built.set(place, {still, nodes});
+    return true;
+  };
+
+  const fill = changes => {
+    for (const {type, target} of changes) if (type === 'attributes') show(target);
+    const shown = [...document.querySelectorAll('[data-still]')].filter(show).length;
     // The address may name a section that was not there when the browser looked for it.
-    const target = places.length && window.location.hash && document.getElementById(window.location.hash.slice(1));
+    const target = shown && window.location.hash && document.getElementById(window.location.hash.slice(1));
     if (target) target.scrollIntoView();
   };
 
-  new MutationObserver(fill).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(fill).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ['data-still'],
+  });
 })();

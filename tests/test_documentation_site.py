@@ -19,7 +19,8 @@ from app.services.accounts import login_limits, passwords, sessions
 from app.settings import Settings
 from docs.reference import configuration, limits, methods
 from peft_core.compare import lookup, normalise, recommend, signed_rank, significance, vetoes
-from peft_core.method import Method, build_method
+from peft_core.compare.halving import going_on
+from peft_core.method import Method, build_method, method_class
 from peft_core.method import methods as catalogue
 from peft_core.metric import metrics
 from peft_core.scenario import scenarios
@@ -183,6 +184,8 @@ def test_the_security_page_knows_how_long_sessions_live_and_how_often_logins_are
         ("from 8 comparable studies", significance.LEAST_STUDIES),
         ("less than 3 standard errors", normalise.LEAST_GAIN_IN_STANDARD_ERRORS),
         ("up to 1.1, divided by 1.1", normalise.QUALITY_CEILING),
+        ("rates take 3.25 instead of 5", 5 * method_class("lora").first_rung + going_on(5)),
+        ("soft prompts 4.5", 5 * method_class("prompt_tuning").first_rung + going_on(5)),
     ],
 )
 def test_the_protocols_numbers_are_the_codes(said: str, value: float) -> None:

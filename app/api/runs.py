@@ -94,16 +94,22 @@ def read_series(
     after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
     max_points: Annotated[int, Query(ge=2, le=5_000)] = 320,
 ) -> Series:
-    """A series of the run, thinned on the server."""
+    """A series of the run, thinned on the server: its peaks, its gaps and its last point stay."""
     return run_curves.read_series(here.engine, here.caller, run_id, key, after=after, max_points=max_points)
 
 
 @router.get("/{run_id}/curves")
 def read_curves(
-    here: AsViewer, run_id: RowId, max_points: Annotated[int, Query(ge=2, le=run_curves.MOST_POINTS)] = 320
+    here: AsViewer,
+    run_id: RowId,
+    max_points: Annotated[int, Query(ge=2, le=run_curves.MOST_POINTS)] = 320,
+    evenly: Annotated[bool, Query(description="Every n-th point instead, at steps that series share.")] = False,
 ) -> Curves:
-    """Every series of the run, thinned on the server, and the training loss of full fine-tuning beside its own."""
-    return run_curves.read_curves(here.engine, here.caller, run_id, max_points=max_points)
+    """Every series of the run, thinned on the server, and the training loss of full fine-tuning beside its own.
+
+    Of a long series its peaks, its gaps and its last point stay; `total` says how many points it has.
+    """
+    return run_curves.read_curves(here.engine, here.caller, run_id, max_points=max_points, evenly=evenly)
 
 
 @router.post("/{run_id}/points")

@@ -413,9 +413,11 @@ class AtlasClient:
         parameters = {"key": key, "after": after, "max_points": max_points}
         return await self._get(f"/runs/{run_id}/series", Series, parameters)
 
-    async def curves(self, run_id: int, max_points: int = 320) -> Curves:
-        """Every series of a run, thinned on the server, and full fine-tuning's loss beside its own."""
-        return await self._get(f"/runs/{run_id}/curves", Curves, {"max_points": max_points})
+    async def curves(self, run_id: int, max_points: int = 320, *, evenly: bool = False) -> Curves:
+        """Every series of a run, thinned on the server, and full fine-tuning's loss beside its own. evenly: to steps
+        that series share, instead of to those that keep the shape of each."""
+        parameters = {"max_points": max_points, "evenly": evenly}
+        return await self._get(f"/runs/{run_id}/curves", Curves, parameters)
 
     async def log(
         self, run_id: int, after: int = 0, before: int | None = None, query: str | None = None

@@ -16,4 +16,5 @@ def _row(cell: Cell, label: str) -> dict[str, Any]:
     named = {"method": cell.method, "configuration": label, "metric": cell.metric, "unit": cell.unit}
     measured = {"better": cell.better, "mean": cell.mean, "lo": lo, "hi": hi, "n": cell.n, "failures": cell.failures}
     judged = {"normalised": cell.normalised, "source": cell.source, "missing": cell.missing, "at_least": cell.at_least}
-    return named | measured | judged | {"values": cell.values, "run_ids": cell.run_ids, "flags": cell.flags}
+    told = {"values": cell.values, "run_ids": cell.run_ids, "flags": cell.flags, "notes": cell.notes}
+    return named | measured | judged | told

@@ -144,6 +144,8 @@ class Run(Owned, Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     learning_rate: Mapped[float | None]
     """NULL for report and probe runs until the configuration's learning rate is chosen."""
+    rung_steps: Mapped[int | None]
+    """Of a tuning run of the first rung (services/halving.py): the optimizer steps that it trains for; NULL: all."""
     position: Mapped[int]
     """Order within the study: what reaches the screen first is run first."""
     status: Mapped[str] = mapped_column(String(10), default="queued")
@@ -192,7 +194,8 @@ class Attempt(Owned, Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resumed_from_step: Mapped[int | None]
     outcome: Mapped[str | None] = mapped_column(String(10))
-    """succeeded, failed, cancelled, lost (its worker fell silent) or returned (its worker stopped in order)."""
+    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order) or parted
+    (from the runs that it trained with)."""
     reason: Mapped[str | None] = mapped_column(Text)
 
 

@@ -209,6 +209,7 @@ from app.schemas.studies import (
     StudyView,
     TaskChoice,
     TaskEntry,
+    Tuning,
 )
 from app.schemas.study_archives import (
     ARCHIVE_FORMAT,
@@ -472,6 +473,7 @@ __all__ = [
     "Time",
     "TokenEntry",
     "TokenView",
+    "Tuning",
     "TuningPoint",
     "UntestedPair",
     "UnusableFolder",

@@ -24,10 +24,14 @@ class ConfigurationView(Document):
     hyperparameters: dict[str, JsonValue]
     learning_rates: list[float]
     tuning: list["TuningPoint"]
+    """By learning rate, those of the first rung before the others."""
     learning_rate: float | None
     """The chosen one; None before tuning has ended or where nothing is trained."""
     grid_edge: bool
     """The best learning rate lies at the edge of its grid: "grid too narrow"."""
+    edges_left_out: list[float] = []
+    """Learning rates at an edge of the grid, beside the best one, that the first rung left out: with them the whole
+    budget did not say whether the grid is wide enough."""
     learned: bool | None
     """False: the whole grid stays within one standard error of untuned on validation. None: not known yet."""
     tuning_ease: float | None = None
@@ -38,10 +42,15 @@ class ConfigurationView(Document):
 
 
 class TuningPoint(Document):
+    """What one learning rate scored on validation. rung_steps: of the first rung of successive halving, after which it
+    stopped; None: it had the whole budget, `full_steps`, and only then it can be chosen."""
+
     learning_rate: float
     run_id: int
     status: RunStatus
     validation_score: float | None
+    rung_steps: int | None = None
+    full_steps: int | None = None
 
 
 class Cell(Document):
@@ -74,6 +83,10 @@ class Cell(Document):
     split_off: list[int] = []
     flags: list[str] = []
     """What to know before comparing it with others: what sets its runs apart, a sentence each."""
+    notes: list[str] = []
+    """How its values came about where a reader would not expect it, a sentence each."""
+    formula: str | None = None
+    """What its values are made with, where no clock has measured them."""
 
 
 class Difference(Document):

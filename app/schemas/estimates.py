@@ -87,6 +87,15 @@ class RowEstimate(Document):
     learning_rates: list[float]
     """Empty where nothing is tuned, or the number of steps is not known yet."""
     runs: int
+    """As far as is known before the first rung: of the rates that it tries, half go on."""
+    rung_steps: int | None = None
+    """Of the first rung of its tuning; None: there is none, or the number of steps is not known yet."""
+    tuning_trainings: float
+    """What its tuning takes, in trainings of the whole budget."""
+    grid_trainings: int
+    """What it would take without a first rung."""
+    trainings: float
+    """Its tuning and its reporting runs, counted so."""
     estimate: EstimateView | None
     """None: the row cannot be run, as `problems` says, or its base model's architecture is not known."""
 
@@ -100,6 +109,9 @@ class StudyEstimate(Document):
     """Rows whose peak memory the device has; None: no device memory was given."""
     train_seconds: float | None
     """Of all tuning and reporting runs, one after the other; None where that of any row is not known."""
+    tuning_trainings: float
+    """Of all rows, as of each."""
+    grid_trainings: int
     kept_bytes: int | None
     """Adapters of every reporting seed and the largest checkpoint; None: no row can be run."""
     task_kind: str

@@ -21,7 +21,8 @@ class AttemptView(Document):
     ended_at: datetime | None
     resumed_from_step: int | None
     outcome: str | None
-    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order)."""
+    """succeeded, failed, cancelled, lost (its worker fell silent), returned (its worker stopped in order), parted (from
+    the runs that it trained with; it goes on alone)."""
     reason: str | None
 
 
@@ -39,6 +40,8 @@ class RunView(Document):
     seed: int
     purpose: Purpose
     learning_rate: float | None
+    rung_steps: int | None = None
+    """Of a tuning run of the first rung of successive halving: the steps that it trains for; None: the whole budget."""
     status: RunStatus
     phase: str | None
     step: int
@@ -89,7 +92,7 @@ class RunDetail(RunView):
     series: list[str]
     """The keys for GET runs/{id}/series."""
     runs_before: int | None = None
-    """While it is queued: the runs that a single worker would claim before it."""
+    """While it is queued: the runs that a single worker would claim before it; fewer, where it trains with others."""
     full_run: int | None = None
     """The reporting run of full fine-tuning in its study with the same seed; None where it is that or there is none."""
     last_line: int = 0

@@ -50,6 +50,11 @@ MOST_LEARNING_RATES = 20
 Rate = Annotated[float, Field(gt=0, le=10, strict=True)]
 
 
+Tuning = Literal["grid", "halving"]
+"""grid: every learning rate is tried with the whole budget. halving: with a part of it first, and the better half of
+them, rounded down, with all of it; rows of one or two learning rates have no first rung."""
+
+
 class MethodEntry(Document):
     method: str
     hyperparameters: dict[str, JsonValue] = {}
@@ -73,6 +78,7 @@ class StudyDocument(Document):
     """Studies of a higher priority go first."""
     grid_points: Literal[1, 3, 5] = 5
     """Learning rates tried per tuned method that names none of its own."""
+    tuning: Tuning = "grid"
     metrics: list[str] | None = None
     """None: every metric of the catalogue."""
     results: StudyResults | None = None

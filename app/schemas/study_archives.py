@@ -44,6 +44,10 @@ def _no_number(value: object) -> object:
     return value
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 Time = Annotated[
     AwareDatetime,
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC)),
@@ -131,10 +135,11 @@ class ArchivedPredictions(Archived):
 
 
 class ArchivedValidation(Archived):
-    """What a reporting run scored on validation after a step, and the training seconds until then."""
+    """What a reporting run scored on validation after a step, and the training seconds until then; None where it took
+    steps together with other runs."""
 
     step: Step
-    train_seconds: Measured
+    train_seconds: Measured | None
     score: Measured
 
 
@@ -149,6 +154,8 @@ class ArchivedRun(Archived):
     purpose: Purpose
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     learning_rate: Annotated[float, Field(gt=0, strict=True)] | None
+    rung_steps: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(default=None, exclude_if=_is_none)
+    """Optimizer steps of a tuning run that was given a part of the budget; left out where it had all of it."""
     status: RunStatus
     reason: Text | None
     retry_of: RowNumber | None

@@ -48,6 +48,7 @@ class CellNumbers:
             metric=cell.metric,
             source=cell.source or "measured",
             run_ids=cell.run_ids,
+            formula=cell.formula,
         )
 
     def _quantity(self, metric: str) -> NumberQuantity:

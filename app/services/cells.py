@@ -1,10 +1,14 @@
 """One metric of one configuration over seeds."""
 
-from app.db.tables import Configuration
+from collections.abc import Sequence
+
+from app.db.tables import Configuration, Run
 from app.language import mark, tr
 from app.schemas import Cell, IntervalCovers
+from app.services.comparability import together_note
 from app.services.derived import TIME_TO_TARGET, unreached, why_no_time
 from app.services.evidence import StudyEvidence
+from app.services.shared_steps import formula_of_time
 from peft_core.compare.normalise import linear_score, quality_score, ratio_score
 from peft_core.compare.recommend import QUALITY
 from peft_core.compare.statistics import t_interval, wilson
@@ -33,6 +37,8 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
     bound = unreached(evidence, row.id) if metric.key == TIME_TO_TARGET else {}
     interval, covers = _interval(evidence, row, metric, listed)
     ids = list(values) or list(bound)
+    behind = [run for run in runs if run.id in ids]
+    formula = formula_of_time(evidence, behind) if metric.key == TIME_TO_TARGET else None
     return Cell(
         configuration=row.id,
         method=row.method,
@@ -45,14 +51,24 @@ def _cell(evidence: StudyEvidence, row: Configuration, metric: type[Metric]) -> 
         n=len(listed),
         values=listed,
         normalised=_normalised(evidence, metric, mean),
-        source=evidence.source(ids) if ids else None,
+        source="estimated" if formula else evidence.source(ids) if ids else None,
         failures=sum(run.status == "failed" for run in runs),
         run_ids=ids,
         split_off=[run.id for run in evidence.alike(row.id, metric.key).split_off],
         flags=evidence.flags(row.id, metric.key),
         missing=None if listed else _why_missing(evidence, row, metric.key),
         at_least=sum(bound.values()) / len(bound) if bound else None,
+        notes=_notes(evidence, metric, behind, formula),
+        formula=formula,
     )
+
+
+def _notes(evidence: StudyEvidence, metric: type[Metric], runs: Sequence[Run], formula: str | None) -> list[str]:
+    """What quality and time of runs that trained together are."""
+    if formula is not None:
+        return [tr("Steps to the target times the seconds of a step in the probe, for its runs trained together.")]
+    told = "" if metric.exact or evidence.purpose_of(metric.key) == "probe" else together_note(runs)
+    return [told] if told else []
 
 
 def _interval(

@@ -8,29 +8,44 @@ from sqlalchemy.orm import Session
 
 from app.db.session import database_now
 from app.db.tables import Configuration, Run, Study
+from app.services.halving import next_rung, with_whole_budget
 from peft_core.task import sign, task_kind
 
 
 def choose_learning_rate(session: Session, configuration_id: int) -> None:
     """When the last tuning run of a configuration has ended: the best validation score, the smaller rate at a tie.
 
-    Its other runs go at that rate from then on, those that were run at another once more. Where the last tuning run
-    was cancelled, what is measured already keeps its rate: who cancels wants nothing run again.
+    Where a first rung has ended, the rates that go on from it are queued instead (services/halving.py); only runs with
+    the whole budget are chosen among. The other runs go at the chosen rate from then on, those that were run at another
+    once more. Where the last tuning run was cancelled, what is measured already keeps its rate: who cancels wants
+    nothing run again.
     """
     # Of two runs that end at once, the second sees that the first has ended.
     held = select(Configuration).where(Configuration.id == configuration_id).with_for_update(key_share=True)
     configuration = session.scalars(held.execution_options(populate_existing=True)).one()
     runs = _last_tries(session, configuration_id)
     tuning = [run for run in runs if run.purpose == "tune"]
-    if not tuning or any(run.status in ("queued", "running") for run in tuning):
+    first = [run for run in tuning if run.rung_steps is not None]
+    whole = [run for run in tuning if run.rung_steps is None]
+    if not tuning or _unfinished(first):
         return
-    scored = [run for run in tuning if run.status == "succeeded" and run.validation_score is not None]
+    if _scored(first) and _is_waited_for(runs, tuning):
+        promoted = next_rung(tuning, _direction(session, configuration))
+        session.add_all(with_whole_budget(run, database_now(session)) for run in promoted)
+        if promoted:
+            return
+    if not _unfinished(whole):
+        _choose_among(session, whole, configuration, runs)
+
+
+def _choose_among(session: Session, whole: Sequence[Run], configuration: Configuration, runs: Sequence[Run]) -> None:
+    """The best of the tuning runs with the whole budget, all of which have ended, and what that means for `runs`."""
+    scored, now = _scored(whole), database_now(session)
     if scored:
-        kind = task_kind(session.get_one(Study, configuration.study_id).task["kind"])
-        best = max(scored, key=lambda run: (sign(kind) * (run.validation_score or 0.0), -(run.learning_rate or 0)))
-        kept = _measured_rate(runs) if _was_stopped(tuning) else None
+        direction = _direction(session, configuration)
+        best = max(scored, key=lambda run: (direction * (run.validation_score or 0.0), -(run.learning_rate or 0)))
+        kept = _measured_rate(runs) if _was_stopped([run for run in runs if run.purpose == "tune"]) else None
         configuration.learning_rate = best.learning_rate if kept is None else kept
-    now = database_now(session)
     for run in (run for run in runs if run.source == "measured"):
         if run.purpose != "tune" and scored:
             _go_at(session, run, configuration.learning_rate, now)
@@ -47,6 +62,24 @@ def _last_tries(session: Session, configuration_id: int) -> list[Run]:
     runs = session.scalars(of_configuration.execution_options(populate_existing=True)).all()
     retried = {run.retry_of for run in runs}
     return [run for run in runs if run.id not in retried]
+
+
+def _unfinished(runs: Sequence[Run]) -> bool:
+    return any(run.status in ("queued", "running") for run in runs)
+
+
+def _scored(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.status == "succeeded" and run.validation_score is not None]
+
+
+def _direction(session: Session, configuration: Configuration) -> float:
+    """Of the study's task: scores times this are better when higher."""
+    return sign(task_kind(session.get_one(Study, configuration.study_id).task["kind"]))
+
+
+def _is_waited_for(runs: Sequence[Run], tuning: Sequence[Run]) -> bool:
+    """Whether anybody wants another rung: who cancels all that is left of a row does not, who cancels one run does."""
+    return not _was_stopped(tuning) or any(run.purpose != "tune" and run.status == "queued" for run in runs)
 
 
 def _was_stopped(tuning: Sequence[Run]) -> bool:
@@ -80,7 +113,7 @@ def _go_at(session: Session, run: Run, rate: float | None, now: datetime) -> Non
 
 
 def in_place_of(run: Run, rate: float | None, now: datetime) -> Run:
-    """A new run of the same configuration, purpose and seed, where `run` stood in the queue, at a learning rate."""
+    """A new run of the same configuration, purpose, rung and seed, where `run` stood in the queue, at a rate."""
     return Run(
         team_id=run.team_id,
         study_id=run.study_id,
@@ -88,6 +121,7 @@ def in_place_of(run: Run, rate: float | None, now: datetime) -> Run:
         purpose=run.purpose,
         seed=run.seed,
         learning_rate=rate,
+        rung_steps=run.rung_steps,
         position=run.position,
         retry_of=run.id,
         created_at=now,

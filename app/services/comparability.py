@@ -1,6 +1,7 @@
 """Whether runs were made alike: what must be the same before numbers are averaged or set side by side.
 
-Inside a cell, runs that are unlike are split and never averaged. Across a study, what differs is said.
+Inside a cell, runs that are unlike are split and never averaged. Across a study, what differs is said. Whether a run
+trained together with others is no such condition: its gradients are those that it would have alone, up to rounding.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 
 from app.db.tables import Run
 from app.language import mark, tr, trn
+from app.services.shared_steps import others_beside
 from peft_core.spec import Budget
 
 Conditions = Mapping[str, str]
@@ -190,6 +192,19 @@ def study_flags(quality: Sequence[Conditions], costs: Sequence[Conditions]) -> l
         else:
             flags.append(tr("The runs used different {conditions}: {values}.", **told))
     return flags
+
+
+def together_note(runs: Sequence[Run]) -> str:
+    """What to know of the quality of runs some of which trained together with others; nothing where none did."""
+    count = sum(others_beside(run) > 0 for run in runs)
+    if not count:
+        return ""
+    return tr(
+        "Quality from runs trained together ({count} of {all}): it compares with that of runs alone, whose gradients"
+        " are equal up to rounding. What the method costs comes from its probe.",
+        count=count,
+        all=len(runs),
+    )
 
 
 def _capital(words: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from app.db.tables import Configuration
 from app.language import tr
+from app.services.shared_steps import shares_steps, timed_validations
 from peft_core.compare.time_to_target import TrainedFor, target_score, time_to_target
 from peft_core.compare.tuning_ease import tuning_ease, with_tuning_ease
 from peft_core.task import sign
@@ -17,11 +18,13 @@ SIMPLICITY = "simplicity"
 
 
 def ease_of(evidence: "StudyEvidence", configuration_id: int) -> float | None:
-    """The row's tuning ease in decades; None where a learning rate of its grid has no score, or there are too few."""
-    runs = evidence.runs(configuration_id, "tune")
+    """The row's tuning ease in decades; None where a learning rate of its grid has no score with the whole budget, or
+    there are too few."""
+    runs = evidence.tuning(configuration_id)
+    tried = {run.learning_rate for run in [*runs, *evidence.first_rung(configuration_id)]}
     scores = {run.learning_rate: run.validation_score for run in runs if run.status == "succeeded"}
     known = {rate: sign(evidence.task) * score for rate, score in scores.items() if rate and score is not None}
-    return tuning_ease(known) if len(known) == len(runs) else None
+    return tuning_ease(known) if len(known) == len(tried) else None
 
 
 def target(evidence: "StudyEvidence") -> float | None:
@@ -43,13 +46,12 @@ def target(evidence: "StudyEvidence") -> float | None:
 def trained_for(evidence: "StudyEvidence", configuration_id: int) -> dict[int, TrainedFor]:
     """Run id -> how long each reporting run trained for the target; empty where that is not known of all of them."""
     runs = [run for run in evidence.runs(configuration_id, "report") if run.status == "succeeded"]
-    if evidence.target is None or any(run.id not in evidence.validations for run in runs):
+    timed = timed_validations(evidence, runs)
+    if evidence.target is None or any(not timed.get(run.id) for run in runs):
         return {}
     direction = sign(evidence.task)
     return {
-        run.id: time_to_target(
-            [(seconds, direction * score) for seconds, score in evidence.validations[run.id]], evidence.target
-        )
+        run.id: time_to_target([(seconds, direction * score) for seconds, score in timed[run.id]], evidence.target)
         for run in runs
     }
 
@@ -73,6 +75,8 @@ def why_no_time(evidence: "StudyEvidence", row: Configuration) -> str | None:
         return tr("no target: full fine-tuning's gain over the untuned row is not measured, or not clear of noise")
     if unreached(evidence, row.id):
         return tr("not reached: a run ended below the target")
+    if shares_steps(evidence, [run for run in runs if run.status == "succeeded"]):
+        return tr("its runs trained together with others, and no probe says what a step takes alone")
     return tr("these runs did not record when they were validated")
 
 

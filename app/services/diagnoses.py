@@ -56,7 +56,8 @@ def _record(session: Session, run: Run, untuned: UntunedLevel | None, task: Scor
         batch_size=budget.batch_size,
         max_length=budget.max_length,
         score=run.validation_score,
-        untuned_score=untuned.score if untuned else None,
+        # A first rung ends before it has to have learned anything.
+        untuned_score=untuned.score if untuned and run.rung_steps is None else None,
         score_noise=untuned.noise if untuned else 0.0,
         better=task.better,
         usual_rates=_usual_rates(run.configuration.method),

@@ -7,10 +7,10 @@ from math import inf, log2, sqrt
 
 import numpy as np
 from pydantic import JsonValue
-from sqlalchemy import and_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
+from app.db.tables import Configuration, MeasurementRow, PredictionSet, Run, Study
 from app.language import tr
 from app.schemas import MetricCard, SourceKind, TuningPoint
 from app.services.catalogue import metric_card
@@ -25,10 +25,12 @@ from app.services.comparability import (
 )
 from app.services.derived import DERIVED, target
 from app.services.scores import score_of
+from app.services.shared_steps import Validated, read_validated, seconds_trained
 from peft_core.compare.normalise import QualityScale
 from peft_core.compare.recommend import QUALITY, Candidate, Evidence
 from peft_core.compare.statistics import Scores
 from peft_core.metric import Metric, metrics
+from peft_core.spec import Budget
 from peft_core.task import Score, sign
 
 TRAIN_SECONDS = "train_seconds"
@@ -46,9 +48,10 @@ class StudyEvidence:
     configurations: Sequence[Configuration]
     all_runs: Sequence[Run]
     measured: dict[int, dict[str, MeasurementRow]]
-    predictions: dict[int, PredictionSet]
-    validations: dict[int, list[tuple[float, float]]]
-    """Run id -> (training seconds so far, score) of each validation on the way."""
+    item_scores_of: dict[int, list[float]]
+    """Run id -> its score on each test item."""
+    validated: dict[int, list[Validated]]
+    """Run id -> its validations on the way."""
     _alike: dict[tuple[int, bool], Alike] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -119,12 +122,28 @@ class StudyEvidence:
 
     @cached_property
     def finished(self) -> list[Run]:
-        return [run for run in self.all_runs if run.status == "succeeded"]
+        """Runs that ended well, but for those of a first rung: they chose who is tried, and compare with no other."""
+        return [run for run in self.all_runs if run.status == "succeeded" and run.rung_steps is None]
 
     def runs(self, configuration_id: int, purpose: str) -> list[Run]:
         """The configuration's runs of one purpose, by learning rate and seed."""
-        found = [run for run in self.all_runs if run.configuration_id == configuration_id and run.purpose == purpose]
-        return sorted(found, key=lambda run: (run.learning_rate or 0.0, run.seed))
+        return self._runs.get((configuration_id, purpose), [])
+
+    @cached_property
+    def _runs(self) -> dict[tuple[int, str], list[Run]]:
+        """The same of all at once: a comparison asks for each of them dozens of times."""
+        found: dict[tuple[int, str], list[Run]] = {}
+        for run in sorted(self.all_runs, key=lambda run: (run.learning_rate or 0.0, run.seed)):
+            found.setdefault((run.configuration_id, run.purpose), []).append(run)
+        return found
+
+    def tuning(self, configuration_id: int) -> list[Run]:
+        """The configuration's tuning runs with the whole budget, by learning rate: what its rate was chosen among."""
+        return [run for run in self.runs(configuration_id, "tune") if run.rung_steps is None]
+
+    def first_rung(self, configuration_id: int) -> list[Run]:
+        """Its tuning runs with a part of the budget, which chose the rates that got all of it."""
+        return [run for run in self.runs(configuration_id, "tune") if run.rung_steps is not None]
 
     def purpose_of(self, metric: str) -> str:
         """The runs that give a metric's cells."""
@@ -185,8 +204,11 @@ class StudyEvidence:
 
     def source(self, run_ids: Sequence[int]) -> SourceKind:
         """Whether a worker of this installation measured the runs behind a number, or they were imported."""
-        imported = any(run.source == "imported" for run in self.all_runs if run.id in run_ids)
-        return "imported" if imported else "measured"
+        return "measured" if self._imported.isdisjoint(run_ids) else "imported"
+
+    @cached_property
+    def _imported(self) -> set[int]:
+        return {run.id for run in self.all_runs if run.source == "imported"}
 
     def values(self, configuration_id: int, metric: str) -> dict[int, float]:
         """Run id -> value of the runs that ended well and have one, by seed; of runs made unlike, the most alike."""
@@ -212,15 +234,15 @@ class StudyEvidence:
         said = measured.detail.get("counted_items")
         if said is not None:
             return int(said)
-        predicted = self.predictions.get(measured.run_id) if measured.metric == QUALITY else None
-        if predicted is None or self.task.quantity != "fraction" or not set(predicted.scores) <= {0, 1}:
+        scores = self.item_scores_of.get(measured.run_id) if measured.metric == QUALITY else None
+        if scores is None or self.task.quantity != "fraction" or not set(scores) <= {0, 1}:
             return None
-        return len(predicted.scores)
+        return len(scores)
 
     def item_scores(self, configuration_id: int) -> dict[int, tuple[int, list[float]]]:
         """Seed -> (run id, scores by item) of the reporting runs that ended well."""
-        runs = [run for run in self.alike(configuration_id, QUALITY).kept if run.id in self.predictions]
-        return {run.seed: (run.id, self.predictions[run.id].scores) for run in runs}
+        runs = [run for run in self.alike(configuration_id, QUALITY).kept if run.id in self.item_scores_of]
+        return {run.seed: (run.id, self.item_scores_of[run.id]) for run in runs}
 
     def learned(self, tuning: Sequence[TuningPoint]) -> bool | None:
         """Whether some learning rate beat the untuned answer by more than one standard error on validation.
@@ -234,6 +256,12 @@ class StudyEvidence:
             return None
         error = float(np.std(items)) / sqrt(splits["validation"])
         return max(sign(self.task) * score for score in scores) > sign(self.task) * floor + error
+
+    @cached_property
+    def full_steps(self) -> int | None:
+        """Optimizer steps of the whole budget; None where the number of training items is not known."""
+        budget, splits = Budget.model_validate(self.study.document["budget"]), self.study.task["splits"]
+        return budget.total_steps(splits["train"]) if splits else budget.steps
 
     @cached_property
     def untuned_items(self) -> list[float] | None:
@@ -261,7 +289,7 @@ class StudyEvidence:
         values = {key: tuple(self.values(row.id, key).values()) for key in keys}
         if QUALITY in values:
             values[QUALITY] = tuple(sign(self.task) * value for value in values[QUALITY])
-        seconds = [run.train_seconds for run in self.alike(row.id, QUALITY).kept if run.train_seconds is not None]
+        seconds = seconds_trained(self, self.alike(row.id, QUALITY).kept).values()
         values[TRAIN_SECONDS] = tuple(seconds) if seconds or row.learning_rates else (0.0,)
         found = self.item_scores(row.id)
         scores = [scores for _, scores in found.values()]
@@ -304,7 +332,7 @@ class StudyEvidence:
                 status=run.status,
                 validation_score=run.validation_score,
             )
-            for run in self.runs(row.id, "tune")
+            for run in self.tuning(row.id)
         ]
         return self.learned(points) is not False
 
@@ -340,29 +368,12 @@ def read_evidence(session: Session, study: Study) -> StudyEvidence:
     measured: dict[int, dict[str, MeasurementRow]] = {}
     for row in session.scalars(select(MeasurementRow).where(MeasurementRow.run_id.in_(ids))):
         measured.setdefault(row.run_id, {})[row.metric] = row
-    predictions = session.scalars(select(PredictionSet).where(PredictionSet.run_id.in_(ids)))
+    scores = select(PredictionSet.run_id, PredictionSet.scores).where(PredictionSet.run_id.in_(ids))
     return StudyEvidence(
         study=study,
         configurations=list(study.configurations),
         all_runs=runs,
         measured=measured,
-        predictions={row.run_id: row for row in predictions},
-        validations=_read_validations(session, study),
+        item_scores_of=dict(session.execute(scores).all()),
+        validated=read_validated(session, study),
     )
-
-
-def _read_validations(session: Session, study: Study) -> dict[int, list[tuple[float, float]]]:
-    score, seconds = aliased(SeriesPointRow), aliased(SeriesPointRow)
-    same_place = and_(seconds.run_id == score.run_id, seconds.step == score.step, seconds.key == "train_seconds")
-    wanted = (
-        select(score.run_id, seconds.value, score.value)
-        .join(seconds, same_place)
-        .join(Run, Run.id == score.run_id)
-        .where(Run.study_id == study.id, Run.purpose == "report", score.key == "validation_score")
-        .order_by(score.run_id, score.step)
-    )
-    found: dict[int, list[tuple[float, float]]] = {}
-    for run_id, trained, scored in session.execute(wanted):
-        if trained is not None and scored is not None:
-            found.setdefault(run_id, []).append((trained, scored))
-    return found

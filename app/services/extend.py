@@ -19,6 +19,7 @@ from app.services.base_models import find_base_model, read_shape, weights_sha256
 from app.services.callers import Caller
 from app.services.chosen_rates import choose_learning_rate
 from app.services.disk import bytes_kept, check_room
+from app.services.halving import left_out
 from app.services.imports.elsewhere import rows_of_elsewhere
 from app.services.studies import (
     TUNING_SEED,
@@ -164,13 +165,13 @@ class _Growing:
 
     def _try_rates(self, row: Configuration, wanted: Sequence[float]) -> None:
         _check_tunable(row, wanted)
-        known, new = _parted(wanted, row.learning_rates)
+        known, new = _parted(wanted, set(row.learning_rates) - self._left_out(row))
         if known:
             sentence = tr("{row} has the learning rates {rates} already.", row=row.label, rates=_listed(known))
             self.reused.append(Reused(what="learning_rates", configuration=row.id, sentence=sentence))
         if not new:
             return
-        row.learning_rates = sorted([*row.learning_rates, *new])
+        row.learning_rates = sorted({*row.learning_rates, *new})
         if len(row.learning_rates) > MOST_LEARNING_RATES:
             raise Invalid(
                 tr(
@@ -183,8 +184,13 @@ class _Growing:
                 field=f"learning_rates.{row.id}",
             )
         self._open_choice(row)
-        self._queue(row, [("tune", TUNING_SEED, rate) for rate in sorted(new)])
+        self._queue(row, [WantedRun("tune", TUNING_SEED, rate) for rate in sorted(new)])
         self._rewrite_rows()
+
+    def _left_out(self, row: Configuration) -> set[float | None]:
+        """What halving did not try with the whole budget may be asked for."""
+        tuning = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune")
+        return left_out(self.session.scalars(tuning).all())
 
     def _open_choice(self, row: Configuration) -> None:
         if row.learning_rate is not None:
@@ -206,7 +212,7 @@ class _Growing:
         reported = self._reported_seeds()
         missing = {row.id: _parted(asked, reported[row.id])[1] for row in self.rows}
         for row in self.rows:
-            self._queue(row, [("report", seed, row.learning_rate) for seed in missing[row.id]])
+            self._queue(row, [WantedRun("report", seed, row.learning_rate) for seed in missing[row.id]])
             self._keep(row, len(missing[row.id]))
             if missing[row.id] and row.learning_rate is None:
                 # Where no tuning run is left to choose a rate, these would wait for ever.

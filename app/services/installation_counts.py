@@ -12,7 +12,7 @@ from app.db.tables import ArtifactRow, Attempt, Run, Worker
 from app.services.workers import ALIVE_SECONDS, FORGOTTEN_AFTER
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
-OUTCOMES = ("succeeded", "failed", "cancelled", "lost", "returned")
+OUTCOMES = ("succeeded", "failed", "cancelled", "lost", "returned", "parted")
 
 
 @dataclass(frozen=True)

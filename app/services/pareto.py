@@ -13,7 +13,8 @@ from app.language import tr
 from app.schemas import Axis, Number, OffTheFront, Pareto, ParetoAxis, ParetoPoint, Part, Sentence
 from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
-from app.services.evidence import StudyEvidence, read_evidence
+from app.services.evidence import StudyEvidence
+from app.services.kept_evidence import kept_evidence
 from app.services.numbers import label, listed, number, sentence
 from app.services.reasons import stands_in
 from app.services.studies import read_study
@@ -33,9 +34,9 @@ def pareto(engine: Engine, caller: Caller, study_id: int, names: Mapping[Axis, s
     where quality has no scale.
     """
     with team_session(engine, caller.team_id) as session:
-        evidence = read_evidence(session, read_study(session, study_id))
-        _check_metrics(evidence, names)
-        return _Front(evidence, names, floor).document()
+        kept = kept_evidence(session, read_study(session, study_id))
+    _check_metrics(kept.evidence, names)
+    return kept.answer(f"front {dict(names)} {floor}", lambda: _Front(kept.evidence, names, floor).document())
 
 
 def _check_metrics(evidence: StudyEvidence, names: Mapping[Axis, str]) -> None:

@@ -15,11 +15,13 @@ from app.schemas import CostFigure, Number, PredictedCosts, PredictedFigure, Pre
 from app.services.callers import Caller
 from app.services.estimates import speed_before
 from app.services.evidence import TRAIN_SECONDS, StudyEvidence, read_evidence
+from app.services.shared_steps import formula_of_time, seconds_trained
 from app.services.studies import read_study
 from peft_core.analysis.cost_model.estimate import estimate
 from peft_core.analysis.cost_model.memory import Memory
 from peft_core.analysis.cost_model.seconds import Calibration
 from peft_core.analysis.cost_model.setting import DeviceKind, Setting
+from peft_core.compare.recommend import QUALITY
 from peft_core.errors import PeftCoreError
 from peft_core.method import build_method
 from peft_core.model_config import read_config_of
@@ -128,7 +130,10 @@ def _figure(
     if not values:
         return PredictedFigure(figure=figure, predicted=told, missing="not measured")
     mean = sum(values.values()) / len(values)
-    measured = Number(value=mean, quantity=quantity, statistic="mean", metric=figure, run_ids=list(values))
+    by_steps = formula_of_time(evidence, evidence.alike(row.id, QUALITY).kept) if figure == TRAIN_SECONDS else None
+    measured = Number(
+        value=mean, quantity=quantity, statistic="mean", metric=figure, run_ids=list(values), formula=by_steps
+    )
     if told is None or predicted is None:
         return PredictedFigure(figure=figure, measured=measured, missing="not predicted")
     if not mean:
@@ -139,6 +144,5 @@ def _figure(
 
 def _measured(evidence: StudyEvidence, row: Configuration, figure: CostFigure) -> dict[int, float]:
     if figure == TRAIN_SECONDS:
-        runs = evidence.alike(row.id, "task_performance").kept
-        return {run.id: run.train_seconds for run in runs if run.train_seconds is not None}
+        return seconds_trained(evidence, evidence.alike(row.id, QUALITY).kept)
     return evidence.values(row.id, figure) if figure in evidence.metric_keys else {}

@@ -1,4 +1,5 @@
-"""How many runs a single worker would claim before a queued one, in the order of services/run_queue.py.
+"""How many runs a single worker would claim before a queued one, in the order of services/run_queue.py. Runs that train
+together start at once, so that it may be fewer.
 
 A worker serves every team, so the runs of all are counted; nothing else is told of them.
 """

@@ -10,7 +10,8 @@ from app.errors import Invalid
 from app.language import tr
 from app.schemas import Change, Part, RankedCandidate, Recommendation, RecommendationRequest, Sentence
 from app.services.callers import Caller
-from app.services.evidence import StudyEvidence, read_evidence
+from app.services.evidence import StudyEvidence
+from app.services.kept_evidence import kept_evidence
 from app.services.next_studies import next_study
 from app.services.numbers import mean_number, sentence
 from app.services.reasons import CRITERION_NAMES, LIMIT_NAMES, Reasons, dropped
@@ -27,9 +28,14 @@ def recommend(engine: Engine, caller: Caller, request: RecommendationRequest) ->
     chosen = _scenario(request.scenario)
     question = _question(request, chosen)
     with team_session(engine, caller.team_id) as session:
-        evidence = read_evidence(session, read_study(session, request.study))
-    found = answer(evidence.as_evidence, question)
-    return _told(evidence, request, chosen, question, found)
+        kept = kept_evidence(session, read_study(session, request.study))
+    return kept.answer(request.model_dump_json(), lambda: _answer(kept.evidence, request, chosen, question))
+
+
+def _answer(
+    evidence: StudyEvidence, request: RecommendationRequest, chosen: type[Scenario] | None, question: Question
+) -> Recommendation:
+    return _told(evidence, request, chosen, question, answer(evidence.as_evidence, question))
 
 
 def _scenario(name: str | None) -> type[Scenario] | None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.session import team_session
 from app.db.tables import Configuration, Run, Study
 from app.errors import Invalid
+from app.formats import format_value
 from app.language import tr
 from app.schemas import (
     ArchiveOrigin,
@@ -26,8 +27,10 @@ from app.services.cells import build_cells
 from app.services.comparability import differences_from, study_flags
 from app.services.derived import ease_of
 from app.services.differences import build_differences
-from app.services.evidence import StudyEvidence, read_evidence
+from app.services.evidence import StudyEvidence
 from app.services.findings import finding_of
+from app.services.halving import left_out
+from app.services.kept_evidence import kept_evidence
 from app.services.reviews import approval_of, comments_of, tagged_with, tags_of
 from app.services.scores import score_of
 from app.services.small_splits import split_warnings
@@ -117,13 +120,16 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
     """Everything the study page shows of a study."""
     with team_session(engine, caller.team_id) as session:
         study = read_study(session, study_id)
-        evidence = read_evidence(session, study)
+        kept = kept_evidence(session, study)
         counts = count_runs(session, [study.id])[study.id]
-    status = study_status(counts)
+    return kept.answer("comparison", lambda: _comparison(kept.evidence, counts))
+
+
+def _comparison(evidence: StudyEvidence, counts: RunCounts) -> Comparison:
     differences = build_differences(evidence)
     return Comparison(
-        study=study.id,
-        status=status,
+        study=evidence.study.id,
+        status=study_status(counts),
         anchors_version=ANCHORS_VERSION,
         reference=evidence.reference.id if evidence.reference else None,
         reference_note=evidence.reference_note,
@@ -138,8 +144,8 @@ def comparison(engine: Engine, caller: Caller, study_id: int) -> Comparison:
 
 
 def _configuration(evidence: StudyEvidence, row: Configuration) -> ConfigurationView:
-    tuning = [_tuning_point(run) for run in evidence.runs(row.id, "tune")]
-    scored = [point for point in tuning if point.validation_score is not None]
+    first, whole = ([_tuning_point(evidence, run) for run in runs] for runs in _rungs(evidence, row))
+    scored = [point for point in whole if point.validation_score is not None]
     edges = (min(row.learning_rates), max(row.learning_rates)) if len(row.learning_rates) > 1 else ()
     return ConfigurationView(
         id=row.id,
@@ -149,9 +155,10 @@ def _configuration(evidence: StudyEvidence, row: Configuration) -> Configuration
         reference=row.reference,
         hyperparameters=row.hyperparameters,
         learning_rates=row.learning_rates,
-        tuning=tuning,
+        tuning=[*first, *whole],
         learning_rate=row.learning_rate,
         grid_edge=row.learning_rate in edges,
+        edges_left_out=_edges_left_out(evidence, row),
         learned=evidence.learned(scored),
         tuning_ease=ease_of(evidence, row.id),
         flags=_row_flags(evidence, row),
@@ -164,10 +171,29 @@ def _row_flags(evidence: StudyEvidence, row: Configuration) -> list[str]:
     return differences_from(evidence.usual, compared, costs=False)
 
 
-def _tuning_point(run: Run) -> TuningPoint:
+def _rungs(evidence: StudyEvidence, row: Configuration) -> tuple[list[Run], list[Run]]:
+    return evidence.first_rung(row.id), evidence.tuning(row.id)
+
+
+def _edges_left_out(evidence: StudyEvidence, row: Configuration) -> list[float]:
+    """The edges of the grid beside the chosen rate that were not tried with the whole budget."""
+    rates = sorted(row.learning_rates)
+    if len(rates) < 3:
+        return []
+    out = left_out(evidence.runs(row.id, "tune"))
+    edges = ((rates[0], rates[1]), (rates[-1], rates[-2]))
+    return [edge for edge, beside in edges if row.learning_rate == beside and edge in out]
+
+
+def _tuning_point(evidence: StudyEvidence, run: Run) -> TuningPoint:
     assert run.learning_rate is not None, "a tuning run is one learning rate"
     return TuningPoint(
-        learning_rate=run.learning_rate, run_id=run.id, status=run.status, validation_score=run.validation_score
+        learning_rate=run.learning_rate,
+        run_id=run.id,
+        status=run.status,
+        validation_score=run.validation_score,
+        rung_steps=run.rung_steps,
+        full_steps=evidence.full_steps,
     )
 
 
@@ -190,6 +216,15 @@ def _flags(evidence: StudyEvidence, counts: RunCounts) -> Sequence[str]:
                 tr(
                     "{method}: the best learning rate lies at the edge of its grid, so the grid is too narrow.",
                     method=tr(row.label),
+                )
+            )
+        for rate in _edges_left_out(evidence, row):
+            flags.append(
+                tr(
+                    "{method}: the first rung left out {rate}, the edge of its grid beside the best learning rate;"
+                    " whether the grid is wide enough was not measured.",
+                    method=tr(row.label),
+                    rate=format_value(rate, "learning_rate"),
                 )
             )
     if counts.failed:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.session import database_now, write_lock
@@ -31,6 +31,7 @@ from app.db.tables import (
 from app.db.upserts import upsert
 from app.errors import LeaseLost
 from app.services.chosen_rates import choose_learning_rate
+from app.services.halving import budget_of
 from peft_core.spec import (
     Artifact,
     Budget,
@@ -52,7 +53,8 @@ MOST_LOST = 3
 LOST_THRICE = f"lost its worker {MOST_LOST} times: look at the worker's log and the machine's memory, then retry"
 WORKER_STOPPED = "its worker stopped"
 CANCELLED = "cancelled while it ran"
-Outcome = Literal["succeeded", "failed", "cancelled", "lost", "returned"]
+Outcome = Literal["succeeded", "failed", "cancelled", "lost", "returned", "parted"]
+"""parted: it trained together with other runs and goes on alone."""
 
 
 @dataclass(frozen=True)
@@ -132,19 +134,25 @@ def claim_next_run(
     lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
     configuration = session.get_one(Configuration, run.configuration_id)
     try:
-        spec = _spec(run, study, configuration, store, lease, checkpoint_seconds)
+        spec = run_spec(run, study, configuration, store, lease, checkpoint_seconds)
         first_seed = run.seed == study.document["seeds"][0]
     except (ValueError, LookupError, TypeError) as error:
         _refuse(session, run, error, now)
         return None
     study.claimed_at = now
-    run.status, run.attempt, run.lease_token = "running", lease.attempt, lease.token
-    run.lease_expires_at = now + timedelta(seconds=lease_seconds)
-    run.worker_id, run.started_at, run.updated_at, run.last_event_at = worker_id, now, now, now
+    take(session, run, lease, spec, worker, now + timedelta(seconds=lease_seconds), now)
+    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, first_seed, last_line(session, run.id))
+
+
+def take(
+    session: Session, run: Run, lease: Lease, spec: RunSpec, worker: Worker, expires: datetime, now: datetime
+) -> None:
+    """The run is this lease's from now on."""
+    run.status, run.attempt, run.lease_token, run.lease_expires_at = "running", lease.attempt, lease.token, expires
+    run.worker_id, run.started_at, run.updated_at, run.last_event_at = worker.id, now, now, now
     run.phase, run.step, run.total_steps, run.training_started_at = "loading", 0, None, None
     run.spec = spec.model_dump(mode="json")
     session.add(Attempt(team_id=run.team_id, run_id=run.id, attempt=lease.attempt, worker=worker.name, started_at=now))
-    return ClaimedRun(lease, spec, run.study_id, run.configuration_id, first_seed, last_line(session, run.id))
 
 
 def _refuse(session: Session, run: Run, error: Exception, now: datetime) -> None:
@@ -166,22 +174,26 @@ def _claimable(device: str) -> Any:
         Study.precision.is_not(None),
         ~exists().where(other.study_id == Run.study_id, other.status == "running"),
     )
-    rate_known = or_(
-        Run.purpose == "tune",
-        Configuration.learning_rate.is_not(None),
-        func.json_array_length(Configuration.learning_rates) == 0,
-    )
     return (
         select(Run)
         .join(Study, Study.id == Run.study_id)
         .join(Configuration, Configuration.id == Run.configuration_id)
-        .where(Run.status == "queued", precision_known, rate_known)
+        .where(Run.status == "queued", precision_known, rate_known())
         .where(or_(Study.device.is_(None), Study.device == device.split(":", maxsplit=1)[0]))
         .order_by(Study.priority.desc(), Study.claimed_at.asc().nulls_first(), Study.id, Run.position, Run.id)
     )
 
 
-def _spec(
+def rate_known() -> ColumnElement[bool]:
+    """Whether a run of its configuration knows what learning rate to train at."""
+    return or_(
+        Run.purpose == "tune",
+        Configuration.learning_rate.is_not(None),
+        func.json_array_length(Configuration.learning_rates) == 0,
+    )
+
+
+def run_spec(
     run: Run,
     study: Study,
     configuration: Configuration,
@@ -189,6 +201,7 @@ def _spec(
     lease: Lease,
     checkpoint_seconds: float | None,
 ) -> RunSpec:
+    """What a lease's worker is to do. Raises ValueError, LookupError or TypeError where the study makes no run."""
     return RunSpec(
         run_id=run.id,
         purpose=run.purpose,
@@ -200,7 +213,7 @@ def _spec(
         hyperparameters=configuration.hyperparameters,
         learning_rate=run.learning_rate if run.learning_rate is not None else configuration.learning_rate,
         seed=run.seed,
-        budget=Budget.model_validate(study.document["budget"]),
+        budget=budget_of(run, Budget.model_validate(study.document["budget"])),
         precision=study.precision,
         metrics=tuple(study.document["metrics"]),
         folder=store / "runs" / str(run.id) / str(lease.attempt),
@@ -347,13 +360,15 @@ def cancel_run(session: Session, claim: ClaimedRun) -> None:
     choose_learning_rate(session, claim.configuration_id)
 
 
-def give_back(session: Session, lease: Lease, reason: str = WORKER_STOPPED) -> bool:
-    """The run goes back to the queue, to go on from its checkpoint elsewhere; `reason` says why it could not stay.
+def give_back(
+    session: Session, lease: Lease, reason: str = WORKER_STOPPED, outcome: Literal["returned", "parted"] = "returned"
+) -> bool:
+    """The run goes back to the queue, to go on from its checkpoint elsewhere, or alone; `reason` says why.
 
     Returns whether it waits: one that somebody asked to cancel is cancelled instead.
     """
     write_lock(session)
-    return _wait_again(session, lease, "returned", reason)
+    return _wait_again(session, lease, outcome, reason)
 
 
 def lose_run(session: Session, claim: ClaimedRun, reason: str) -> bool:

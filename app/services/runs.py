@@ -259,6 +259,7 @@ def _shown(
         "seed": run.seed,
         "purpose": run.purpose,
         "learning_rate": run.learning_rate,
+        "rung_steps": run.rung_steps,
         "status": run.status,
         "phase": run.phase if run.status == "running" else None,
         "step": run.step,

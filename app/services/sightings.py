@@ -28,7 +28,13 @@ def sightings(engine: Engine, caller: Caller) -> Sightings:
 def _suspects(session: Session) -> list[Run]:
     """Failed runs, and tuning and reporting ones that ended; the newest first."""
     ended = or_(Run.status == "failed", (Run.status == "succeeded") & Run.purpose.in_(("tune", "report")))
-    wanted = select(Run).where(ended, Run.source == "measured").order_by(Run.id.desc()).limit(MOST_RUNS)
+    # A first rung is too short to say that a run went wrong.
+    wanted = (
+        select(Run)
+        .where(ended, Run.source == "measured", Run.rung_steps.is_(None))
+        .order_by(Run.id.desc())
+        .limit(MOST_RUNS)
+    )
     return list(session.scalars(wanted))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
@@ -31,8 +32,15 @@ TUNING_SEED = 1_000_003
 MOST_SEEDS = 100
 LARGEST_SEED = 2**31 - 1
 
-WantedRun = tuple[Purpose, int, float | None]
-"""A run to queue: what for, its seed, and its learning rate, None until that is chosen."""
+
+class WantedRun(NamedTuple):
+    """A run to queue: what for, its seed, its learning rate (None until that is chosen), and of a first rung the steps
+    that it trains for."""
+
+    purpose: Purpose
+    seed: int
+    learning_rate: float | None
+    rung_steps: int | None = None
 
 
 def quickstart_document() -> StudyDocument:
@@ -184,9 +192,9 @@ def queue_rows(
         session.flush()
         wanted: list[WantedRun] = []
         if tuned:
-            wanted += [("tune", TUNING_SEED, rate) for rate in row.learning_rates]
-        wanted += [("report", seed, configuration.learning_rate) for seed in seeds]
-        wanted.append(("probe", seeds[0], configuration.learning_rate))
+            wanted += [WantedRun("tune", TUNING_SEED, rate, row.rung_steps) for rate in row.learning_rates]
+        wanted += [WantedRun("report", seed, configuration.learning_rate) for seed in seeds]
+        wanted.append(WantedRun("probe", seeds[0], configuration.learning_rate))
         runs = queue_runs(session, configuration, wanted, now, position=position)
         queued.append((configuration, runs))
         position += len(runs)
@@ -201,14 +209,12 @@ def queue_runs(
         Run(
             study_id=configuration.study_id,
             configuration_id=configuration.id,
-            purpose=purpose,
-            seed=seed,
-            learning_rate=rate,
+            **run._asdict(),
             position=place,
             created_at=now,
             updated_at=now,
         )
-        for place, (purpose, seed, rate) in enumerate(wanted, start=position)
+        for place, run in enumerate(wanted, start=position)
     ]
     session.add_all(runs)
     return runs
@@ -273,13 +279,20 @@ def cancel_study(engine: Engine, caller: Caller, study_id: int) -> None:
                 tr("Nothing of this study runs here: its results were imported. Delete it if it is not wanted.")
             )
         now = database_now(session)
-        unfinished = select(Run).where(Run.study_id == study_id, Run.status.in_(("queued", "running")))
-        # Held, so that no worker can put one back into the queue between this reading and the request.
-        runs = session.scalars(unfinished.order_by(Run.id).with_for_update(key_share=True)).all()
-        for run in runs:
-            cancel(run, now)
-        for configuration_id in sorted({run.configuration_id for run in runs}):
-            choose_learning_rate(session, configuration_id)
+        # Again, for a first rung that ended meanwhile has queued what goes on from it.
+        while runs := _not_cancelled(session, study_id):
+            for run in runs:
+                cancel(run, now)
+            for configuration_id in sorted({run.configuration_id for run in runs}):
+                choose_learning_rate(session, configuration_id)
+
+
+def _not_cancelled(session: Session, study_id: int) -> Sequence[Run]:
+    """Runs that have not ended and that nobody asked to cancel. Held, so that no worker can put one back into the queue
+    between this reading and the request."""
+    unfinished = Run.status.in_(("queued", "running"))
+    wanted = select(Run).where(Run.study_id == study_id, unfinished, ~Run.cancel_requested).order_by(Run.id)
+    return session.scalars(wanted.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
 
 
 def cancel(run: Run, now: datetime) -> None:

@@ -12,6 +12,7 @@ from app.services.base_models import find_base_model, read_shape
 from app.services.callers import Caller
 from app.services.disk import bytes_kept, check_room
 from app.services.estimates import device_speed
+from app.services.halving import halves
 from app.services.roots import lies_under
 from app.services.studies import check_name, chosen_metrics, chosen_seeds
 from app.services.study_plan import (
@@ -30,6 +31,7 @@ from peft_core.analysis.cost_model.estimate import estimate
 from peft_core.analysis.cost_model.fits import verdict
 from peft_core.analysis.cost_model.seconds import Calibration
 from peft_core.analysis.cost_model.setting import Setting
+from peft_core.compare.halving import going_on
 from peft_core.errors import InvalidBaseModel, MissingAsset, UnknownName
 from peft_core.hub import is_hub_name
 from peft_core.method import Method, distinct_labels
@@ -40,11 +42,15 @@ LABELS_UNKNOWN = 2
 """Classes of a task that cannot be read yet: the head of two is the smallest there is."""
 
 HOW = {
-    "train_seconds": "Of every row: seconds of one run times its tuning and reporting runs, one after the other on one"
-    " device. Loading, validating and the cost probes come on top.",
+    "train_seconds": "Of every row: seconds of one run times its tuning, in trainings of the whole budget, and its"
+    " reporting runs, one after the other on one device. Loading, validating and the cost probes come on top.",
+    "tuning_trainings": "With the whole grid its learning rates. With halving a part of each, the first rung's share of"
+    " the steps, and half of them, rounded down, once more in full. Where all score the same in the first rung, all of"
+    " them in full, which is more than the grid.",
     "kept_bytes": "4 bytes for each stored parameter and reporting seed, whole models once, and 12 bytes for each"
     " trained parameter of the largest checkpoint.",
-    "runs": "For each row its learning rates where there are several, its seeds, and one cost probe.",
+    "runs": "For each row its learning rates where there are several, with halving half of them, rounded down, once"
+    " more, its seeds, and one cost probe.",
 }
 
 
@@ -99,7 +105,7 @@ def estimate_study(engine: Engine, settings: Settings, caller: Caller, request: 
     speed = device_speed(engine, caller, request.device)
     labels = distinct_labels([row.method for _, row in planned])
     rows = [
-        _row_estimate(request, wanted, row, label, seeds, _cost(request, base, row.method, task, steps, speed))
+        _row_estimate(request, wanted, row, label, seeds, steps, _cost(request, base, row.method, task, steps, speed))
         for (wanted, row), label in zip(planned, labels, strict=True)
     ]
     methods = [row.method for _, row in planned]
@@ -213,8 +219,10 @@ def _row_estimate(
     row: PlannedConfiguration,
     label: str,
     seeds: int,
+    steps: int | None,
     cost: EstimateView | None,
 ) -> RowEstimate:
+    tuning = _tuning_trainings(request.study, row, steps)
     return RowEstimate(
         field=wanted.field,
         method=row.name,
@@ -223,16 +231,41 @@ def _row_estimate(
         reference=row.reference,
         learning_rates=list(row.learning_rates),
         runs=_tuning_runs(request.study, row) + seeds + 1,
+        rung_steps=row.rung_steps,
+        tuning_trainings=tuning,
+        grid_trainings=_rates(request.study, row),
+        trainings=tuning + seeds,
         estimate=cost,
     )
 
 
-def _tuning_runs(document: StudyDocument, row: PlannedConfiguration) -> int:
+def _rates(document: StudyDocument, row: PlannedConfiguration) -> int:
     """A single learning rate is taken as it is; a grid whose centre waits for the number of steps has its size."""
     if row.method.learning_rate is None:
         return 0
     rates = len(row.learning_rates) or document.grid_points
     return rates if rates > 1 else 0
+
+
+def _tuning_runs(document: StudyDocument, row: PlannedConfiguration) -> int:
+    """Those of the grid, and of the half that goes on from a first rung another one each."""
+    rates = _rates(document, row)
+    return rates + going_on(rates) if _has_first_rung(document, row) else rates
+
+
+def _tuning_trainings(document: StudyDocument, row: PlannedConfiguration, steps: int | None) -> float:
+    """The same in trainings of the whole budget."""
+    rates = _rates(document, row)
+    if not _has_first_rung(document, row):
+        return rates
+    share = row.method.first_rung if row.rung_steps is None or steps is None else row.rung_steps / steps
+    return rates * share + going_on(rates)
+
+
+def _has_first_rung(document: StudyDocument, row: PlannedConfiguration) -> bool:
+    """Where the number of steps is not known yet, it is taken to be large enough."""
+    unknown = not row.learning_rates
+    return row.rung_steps is not None or (unknown and halves(document.tuning, row.method, _rates(document, row)))
 
 
 def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Findings) -> StudyEstimate:
@@ -243,6 +276,8 @@ def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Fi
         runs=sum(row.runs for row in rows),
         fitting=sum(known) if known else None,
         train_seconds=_seconds(rows),
+        tuning_trainings=sum(row.tuning_trainings for row in rows),
+        grid_trainings=sum(row.grid_trainings for row in rows),
         kept_bytes=kept,
         task_kind=task.kind,
         train_items=task.train_items,
@@ -258,5 +293,5 @@ def _seconds(rows: list[RowEstimate]) -> float | None:
     for row in rows:
         if row.estimate is None or row.estimate.train_seconds is None:
             return None
-        total += row.estimate.train_seconds * (row.runs - 1)
+        total += row.estimate.train_seconds * row.trainings
     return total if rows else None

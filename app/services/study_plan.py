@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.errors import Invalid
 from app.language import tr
 from app.schemas import MethodEntry, StudyDocument
+from app.services.halving import rung_steps
 from peft_core.errors import InvalidHyperparameter, NotOffered, UnknownName
 from peft_core.method import LearningRate, Method, build_method, check_budget
 from peft_core.model_shape import ModelShape
@@ -30,6 +31,8 @@ class PlannedConfiguration:
     method: Method
     reference: bool
     learning_rates: tuple[float, ...]
+    rung_steps: int | None = None
+    """Of the first rung of its tuning; None where every learning rate gets the whole budget at once."""
 
 
 def plan(document: StudyDocument, shape: ModelShape, task: TaskSpec) -> list[PlannedConfiguration]:
@@ -71,7 +74,8 @@ def plan_row(
         return None
     method = _build(field, entry, shape, kind, document.budget)
     rates = _learning_rates(field, entry, method, shape, document, steps)
-    return PlannedConfiguration(entry.method, method, wanted.reference or method.family == "reference", rates)
+    rung = None if steps is None else rung_steps(document.tuning, method, len(rates), steps)
+    return PlannedConfiguration(entry.method, method, wanted.reference or method.family == "reference", rates, rung)
 
 
 def refuse_twin(row: PlannedConfiguration, planned: Sequence[PlannedConfiguration], field: str) -> None:

@@ -24,7 +24,8 @@ from app.schemas import (
 from app.services.callers import Caller
 from app.services.cell_numbers import CellNumbers
 from app.services.differences import difference_view
-from app.services.evidence import StudyEvidence, read_evidence
+from app.services.evidence import StudyEvidence
+from app.services.kept_evidence import kept_evidence
 from app.services.numbers import label, number, paragraph, sentence, text
 from app.services.studies import read_study
 from peft_core.compare.recommend import QUALITY
@@ -66,17 +67,21 @@ GAIN_SHARE = Number(value=SHARE_OF_GAIN, quantity="probability", statistic="shar
 def sweeps(engine: Engine, caller: Caller, study_id: int) -> Sweeps:
     """Every sweep of a study, or which preset would make one. Raises NotFound."""
     with team_session(engine, caller.team_id) as session:
-        evidence = read_evidence(session, read_study(session, study_id))
-        found = study_sweeps(evidence)
-        offered = [] if found else _presets([row.method for row in evidence.configurations])
-        return Sweeps(
-            study=study_id,
-            rule={"quality_weight": QUALITY_SHARE, "parameter_weight": PARAMETER_SHARE, "share_of_gain": GAIN_SHARE},
-            metrics={figure: evidence.card(name) for figure, name in FIGURES.items()},
-            sweeps=found,
-            sentence=[] if found else _none(offered),
-            presets=offered,
-        )
+        kept = kept_evidence(session, read_study(session, study_id))
+    return kept.answer("sweeps", lambda: _sweeps(kept.evidence))
+
+
+def _sweeps(evidence: StudyEvidence) -> Sweeps:
+    found = study_sweeps(evidence)
+    offered = [] if found else _presets([row.method for row in evidence.configurations])
+    return Sweeps(
+        study=evidence.study.id,
+        rule={"quality_weight": QUALITY_SHARE, "parameter_weight": PARAMETER_SHARE, "share_of_gain": GAIN_SHARE},
+        metrics={figure: evidence.card(name) for figure, name in FIGURES.items()},
+        sweeps=found,
+        sentence=[] if found else _none(offered),
+        presets=offered,
+    )
 
 
 def study_sweeps(evidence: StudyEvidence) -> list[SweepView]:

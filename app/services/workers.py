@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import database_now, system_session
@@ -42,6 +42,34 @@ def resume_worker(engine: Engine, caller: Caller, worker_id: int) -> WorkerView:
         worker = _working(session, worker_id)
         worker.paused_at = None
         return _view(session, caller, worker, database_now(session))
+
+
+def free_slots_elsewhere(session: Session, worker_id: int) -> int:
+    """How many more runs the other workers of the same kind of device could begin now. Runs that train together count
+    one by one, so that a worker with a group may have more slots than this says."""
+    now, own = database_now(session), session.get_one(Worker, worker_id)
+    running = (
+        select(func.count()).where(Run.worker_id == Worker.id, Run.status == "running").correlate(Worker)
+    ).scalar_subquery()
+    others = select(Worker, running).where(
+        Worker.id != worker_id,
+        Worker.stopped_at.is_(None),
+        Worker.paused_at.is_(None),
+        Worker.heartbeat_at > now - timedelta(seconds=ALIVE_SECONDS),
+    )
+    kind = _kind(own.device)
+    return sum(
+        max(0, _slots(worker) - busy) for worker, busy in session.execute(others) if _kind(worker.device) == kind
+    )
+
+
+def _kind(device: str) -> str:
+    return device.split(":", maxsplit=1)[0]
+
+
+def _slots(worker: Worker) -> int:
+    said = worker.device_info.get("slots")
+    return said if isinstance(said, int) else 1
 
 
 def _working(session: Session, worker_id: int) -> Worker:

@@ -12,7 +12,9 @@ from typing import Any
 
 import dash
 import dash_mantine_components as dmc
+import plotly
 from dash import Dash, Input, Output, State, clientside_callback, dcc, html
+from dash.fingerprint import build_fingerprint
 from fastapi import FastAPI
 
 from app.client import ApiProblem, AtlasClient
@@ -26,6 +28,7 @@ from app.ui.theme import css_variables
 __all__ = ["attach", "client"]
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
+PLOTLY = "package_data/plotly.min.js"
 MOST_RUNS = 500
 WEBSOCKET_ADDRESS = re.compile(r'("(?:worker_url|url)":\s*"[^"?]*dash-ws-(?:worker|callback)[^"?]*)"')
 """In the page's configuration: the worker that holds the websocket, and the websocket."""
@@ -52,7 +55,8 @@ class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
 
     def interpolate_index(self, **parts: Any) -> str:
         """Tabs of a browser share the websocket of one worker script: those of another language take another, and it
-        says which it speaks."""
+        says which it speaks. What draws figures is loaded from the first moment on (static/figures.js)."""
+        parts["css"] = f'{parts["css"]}<script id="plotly" async src="{_plotly_address()}"></script>'
         page = str(super().interpolate_index(**parts)).replace("<html>", f'<html lang="{language()}">', 1)
         return WEBSOCKET_ADDRESS.sub(rf'\1?language={language()}"', page)
 
@@ -64,6 +68,13 @@ class Dashboard(Dash):  # type: ignore[misc]  # Dash has no types.
         for hook in self._hooks.get_hooks("index"):
             page = hook(page)
         return [*self._inline_scripts, self.renderer, *re.findall(r"<script>(.*?)</script>", page, re.DOTALL)]
+
+
+@cache
+def _plotly_address() -> str:
+    """Of plotly.js with its fingerprint, so that a browser keeps it."""
+    changed = int((Path(plotly.__file__).parent / PLOTLY).stat().st_mtime)
+    return f"/_dash-component-suites/plotly/{build_fingerprint(PLOTLY, plotly.__version__, changed)}"
 
 
 def attach(app: FastAPI) -> Dashboard:

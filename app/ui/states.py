@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import html
 
 from app.language import filled, tr
@@ -12,8 +11,8 @@ from app.schemas import WorkerView
 
 def loading(rows: int = 6, height: int = 26) -> html.Div:
     """A skeleton in the shape of the answer; no spinner."""
-    bars = [dmc.Skeleton(height=height, radius=4, mb=8) for _ in range(rows)]
-    return html.Div(bars, className="state-loading", **{"aria-busy": "true"})
+    bars = {"--bars": rows, "--bar": f"{height}px"}
+    return html.Div(className="state-loading", style=bars, **{"aria-busy": "true"})
 
 
 def empty(title: str, why: str, actions: Sequence[tuple[str, str]] = ()) -> html.Div:

@@ -1,7 +1,7 @@
-"""A part of a page that never changes, sent as one tree and built by the browser itself (static/still.js).
+"""A part of a page that no callback reaches into, sent as one tree and built by the browser itself (static/still.js).
 
-Dash's renderer takes milliseconds for every component, seconds for a table of a thousand cells. No callback can reach
-into such a part.
+Dash's renderer asks every component of a page whenever one of them is new: what it takes grows with their number
+squared, to seconds for a table of a thousand cells. Such a part may be replaced as a whole, by another tree.
 """
 
 import json
@@ -16,8 +16,18 @@ Tree = str | dict[str, Any]
 
 def still(part: Component) -> html.Div:
     """The part as a single component."""
-    (tree,) = trees(part)
-    return html.Div(**{"data-still": json.dumps(tree, ensure_ascii=False, separators=(",", ":"))})
+    return html.Div(**stilled(part))
+
+
+def still_inside(part: Component) -> Component:
+    """The part itself, which callbacks may reach, with all that is in it as one tree."""
+    properties = dict(part.to_plotly_json()["props"])
+    return type(part)(**properties | stilled(properties.pop("children", None)))
+
+
+def stilled(children: Any) -> dict[str, str]:
+    """The property that an element has in place of these children."""
+    return {"data-still": json.dumps(trees(children), ensure_ascii=False, separators=(",", ":"))}
 
 
 def trees(children: Any) -> list[Tree]:

@@ -43,11 +43,12 @@ def make_executor(settings: "Settings", device: str) -> "Executor":
     """The one that the settings name. Ends the process with a sentence where it cannot work."""
     import sys
 
+    from app.worker.executors.group import LocalGroups
     from app.worker.executors.local import LocalExecutor
     from app.worker.executors.ray import ClusterUnusable, RayExecutor, Request
 
     if settings.executor == "local":
-        return LocalExecutor(environment=settings.hub_environment())
+        return LocalExecutor(environment=settings.hub_environment(), groups=LocalGroups())
     if ":" in device:
         sys.exit(f"Ray chooses the device of each run: say --device cuda instead of {device}.")
     gpus = settings.ray_gpus if settings.ray_gpus is not None else float(device == "cuda")

@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 from pydantic import JsonValue
 
+from app.worker.executors.local import visible_devices
+from peft_core.device import container_limit
+
 
 def worker_name() -> str:
     """host:pid, which a person can find in a process list."""
@@ -29,6 +32,21 @@ def describe_device(device: str, slots: int) -> dict[str, JsonValue]:
         "transformers": version("transformers"),
         "peft": version("peft"),
     }
+
+
+def free_memory_bytes(device: str) -> int | None:
+    """What the device can still give; None where it does not tell. Swap does not count: nothing trains there."""
+    if device == "cpu":
+        return min(int(psutil.virtual_memory().available), container_limit())
+    import pynvml
+
+    name = visible_devices(device)
+    try:
+        pynvml.nvmlInit()
+        of = pynvml.nvmlDeviceGetHandleByIndex if name.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+        return int(pynvml.nvmlDeviceGetMemoryInfo(of(int(name) if name.isdigit() else name)).free)
+    except pynvml.NVMLError:
+        return None
 
 
 def _cpu_name() -> str:

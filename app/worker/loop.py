@@ -1,10 +1,9 @@
 """The worker: claims runs, has them executed, and records what they tell."""
 
 import logging
-import os
 import threading
 import time
-import traceback
+from typing import Literal
 
 from sqlalchemy import Engine
 
@@ -14,15 +13,14 @@ from app.logs import about
 from app.services import jobs, retention, run_queue
 from app.services.run_queue import ClaimedRun
 from app.services.store import drop_scratch, keep
-from app.services.team_settings import settings_of
 from app.settings import Settings
-from app.worker.active import AWAY, AWAY_WORDS, ActiveRun, of
+from app.worker.active import AWAY, AWAY_WORDS, MOST_QUOTED, ActiveRun, in_short, of
 from app.worker.answering import Answering
+from app.worker.claiming import RETRY_SECONDS, Claiming
 from app.worker.device import describe_device, worker_name
-from app.worker.executors.executor import Executor, NotStarted, Outcome, Running, Share
+from app.worker.executors.executor import Executor, Outcome, Share
 from app.worker.heartbeat import Heartbeat
-from peft_core.hub_access import Hub
-from peft_core.spec import Event, Log, RunResult, storable
+from peft_core.spec import Event, Log, RunResult
 
 logger = logging.getLogger(__name__)
 
@@ -30,29 +28,23 @@ POLL_SECONDS = 0.1
 CANCEL_SECONDS = 1.0
 RECORD_SECONDS = 0.5
 SWEEP_SECONDS = 600.0
-RETRY_SECONDS = 1.0
-MOST_QUOTED = 300
-LONGEST_BREAK_SECONDS = 60.0
 
 
 class Worker:
-    """One worker on one device. `slots` quality runs train side by side; a cost probe has the device alone."""
+    """One worker on one device. `slots` quality runs, or groups of runs that train together, train side by side; a cost
+    probe has the device alone."""
 
     def __init__(self, engine: Engine, settings: Settings, executor: Executor, device: str = "cpu") -> None:
         self._engine = engine
         self._settings = settings
         self._executor = executor
         self._device = device
-        self._cores = os.cpu_count() or 1
-        self._slots = settings.slots or executor.slots(device)
         self._active: list[ActiveRun] = []
-        self._answering = Answering(engine, settings, Share(self._threads, device))
+        self._claiming = Claiming(engine, settings, executor, device, self._active)
+        self._answering = Answering(engine, settings, Share(self._claiming.threads, device))
         self._stopping = threading.Event()
         self._asked_at = 0.0
         self._swept_at = -SWEEP_SECONDS
-        self._claims_from = 0.0
-        self._break_seconds = RETRY_SECONDS
-        self._shortage: str | None = None
 
     def stop(self) -> None:
         """Claim no more, give the running runs back to the queue at a checkpoint, and return from `work`."""
@@ -61,7 +53,7 @@ class Worker:
     def work(self) -> None:
         """Claim and record until told to stop."""
         with system_session(self._engine) as session:
-            info = describe_device(self._device, self._slots)
+            info = describe_device(self._device, self._claiming.slots)
             self._id = run_queue.register_worker(session, worker_name(), self._device, info)
         logger.info("worker %s on %s", self._id, self._device, extra=about("worker_started"))
         heartbeat = Heartbeat(self._engine, self._settings.lease_seconds, self._id, self._active)
@@ -81,9 +73,8 @@ class Worker:
         runs go on meanwhile."""
         try:
             self._follow_all()
-            self._answering.serve(self._id, probing=self._probing)
-            while len(self._active) < self._slots and self._can_start() and self._claim():
-                pass
+            self._answering.serve(self._id, probing=self._claiming.probing)
+            self._claiming.fill(self._id, answering=self._answering.busy)
             self._sweep()
         except AWAY as error:
             logger.warning(AWAY_WORDS, error.orig, extra=about("database_away"))
@@ -91,7 +82,7 @@ class Worker:
             logger.warning("the store did not take a file, trying again: %s", error, extra=about("store_away"))
         except Exception:
             logger.exception("a turn of the worker failed, going on", extra=about("turn_failed"))
-            self._pause_claiming()
+            self._claiming.pause()
 
     def _warm_up(self) -> None:
         try:
@@ -133,7 +124,7 @@ class Worker:
         if active.broken is not None:
             self._abandon(active)
             return
-        reason = f"What it told could not be recorded ({_in_short(error)}). Retry it; the worker's log has the details."
+        reason = f"What it told could not be recorded ({in_short(error)}). Retry it; the worker's log has the details."
         active.broken, active.unwritten = Outcome(None, reason), []
         active.running.kill()
 
@@ -162,78 +153,6 @@ class Worker:
             retention.forget(self._engine, self._settings)
             with system_session(self._engine) as session:
                 jobs.forget_old_jobs(session)
-
-    def _can_start(self) -> bool:
-        """Whether a run could start now; what is short is said once."""
-        if time.monotonic() < self._claims_from:
-            return False
-        shortage = self._executor.shortage()
-        if shortage is not None and shortage != self._shortage:
-            logger.warning("waiting with the queue: %s", shortage, extra=about("shortage"))
-        self._shortage = shortage
-        return shortage is None
-
-    @property
-    def _threads(self) -> int:
-        """Side by side each run has its share of the cores."""
-        return max(1, self._cores // self._slots)
-
-    @property
-    def _probing(self) -> bool:
-        return any(active.claim.spec.purpose == "probe" for active in self._active)
-
-    def _claim(self) -> bool:
-        """Claim and start one run; whether there was one."""
-        if self._probing:
-            return False
-        with system_session(self._engine) as session:
-            claim = run_queue.claim_next_run(
-                session,
-                self._id,
-                store=self._settings.store_folder,
-                lease_seconds=self._settings.lease_seconds,
-                alone=not self._active and not self._answering.busy,
-                checkpoint_seconds=self._settings.checkpoint_seconds,
-            )
-        if claim is None:
-            return False
-        # Alone, a probe has all cores, as a deployment would.
-        threads = self._cores if claim.spec.purpose == "probe" else self._threads
-        logger.info("%s %s", claim.spec.purpose, claim.spec.method, extra=of(claim, "claimed"))
-        share = Share(threads, self._device, self._settings.run_memory_bytes)
-        # Before it is started, which may take long where the process that runs are forked from has to start first.
-        active = ActiveRun(claim, NotStarted(Outcome(None, None, paused=True)), last_line=claim.last_line)
-        self._active.append(active)
-        active.running = self._start(claim, share)
-        return True
-
-    def _start(self, claim: ClaimedRun, share: Share) -> Running:
-        """Its process; where there is none, what ends its attempt: the machine may have room again later, but a run
-        that cannot be started for any other reason fails."""
-        try:
-            started = self._executor.start(claim.spec, share, self._hub_for(claim))
-        except (OSError, EOFError) as error:
-            self._pause_claiming()
-            logger.warning("it could not be started: %s", _in_short(error), extra=of(claim, "not_started"))
-            return NotStarted(Outcome(None, f"its process could not be started ({_in_short(error)})", paused=True))
-        except Exception as error:
-            self._pause_claiming()
-            logger.exception("it could not be started", extra=of(claim, "not_started"))
-            reason = f"The run could not be started ({_in_short(error)}). Retry it; the worker's log has the details."
-            return NotStarted(Outcome(None, reason, traceback.format_exc()))
-        self._break_seconds = RETRY_SECONDS
-        return started
-
-    def _hub_for(self, claim: ClaimedRun) -> Hub | None:
-        """Where its team downloads from, with its token; None for a run that downloads nothing."""
-        if claim.spec.base_model_source is None and claim.spec.task.source is None:
-            return None
-        return settings_of(self._engine, self._settings, claim.lease.team_id).hub
-
-    def _pause_claiming(self) -> None:
-        """After each failure twice as long as before: what is broken is broken for the next run too."""
-        self._claims_from = time.monotonic() + self._break_seconds
-        self._break_seconds = min(2 * self._break_seconds, LONGEST_BREAK_SECONDS)
 
     def _follow(self, active: ActiveRun) -> None:
         """Write what the run told, and its end when it has ended."""
@@ -274,7 +193,7 @@ class Worker:
             raise
         except Exception as error:
             logger.exception("it told what cannot be kept", extra=of(active.claim, "event_left_out"))
-            left_out = f"left out of the record ({_in_short(error)}): {event.model_dump_json()[:MOST_QUOTED]}"
+            left_out = f"left out of the record ({in_short(error)}): {event.model_dump_json()[:MOST_QUOTED]}"
             self._record(active, [Log(message=left_out)])
 
     def _conclude(self, active: ActiveRun, outcome: Outcome) -> None:
@@ -284,6 +203,9 @@ class Worker:
             return
         if outcome.lost and not active.cancelled:
             self._lose(active, outcome)
+            return
+        if outcome.parted and not active.cancelled:
+            self._part(active, outcome)
             return
         if outcome.result is not None:
             self._finish(claim, outcome.result)
@@ -321,6 +243,14 @@ class Worker:
                 run_queue.record_events(session, active.claim.lease, [Log(message=outcome.details)])
             waits = run_queue.lose_run(session, active.claim, outcome.reason)
         self._leave(active, waits)
+
+    def _part(self, active: ActiveRun, outcome: Outcome) -> None:
+        """Back to the queue, to train alone from its checkpoint on."""
+        assert outcome.reason is not None
+        self._claiming.group_fell_apart(active.together)
+        if outcome.details:
+            self._record(active, [Log(message=outcome.details)])
+        self._give_back(active, outcome.reason, "parted")
 
     def _abandon(self, active: ActiveRun) -> None:
         """Another attempt owns the run now: stop working on it and write nothing more."""
@@ -369,14 +299,9 @@ class Worker:
         with system_session(self._engine) as session:
             run_queue.sign_off(session, self._id)
 
-    def _give_back(self, active: ActiveRun, reason: str) -> None:
+    def _give_back(self, active: ActiveRun, reason: str, outcome: Literal["returned", "parted"] = "returned") -> None:
         """The run goes back to the queue; its folder stays, for its checkpoint is what the next attempt begins with."""
         with system_session(self._engine) as session:
-            waits = run_queue.give_back(session, active.claim.lease, reason)
-        logger.info("left this worker: %s", reason, extra=of(active.claim, "returned" if waits else "cancelled"))
+            waits = run_queue.give_back(session, active.claim.lease, reason, outcome)
+        logger.info("left this worker: %s", reason, extra=of(active.claim, outcome if waits else "cancelled"))
         self._leave(active, waits)
-
-
-def _in_short(error: Exception) -> str:
-    said = " ".join(str(storable(str(error))).split())[:MOST_QUOTED]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -1,5 +1,7 @@
 """The bottleneck module of the adapter, hung onto the linear layer that it follows."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -30,6 +32,22 @@ class Bottleneck(nn.Module):
         """Forward hook of the layer it follows. A bound method, so that a deep copy of the model hooks the copy."""
         followed: torch.Tensor = self(output)
         return followed
+
+
+def follow_together(bottlenecks: Sequence[Bottleneck], _read: torch.Tensor, answered: torch.Tensor) -> torch.Tensor:
+    """h + U f(D h) with each run's own D and U, of the rows of one run after the other's."""
+    hidden = answered.view(len(bottlenecks), -1, answered.shape[-1])
+    inner = _each([of_run.down for of_run in bottlenecks], hidden)
+    activated = bottlenecks[0].activation(inner).view(*answered.shape[:-1], -1)
+    dropped = bottlenecks[0].dropout(activated).view(inner.shape)
+    return answered + _each([of_run.up for of_run in bottlenecks], dropped).view(answered.shape)
+
+
+def _each(linears: Sequence[nn.Linear], hidden: torch.Tensor) -> torch.Tensor:
+    """Each run's own layer, (runs, n, d_in) -> (runs, n, d_out)."""
+    weights = torch.stack([linear.weight for linear in linears])
+    biases = torch.stack([linear.bias for linear in linears])
+    return torch.baddbmm(biases[:, None], hidden, weights.mT)
 
 
 def insert_bottleneck(linear: nn.Module, bottleneck_size: int, activation: str, dropout: float) -> Bottleneck:

@@ -6,11 +6,13 @@ choice reads no prompt at all. Here the base itself puts the prompt in and takes
 head and output layer sees the text alone.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter
+from peft_core.graft import Graft
 from peft_core.head import head_parameters, is_head
 from peft_core.method import Capabilities, Family, Method
 from peft_core.methods._embedding import embedding_width
@@ -31,6 +33,8 @@ class InputPromptMethod(Method):
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     equals_base_at_start: ClassVar[bool] = False
+    fuses: ClassVar[bool] = True
+    first_rung: ClassVar[float] = 0.5
 
     num_virtual_tokens: int
 
@@ -56,6 +60,15 @@ class InputPromptMethod(Method):
         tokens.to(model.device).stand_before(model.base_model)  # type: ignore[arg-type]
         freeze_all_but(model, [*tokens.parameters(), *head_parameters(model)])
         return model
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        import torch
+
+        tokens: list[VirtualTokens] = [model.base_model.virtual_tokens for model in models]  # type: ignore[union-attr, misc]
+        return Graft(
+            prompt_length=self.num_virtual_tokens,
+            prompts=lambda: torch.stack([of_run.prompt for of_run in tokens]),
+        )
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         """The vectors that the base reads: an encoder that makes them has done its work."""

@@ -1,10 +1,14 @@
 """What the LoRA family shares: the fields, bounds, counts and peft configuration of W x + (alpha / r) B A x."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.added_cost import AddedCost
+from peft_core.graft import Graft
 from peft_core.method import hyperparameter
+from peft_core.methods._peft import ADAPTER, layers_of_each
 from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import (
     NARROWEST,
@@ -19,10 +23,7 @@ from peft_core.methods._update import (
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
-    from torch import nn
-
-ADAPTER = "default"
-"""What peft calls a model's one adapter."""
+    from torch import Tensor, nn
 
 
 def rank_field(
@@ -47,6 +48,8 @@ def alpha_field(
 class LoraMethod(MatrixUpdate):
     """LoRA with the fields' usual defaults; a variant declares again what it recommends otherwise."""
 
+    only_calls_base_layers: ClassVar[bool] = True
+
     rank: int = rank_field(16)
     alpha: float = alpha_field(32.0)
     dropout: float = dropout_field(0.05)
@@ -68,6 +71,13 @@ class LoraMethod(MatrixUpdate):
     def setting(self) -> str:
         return f"r{self.rank}"
 
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """The small products of all runs at once, where nothing but B A x is added to W x."""
+        layers = layers_of_each(models)
+        if not all(_is_plain(layer) for of_runs in layers.values() for layer in of_runs):
+            return super().fuse(models)
+        return Graft(outputs={path: partial(_add_updates, of_runs) for path, of_runs in layers.items()})
+
     def peft_config(self, model: "nn.Module", task_type: str | None) -> Any:
         from peft import LoraConfig
 
@@ -83,6 +93,26 @@ class LoraMethod(MatrixUpdate):
     def peft_options(self) -> dict[str, Any]:
         """What tells this variant apart in peft's own configuration."""
         return {}
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer of peft's has neither a variant's forward pass nor hooks on its matrices."""
+    from peft.tuners.lora import Linear
+
+    return type(layer) is Linear and not layer.lora_variant and not layer.lora_A[ADAPTER]._forward_hooks
+
+
+def _add_updates(layers: list[Any], read: "Tensor", answered: "Tensor") -> "Tensor":
+    """W x + (alpha / r) B A x with each run's own A and B."""
+    import torch
+
+    down = torch.stack([layer.lora_A[ADAPTER].weight for layer in layers])
+    up = torch.stack([layer.lora_B[ADAPTER].weight for layer in layers])
+    dropped = layers[0].lora_dropout[ADAPTER](read.to(down.dtype))
+    of_runs = dropped.view(len(layers), -1, dropped.shape[-1])
+    updates = torch.bmm(torch.bmm(of_runs, down.mT), up.mT) * layers[0].scaling[ADAPTER]
+    added: Tensor = answered + updates.view(answered.shape)
+    return added.to(answered.dtype)
 
 
 def adapter_config(model: Any) -> Any:

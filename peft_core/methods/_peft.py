@@ -1,18 +1,22 @@
 """What all methods of the peft library share: attaching, saving and loading through peft's own functions."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peft_core.errors import NotOffered
-from peft_core.head import head_modules
+from peft_core.graft import Graft, unwrapped
+from peft_core.head import head_modules, is_head
 from peft_core.method import Method
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
+
+ADAPTER = "default"
+"""What peft calls a model's one adapter."""
 
 TASK_TYPES = {
     "classification": "SEQ_CLS",
@@ -58,6 +62,10 @@ class PeftMethod(Method):
         # peft adds a model card for the hub; it restores nothing and is not part of what a task costs on disk.
         (folder / "README.md").unlink(missing_ok=True)
 
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """peft's own layer of each run answers for the run's rows, its base weights included."""
+        return Graft(instead={path: layers for path, layers in layers_of_each(models).items() if not is_head(path)})
+
     def unload(self, model: "nn.Module") -> "nn.Module | None":
         unwrap_head(model, trained=False)
         base: nn.Module = model.unload()  # type: ignore[operator]
@@ -68,6 +76,18 @@ class PeftMethod(Method):
 
         loaded: nn.Module = PeftModel.from_pretrained(model, str(folder))
         return loaded.eval()
+
+
+def layers_of_each(models: "Sequence[nn.Module]") -> dict[str, list[Any]]:
+    """peft's layers, by the path of the module that each has replaced: for each path one of every attached model."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    found: dict[str, list[Any]] = {}
+    for model in models:
+        for path, module in unwrapped(model).named_modules():
+            if isinstance(module, BaseTunerLayer):
+                found.setdefault(path, []).append(module)
+    return found
 
 
 def merge_into_base(model: "nn.Module") -> "nn.Module":

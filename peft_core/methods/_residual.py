@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from peft_core.methods._lora import ADAPTER, LoraMethod, alpha_field, lora_layers
+from peft_core.methods._lora import LoraMethod, alpha_field, lora_layers
+from peft_core.methods._peft import ADAPTER
 from peft_core.methods._tensors import WEIGHTS
 from peft_core.methods._update import dropout_field
 from peft_core.model_shape import ModelShape
@@ -27,6 +28,7 @@ class ResidualLora(LoraMethod):
     """
 
     rewrites_base: ClassVar[bool] = True
+    fuses: ClassVar[bool] = False
     equals_base_at_start: ClassVar[bool] = False  # It does to rounding: residual and factors are added up apart.
 
     alpha: float = alpha_field(

@@ -23,6 +23,7 @@ Layers = dict[str, tuple[int, int]]
 class MatrixUpdate(PeftMethod):
     """Hyper-parameter `target_modules` is declared by the methods, after their own: a form shows fields in order."""
 
+    fuses: ClassVar[bool] = True
     makes_update: ClassVar[bool] = False
     """True: each pass makes the whole update of a targeted layer, as large as its weight, and multiplies with it."""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.errors import InvalidHyperparameter
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._lora import ADAPTER, LoraMethod, adapter_config, alpha_field, lora_layers, rank_field
-from peft_core.methods._peft import without_warning
+from peft_core.methods._lora import LoraMethod, adapter_config, alpha_field, lora_layers, rank_field
+from peft_core.methods._peft import ADAPTER, without_warning
 from peft_core.methods._targets import Targets, targets_field
 from peft_core.methods._update import NARROWEST, Layers, narrowest_sides
 

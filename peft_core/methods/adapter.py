@@ -1,11 +1,14 @@
 """Bottleneck adapter: h + U f(D h) after the attention or feed-forward projection of every layer, ours."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from peft_core.added_cost import AddedCost
 from peft_core.errors import InvalidHyperparameter, NotOffered
+from peft_core.graft import Graft
 from peft_core.head import head_parameters
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper, hyperparameter
 from peft_core.methods._sites import Position, bottleneck_cost, sites
@@ -37,6 +40,7 @@ class Adapter(Method):
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 20
+    fuses: ClassVar[bool] = True
 
     bottleneck_size: int = hyperparameter(
         48,
@@ -97,6 +101,16 @@ class Adapter(Method):
         trained = [parameter for adapter in inserted for parameter in adapter.parameters()]
         freeze_all_but(model, trained + head_parameters(model))
         return model
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        from peft_core.methods._bottleneck import Bottleneck, follow_together
+
+        inserted: dict[str, list[Bottleneck]] = {}
+        for model in models:
+            for path, module in model.named_modules():
+                if isinstance(module, Bottleneck):
+                    inserted.setdefault(path.removesuffix(".adapter"), []).append(module)
+        return Graft(outputs={path: partial(follow_together, of_runs) for path, of_runs in inserted.items()})
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         save_trained(self, "adapter", model, folder)

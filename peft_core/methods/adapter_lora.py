@@ -45,6 +45,7 @@ class AdapterLora(Method):
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 21
+    only_calls_base_layers: ClassVar[bool] = True
 
     rank: int = rank_field(16)
     alpha: float = alpha_field(32.0)

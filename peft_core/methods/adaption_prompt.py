@@ -38,6 +38,7 @@ class AdaptionPrompt(PeftMethod):
         merges=False, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 36
+    first_rung: ClassVar[float] = 0.5
 
     num_virtual_tokens: int = hyperparameter(
         10,

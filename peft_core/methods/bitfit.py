@@ -2,10 +2,13 @@
 
 import math
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from peft_core.errors import NotOffered
+from peft_core.graft import Graft, of_each_run
 from peft_core.head import head_parameters, is_head
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper, hyperparameter
 from peft_core.methods._targets import module_pattern
@@ -14,7 +17,7 @@ from peft_core.methods._vector import bias_shapes, is_bias
 from peft_core.model_shape import ModelShape, Role
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Biases = Literal["all", "query_and_ffn"]
 
@@ -49,6 +52,7 @@ class BitFit(Method):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 41
+    fuses: ClassVar[bool] = True
     trains_base: ClassVar[bool] = True
 
     biases: Biases = hyperparameter(
@@ -95,6 +99,19 @@ class BitFit(Method):
             if self.biases == "all" or re.fullmatch(pattern, path.rpartition(".")[0])
         }
 
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """A linear layer's answer is moved by what its bias has moved by; a norm, which is cheap, answers itself."""
+        from torch import nn
+
+        trained = [path for path in self._chosen(models[0]) if not is_head(path)]
+        modules = {path.rpartition(".")[0]: path for path in trained}
+        linears = [path for path in modules if isinstance(models[0].get_submodule(path), nn.Linear)]
+        each = {path: [model.get_submodule(path) for model in models] for path in modules}
+        return Graft(
+            outputs={path: partial(_move, each[path]) for path in linears},
+            instead={path: each[path] for path in modules if path not in linears},
+        )
+
     def save(self, model: "nn.Module", folder: Path) -> None:
         save_trained(self, "bitfit", model, folder)
 
@@ -135,3 +152,9 @@ def _without_originals(model: "nn.Module") -> "nn.Module":
     for module, name in _kept(model):
         delattr(module, name)
     return model
+
+
+def _move(linears: "list[nn.Module]", _read: "Tensor", answered: "Tensor") -> "Tensor":
+    """b0 was added already: b - b0 is what is left."""
+    moved = [linear.get_parameter("bias") - linear.get_buffer("bias" + KEPT) for linear in linears]
+    return (answered + of_each_run(moved, answered)).to(answered.dtype)

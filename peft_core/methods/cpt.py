@@ -39,6 +39,7 @@ class CPT(InputPromptMethod):
         small=1e-3, encoder=1e-3, llm=1e-3, source="not measured: a starting point below its radius"
     )
     place: ClassVar[int] = 34
+    fuses: ClassVar[bool] = False
 
     num_virtual_tokens: int = hyperparameter(
         64,

@@ -39,6 +39,8 @@ class Dora(LoraMethod):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 50
+    only_calls_base_layers: ClassVar[bool] = False
+    """The norms of W + (alpha / r) B A are made anew in every step."""
 
     def added_cost(self, shape: ModelShape) -> AddedCost:
         """LoRA's; W x once more, for behind a dropout it is another x; and three outputs that meet the magnitude."""

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._lora import ADAPTER, LoraMethod, adapter_config, alpha_field, lora_layers, rank_field
+from peft_core.methods._lora import LoraMethod, adapter_config, alpha_field, lora_layers, rank_field
+from peft_core.methods._peft import ADAPTER
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,9 +1,11 @@
 """Head-only (linear probe): the task head on frozen features; what a method must beat to have adapted anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peft_core.errors import NotOffered
+from peft_core.graft import Graft
 from peft_core.head import head_parameters
 from peft_core.method import Capabilities, Family, LearningRate, Method, Paper
 from peft_core.methods._tensors import freeze_all_but, load_trained, save_trained
@@ -34,6 +36,7 @@ class HeadOnly(Method):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 1
+    fuses: ClassVar[bool] = True
 
     def check(self, shape: ModelShape, *, task_kind: str, max_length: int) -> None:
         from peft_core.task import task_kind as kind_called
@@ -50,6 +53,10 @@ class HeadOnly(Method):
     def attach(self, model: "nn.Module", *, task_kind: str, total_steps: int) -> "nn.Module":
         freeze_all_but(model, head_parameters(model))
         return model
+
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        """Nothing in the base: each run's own head answers behind it."""
+        return Graft()
 
     def parameter_groups(
         self, model: "nn.Module", learning_rate: float, head_learning_rate: float

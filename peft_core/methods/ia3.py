@@ -1,17 +1,20 @@
 """(IA)^3: learnt vectors that rescale keys, values and the feed-forward layer's activations, all ones at the start."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from peft_core.added_cost import AddedCost
 from peft_core.errors import NotOffered
+from peft_core.graft import Graft, of_each_run
 from peft_core.method import Capabilities, Family, LearningRate, Paper, hyperparameter
-from peft_core.methods._peft import PeftMethod, merge_into_base
+from peft_core.methods._peft import ADAPTER, PeftMethod, layers_of_each, merge_into_base
 from peft_core.methods._targets import module_pattern
 from peft_core.model_shape import ModelShape, Role
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Rescaled = Literal["key_value_ffn", "all_linear"]
 
@@ -51,6 +54,8 @@ class IA3(PeftMethod):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 40
+    fuses: ClassVar[bool] = True
+    only_calls_base_layers: ClassVar[bool] = True
 
     target_modules: Rescaled = hyperparameter(
         "key_value_ffn",
@@ -92,5 +97,23 @@ class IA3(PeftMethod):
             feedforward_modules=module_pattern(model, inputs),
         )
 
+    def fuse(self, models: "Sequence[nn.Module]") -> Graft:
+        layers = layers_of_each(models)
+        before = {path: of_runs for path, of_runs in layers.items() if of_runs[0].is_feedforward}
+        return Graft(
+            inputs={path: partial(_rescale, of_runs) for path, of_runs in before.items()},
+            outputs={path: partial(_rescale_behind, of_runs) for path, of_runs in layers.items() if path not in before},
+        )
+
     def merge(self, model: "nn.Module") -> "nn.Module | None":
         return merge_into_base(model)
+
+
+def _rescale(layers: list[Any], hidden: "Tensor") -> "Tensor":
+    """Each run's rows times its own factors."""
+    factors = of_each_run([layer.ia3_l[ADAPTER] for layer in layers], hidden)
+    return (hidden.to(factors.dtype) * factors).to(hidden.dtype)
+
+
+def _rescale_behind(layers: list[Any], _read: "Tensor", answered: "Tensor") -> "Tensor":
+    return _rescale(layers, answered)

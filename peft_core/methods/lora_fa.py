@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from peft_core.added_cost import AddedCost
 from peft_core.method import Capabilities, Family, LearningRate, Paper
-from peft_core.methods._lora import ADAPTER, LoraMethod, lora_layers
+from peft_core.methods._lora import LoraMethod, lora_layers
+from peft_core.methods._peft import ADAPTER
 from peft_core.model_shape import ModelShape
 
 if TYPE_CHECKING:

@@ -59,13 +59,13 @@ class PrefixTuning(PrefixMethod):
         return self.num_virtual_tokens * width + (width * hidden + hidden) + (hidden * out + out)
 
     def added_cost(self, shape: ModelShape) -> AddedCost:
-        """The MLP makes the prefix anew for each item: its weights meet every virtual token."""
+        """The MLP makes the prefix once for a batch: its weights meet every virtual token."""
         cost, hidden = super().added_cost(shape), self.encoder_hidden_size
         weights = hidden * shape.key_value_width * (1 + 2 * shape.layers)
         return replace(
             cost,
-            flops_per_item=2 * self.num_virtual_tokens * weights,
-            kept_per_item=cost.kept_per_item + self.num_virtual_tokens * hidden,
+            flops=2 * self.num_virtual_tokens * weights,
+            kept=self.num_virtual_tokens * (hidden + weights // hidden),
         )
 
     def label(self) -> str:

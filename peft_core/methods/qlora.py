@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from peft_core.errors import NotOffered
 from peft_core.four_bit import four_bit_options, has_four_bit_layers
 from peft_core.method import Capabilities, Family, LearningRate, Paper
-from peft_core.methods._lora import ADAPTER, LoraMethod, lora_layers
-from peft_core.methods._peft import unwrap_head
+from peft_core.methods._lora import LoraMethod, lora_layers
+from peft_core.methods._peft import ADAPTER, unwrap_head
 from peft_core.methods._targets import Targets, targets_field
 from peft_core.model_shape import ModelShape
 
@@ -40,6 +40,7 @@ class QLora(LoraMethod):
         merges=True, quantised_base=True, gradient_checkpointing=True, hot_switch=True
     )
     place: ClassVar[int] = 14
+    fuses: ClassVar[bool] = False
     linear_bytes: ClassVar[float] = 0.5 + 1 / 64 + 4 / (64 * 256)  # 4 bits, their scale's 8, and 32 for 256 scales.
 
     target_modules: Targets = targets_field("all_linear")

@@ -36,14 +36,14 @@ class TrainingSpeed(Metric):
             return self.missing("this method trains nothing")
         if len(run.train_items) < run.spec.budget.batch_size:
             return self.missing("fewer training items than one batch")
-        timed = run.steps[WARM_UP_STEPS:]
+        timed = [(step.real_tokens, step.seconds) for step in run.steps[WARM_UP_STEPS:] if step.seconds is not None]
         detail = {
             "steps": len(timed),
-            "median_step_seconds": statistics.median(step.seconds for step in timed),
+            "median_step_seconds": statistics.median(seconds for _, seconds in timed),
             "load_average": self._load,
         }
         return Measurement(
             metric=self.key,
-            value=statistics.median(step.real_tokens / step.seconds for step in timed),
+            value=statistics.median(tokens / seconds for tokens, seconds in timed),
             detail=dict(detail),
         )

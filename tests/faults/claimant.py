@@ -1,7 +1,8 @@
-"""A process that claims runs without doing them: `python -m tests.faults.claimant race | stale`.
+"""A process that claims runs without doing them: `python -m tests.faults.claimant race | groups | stale`.
 
-race: waits for a line, then claims and finishes until nothing is left, and says what it got. stale: claims one run,
-says which, waits for a line, and says what became of each write it then tried.
+race: waits for a line, then claims and finishes until nothing is left, and says what it got. groups: the same, up to
+five runs at a time, as those that train together are. stale: claims one run, says which, waits for a line, and says
+what became of each write it then tried.
 """
 
 import json
@@ -19,11 +20,14 @@ from app.db.session import make_engine, system_session
 from app.db.tables import Run
 from app.errors import LeaseLost
 from app.services import run_queue
+from app.services.companions import claim_companions
 from app.services.run_queue import ClaimedRun
 from app.settings import Settings
 from peft_core.spec import Event, Measurement, Point, Predictions, RunResult
 
 T = TypeVar("T")
+OTHERS = {"race": 0, "groups": 4}
+"""How many runs are claimed beside the first."""
 DONE = RunResult(validation_score=0.5, train_seconds=1.0, artifacts=(), environment={})
 STALE: list[Event] = [
     Point(key="train_loss", step=1, value=-1.0),
@@ -42,8 +46,16 @@ def tried(do: Callable[[], T]) -> T:
 
 
 def claim(engine: Engine, worker: int, lease_seconds: float) -> ClaimedRun | None:
+    return next(iter(claim_together(engine, worker, lease_seconds, 0)), None)
+
+
+def claim_together(engine: Engine, worker: int, lease_seconds: float, others: int) -> list[ClaimedRun]:
+    how: Any = {"store": Path("s"), "lease_seconds": lease_seconds}
     with system_session(engine) as session:
-        return run_queue.claim_next_run(session, worker, store=Path("s"), lease_seconds=lease_seconds, alone=True)
+        first = run_queue.claim_next_run(session, worker, alone=True, **how)
+        if first is None:
+            return []
+        return [first, *claim_companions(session, worker, first, lambda waiting: waiting[:others], **how)]
 
 
 def finish(engine: Engine, found: ClaimedRun) -> None:
@@ -51,13 +63,12 @@ def finish(engine: Engine, found: ClaimedRun) -> None:
         run_queue.finish_run(session, found, DONE, ())
 
 
-def race(engine: Engine, worker: int, lease_seconds: float) -> list[tuple[int, int]]:
+def race(engine: Engine, worker: int, lease_seconds: float, others: int) -> list[tuple[int, int]]:
     """Run and attempt of each claim."""
     taken = []
     while tried(partial(something_waits, engine)):
         # Nothing may be had while another worker claims a run of the same study.
-        found = tried(lambda: claim(engine, worker, lease_seconds))
-        if found is not None:
+        for found in tried(lambda: claim_together(engine, worker, lease_seconds, others)):
             taken.append((found.lease.run_id, found.lease.attempt))
             tried(partial(finish, engine, found))
         # SQLite gives its lock to whoever comes by: without a break the others would hardly get it.
@@ -105,10 +116,10 @@ def main() -> None:
     engine = make_engine(settings.database)
     with system_session(engine) as session:
         worker = run_queue.register_worker(session, "claimant", "cpu", {})
-    if sys.argv[1] == "race":
+    if sys.argv[1] in OTHERS:
         say("ready")
         sys.stdin.readline()
-        say(race(engine, worker, settings.lease_seconds))
+        say(race(engine, worker, settings.lease_seconds, OTHERS[sys.argv[1]]))
     else:
         say(stale(engine, worker, settings.lease_seconds))
 

@@ -1,5 +1,5 @@
-"""A worker: `python -m tests.faults.dying_worker RUN_FUNCTION PLACE`. It kills itself at the place, if one is named:
-claim, artifact or commit."""
+"""A worker: `python -m tests.faults.dying_worker RUN_FUNCTION PLACE [GROUP_FUNCTION]`. It kills itself at the place, if
+one is named: claim, artifact or commit. Runs train together where a function for groups is named."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from unittest.mock import patch
 from app.db.session import make_engine
 from app.services.store import keep
 from app.settings import Settings
+from app.worker.executors.group import LocalGroups
 from app.worker.executors.local import LocalExecutor
 from app.worker.loop import Worker
 from peft_core.spec import Artifact
@@ -35,9 +36,13 @@ PLACES = {
 
 
 def main() -> None:
-    function, place = sys.argv[1:]
+    function, place, *together = sys.argv[1:]
+    groups = LocalGroups(*together) if together else None
+    if together:
+        # One thread for a group: where others are at work, two would wait for each other at every operation.
+        patch("os.cpu_count", return_value=1).start()
     settings = Settings()
-    worker = Worker(make_engine(settings.database), settings, LocalExecutor(function))
+    worker = Worker(make_engine(settings.database), settings, LocalExecutor(function, groups=groups))
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     if place:

@@ -52,13 +52,13 @@ def tell(process: Started) -> None:
     process.process.stdin.flush()
 
 
-def race(engine: Engine, settings: Settings, studies: int, seeds: int) -> None:
+def race(engine: Engine, settings: Settings, studies: int, seeds: int, does: str = "race") -> None:
     """Each run must be claimed by one worker, once."""
     for number in range(studies):
         make_study(engine, settings, seeds=seeds, name=f"Study {number}")
     expected = [(run.id, 1) for run in read_runs(engine)]
     with ExitStack() as stack:
-        workers = [stack.enter_context(claimant(settings, "race")) for _ in range(WORKERS)]
+        workers = [stack.enter_context(claimant(settings, does)) for _ in range(WORKERS)]
         began = time.monotonic()
         for worker in workers:
             tell(worker)
@@ -75,6 +75,11 @@ def race(engine: Engine, settings: Settings, studies: int, seeds: int) -> None:
 @sqlite_now_postgres_when_slow
 def test_a_hundred_runs_are_claimed_once_each(engine: Engine, settings: Settings) -> None:
     race(engine, settings, studies=2, seeds=50)
+
+
+@on_both_databases
+def test_runs_that_train_together_are_claimed_once_each(engine: Engine, settings: Settings) -> None:
+    race(engine, settings, studies=3, seeds=40, does="groups")
 
 
 @pytest.mark.slow

@@ -41,9 +41,10 @@ def _simplicity(session: Session, run: Run) -> float:
     wanted = select(Run).where(Run.configuration_id == run.configuration_id, Run.purpose == "tune")
     tuning = list(session.scalars(wanted))
     tuning = [one for one in tuning if one.id not in {other.retry_of for other in tuning}]
+    tried, tuning = {one.learning_rate for one in tuning}, [one for one in tuning if one.rung_steps is None]
     direction = sign(task_kind(session.get_one(Study, run.study_id).task["kind"]))
     grid = sorted((one.learning_rate or 0.0, direction * (one.validation_score or math.nan)) for one in tuning)
-    if len(grid) < 5 or any(math.isnan(score) for _, score in grid):
+    if len(grid) < max(5, len(tried)) or any(math.isnan(score) for _, score in grid):
         return probed
     best = max(range(len(grid)), key=lambda place: grid[place][1])
     near = [grid[best][1] - score <= 0.01 + 1e-9 for _, score in grid]

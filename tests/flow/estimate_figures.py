@@ -63,7 +63,7 @@ def _value(text: str) -> Any:
 
 def _seconds(given: Given) -> float:
     terms = [term.split("x") for term in given["seconds"].split("+")]
-    return sum(float(seconds) * int(times) for seconds, times in terms)
+    return sum(float(seconds) * float(times) for seconds, times in terms)
 
 
 def _fitting(given: Given) -> float:
@@ -110,6 +110,7 @@ def _dataset(session: Session, given: Given, figure: str, home: Path) -> float:
 
 ESTIMATE_FORMULAS: dict[str, Callable[[Session, Given, Engine, Path], float]] = {
     "run_estimate": lambda _, given, engine, __: _run_estimate(given, engine),
+    "tuning_trainings": lambda _, given, *__: sum(float(row) for row in given["rows"].split("+")),
     "study_seconds": lambda _, given, *__: _seconds(given),
     "study_bytes": lambda _, given, *__: float(given["adapters"]) + float(given["checkpoint"]),
     "study_cost": lambda _, given, *__: float(given["seconds"]) / 3600 * float(given["price_per_hour"]),

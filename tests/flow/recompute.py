@@ -371,6 +371,14 @@ def _queued(given: Mapping[str, str]) -> float:
     return float(tuned * (grid + seeds + 1) + untuned * (seeds + 1) + own)
 
 
+def _whole_steps(session: Session, given: Mapping[str, str]) -> float:
+    """Of its study, counted by hand."""
+    study = session.get_one(Run, int(given["run"])).study
+    budget = study.document["budget"]
+    items = study.task["splits"]["train"]
+    return float(budget["steps"] or budget["epochs"] * math.ceil(items / budget["batch_size"]))
+
+
 Formula = Callable[[Session, str, Mapping[str, str], PageQuestion], set[float]]
 
 
@@ -394,6 +402,8 @@ FORMULAS: dict[str, Formula] = {
     "tuning_runs": lambda session, _, given, __: {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },
+    "rung_steps": lambda session, _, given, __: {float(session.get_one(Run, int(given["run"])).rung_steps or 0)},
+    "whole_steps": lambda session, _, given, __: {_whole_steps(session, given)},
     "recommendation": lambda _, statistic, given, page: _recommended(page, given, statistic),
     "selection_guide": lambda session, statistic, given, page: guide_figure(
         session, page.engine, page.query, statistic, given

@@ -122,6 +122,16 @@ def test_batches_of_one_bucket_pad_less_than_random_ones() -> None:
     assert padded < 1.2 * real_tokens(data)
 
 
+def test_batches_of_other_seeds_are_other_ones_and_of_like_lengths_at_the_same_step() -> None:
+    data = [Item(index, tuple(range(1 + (index * 7919) % 60)), 0) for index in range(400)]
+    epochs = [list(training_batches(data, Budget(epochs=2, batch_size=8), seed)) for seed in range(5)]
+    assert all(one != other for one, other in zip(epochs[0], epochs[1], strict=True))
+    longest = [[max(len(item.tokens) for item in batch) for batch in epoch] for epoch in epochs]
+    together = sum(max(step) * 8 * len(step) for step in zip(*longest, strict=True))
+    assert together < 1.3 * sum(real_tokens(batch) for epoch in epochs for batch in epoch)
+    assert longest[0][:50] != longest[0][50:]
+
+
 def test_evaluation_reads_every_item_once_longest_first() -> None:
     batches = list(evaluation_batches(items(20), 8))
     assert sorted(item.index for batch in batches for item in batch) == list(range(20))

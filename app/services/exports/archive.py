@@ -146,6 +146,7 @@ class _Runs:
             purpose=run.purpose,
             seed=run.seed,
             learning_rate=run.learning_rate,
+            rung_steps=run.rung_steps,
             status=run.status,
             reason=run.reason,
             retry_of=run.retry_of,
@@ -195,7 +196,7 @@ def _portable(spec: dict[str, Any] | None) -> dict[str, JsonValue] | None:
 
 
 def _read_validations(session: Session, study: Study) -> dict[int, list[ArchivedValidation]]:
-    """Run id -> every step at which a reporting run says both its score and its training seconds."""
+    """Run id -> every step at which a reporting run says its score, with its training seconds where it says them."""
     rows = session.execute(
         select(SeriesPointRow.run_id, SeriesPointRow.step, SeriesPointRow.key, SeriesPointRow.value)
         .join(Run, Run.id == SeriesPointRow.run_id)
@@ -208,7 +209,7 @@ def _read_validations(session: Session, study: Study) -> dict[int, list[Archived
             points.setdefault((run_id, step), {})[key] = value
     found: dict[int, list[ArchivedValidation]] = {}
     for (run_id, step), values in points.items():
-        if len(values) == len(VALIDATION_SERIES):
-            score, seconds = (values[key] for key in VALIDATION_SERIES)
+        if (score := values.get("validation_score")) is not None:
+            seconds = values.get("train_seconds")
             found.setdefault(run_id, []).append(ArchivedValidation(step=step, train_seconds=seconds, score=score))
     return found

@@ -7,7 +7,7 @@ Value = str | float | int | None
 LEVEL = "95 %"
 COLUMNS = (
     *("method", "configuration", "metric", "unit", "better", "mean", "lo", "hi", "interval", "n", "failures"),
-    *("values", "normalised", "anchors_version", "source", "run_ids", "flags"),
+    *("values", "normalised", "anchors_version", "source", "run_ids", "flags", "notes"),
 )
 
 
@@ -24,7 +24,7 @@ def _row(cell: Cell, label: str, anchors_version: str) -> list[Value]:
     values = " ".join(repr(value) for value in cell.values)
     runs = " ".join(str(run_id) for run_id in cell.run_ids)
     known: list[Value] = [cell.n, cell.failures, values, cell.normalised, anchors_version, source_of(cell)]
-    return [*named, *interval, *known, runs, " ".join(cell.flags)]
+    return [*named, *interval, *known, runs, " ".join(cell.flags), " ".join(cell.notes)]
 
 
 def interval_meaning(cell: Cell) -> str | None:

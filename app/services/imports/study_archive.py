@@ -119,7 +119,11 @@ def _results(document: StudyDocument) -> StudyResults:
 
 def content_sha256(document: StudyDocument) -> str:
     """The hash of what a file says of its study, whenever and by whichever version it was written."""
-    return hashlib.sha256(document.model_dump_json(exclude={"results": {"exported"}}).encode()).hexdigest()
+    left_out: dict[str, Any] = {"results": {"exported"}}
+    if document.tuning == "grid":
+        # Files that were written before there was anything else do not say it.
+        left_out["tuning"] = True
+    return hashlib.sha256(document.model_dump_json(exclude=left_out).encode()).hexdigest()
 
 
 # -- checking ---------------------------------------------------------------------------------------------------------
@@ -276,13 +280,15 @@ def _refuse_doubles(field: str, name: str, values: Iterable[Hashable]) -> None:
 
 
 def _refuse_runs_of_one_seed(runs: list[ArchivedRun]) -> None:
-    """Of one configuration and seed one run counts, or a cell would count it twice; a tuning run also has its rate."""
+    """Of one configuration and seed one run counts, or a cell would count it twice; of tuning runs one of each rate and
+    rung."""
     retried = {run.retry_of for run in runs}
     seen: dict[Hashable, int] = {}
     for place, run in enumerate(runs):
         if run.id in retried:
             continue
-        same = (run.configuration, run.purpose, run.seed, run.learning_rate if run.purpose == "tune" else None)
+        tried = (run.learning_rate, run.rung_steps is None) if run.purpose == "tune" else None
+        same = (run.configuration, run.purpose, run.seed, tried)
         if same in seen:
             raise Invalid(
                 tr(
@@ -395,7 +401,7 @@ def _write_runs(
 
 
 TAKEN_OVER = {
-    *("purpose", "seed", "learning_rate", "step", "total_steps", "validation_score", "train_seconds"),
+    *("purpose", "seed", "learning_rate", "rung_steps", "step", "total_steps", "validation_score", "train_seconds"),
     *("environment", "spec", "created_at", "started_at", "ended_at"),
 }
 """What an imported run has as it stands in the file."""
@@ -408,4 +414,5 @@ def _write_measured(session: Session, run_id: int, run: ArchivedRun) -> None:
         session.add(PredictionSet(run_id=run_id, **run.predictions.model_dump()))
     for point in run.validations:
         session.add(SeriesPointRow(run_id=run_id, key="validation_score", step=point.step, value=point.score))
-        session.add(SeriesPointRow(run_id=run_id, key="train_seconds", step=point.step, value=point.train_seconds))
+        if point.train_seconds is not None:
+            session.add(SeriesPointRow(run_id=run_id, key="train_seconds", step=point.step, value=point.train_seconds))

@@ -143,6 +143,8 @@ def describe_cell(matrix: Matrix, row: ConfigurationView, card: MetricCard, cell
         words.say("<br>").all(failed)
     for flag in cell.flags if cell is not None else []:
         words.say("<br>⚑ ").quote(flag)
+    for note in cell.notes if cell is not None else []:
+        words.say("<br>").quote(note)
     return words.point()
 
 

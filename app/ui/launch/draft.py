@@ -12,7 +12,7 @@ from app.ui.launch.task import ROLES, task_document
 
 FIELDS = (
     *("name", "task", "dataset", "kind", "base-model", "base-model-path", "length-kind", "length", "batch"),
-    *("max-length", "seeds", "grid", "evaluations", "patience", "accumulation", "checkpointing", "device"),
+    *("max-length", "seeds", "grid", "tuning", "evaluations", "patience", "accumulation", "checkpointing", "device"),
     "references",
 )
 """The fields whose ids are `study-…`."""
@@ -43,6 +43,7 @@ def document_of(form: Mapping[str, Any]) -> dict[str, Any]:
         "budget": budget_document(field),
         "seeds": field["seeds"],
         "grid_points": int(field["grid"]),
+        "tuning": field["tuning"],
         "methods": method_entries(chosen, form["values"]),
         "references": [name for name in REFERENCES if name in field["references"]],
         "device": None if field["device"] == "any" else field["device"],
@@ -88,13 +89,14 @@ PLAIN = {
     "base_model": "study-base-model",
     "seeds": "study-seeds",
     "grid_points": "study-grid",
+    "tuning": "study-tuning",
     "device": "study-device",
     "references": "study-references",
 }
 ON_STEP = (
     {"study-name", "study-task", *TASK.values()},
     {"study-references"},
-    {"study-grid"},
+    {"study-grid", "study-tuning"},
     {"study-base-model", "study-base-model-path"},
     {*BUDGET.values(), "study-seeds", "study-device"},
 )

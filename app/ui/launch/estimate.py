@@ -12,7 +12,17 @@ from app.schemas import FieldProblem, RowEstimate, StudyEstimate, WorkerView
 from app.ui.elements import facts
 from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import FIELDS, document_of, form_as
-from app.ui.launch.figures import Line, exact, fitting, row_figure, row_title, total_bytes, total_cost, total_seconds
+from app.ui.launch.figures import (
+    Line,
+    exact,
+    fitting,
+    row_figure,
+    row_title,
+    total_bytes,
+    total_cost,
+    total_seconds,
+    total_tuning,
+)
 from app.ui.launch.link import draft_fields
 from app.ui.launch.opening import Filling
 from app.ui.launch.problems import placed, to_fix, unnamed_dataset, with_some_dataset
@@ -130,6 +140,8 @@ def _total(told: StudyEstimate, document: Mapping[str, Any], line: Line, price: 
         *([html.Div(fits, className="estimate-big")] if told.fitting is not None else []),
     ]
     said = {tr("Time on one device"): total_seconds(told), tr("Files"): total_bytes(told)}
+    if document["tuning"] == "halving":
+        said[tr("Tuning")] = total_tuning(told)
     if price:
         said[tr("Cost")] = total_cost(told, price)
     why = [] if told.train_seconds is not None else [html.P(_no_time(told), className="quiet")]
@@ -145,16 +157,17 @@ def _no_time(told: StudyEstimate) -> str:
 def runs_figure(told: StudyEstimate, document: Mapping[str, Any]) -> html.Span:
     """How many runs the study queues, the sum spelled out."""
     seeds = document["seeds"] if isinstance(document["seeds"], int) else len(document["seeds"])
-    grid = tuning_runs(document["grid_points"])
+    grid = tuning_runs(document["grid_points"], document["tuning"])
     untuned = sum(row.method == "untuned" for row in told.rows)
     tuned = len(told.rows) - untuned
     own = told.runs - tuned * (grid + seeds + 1) - untuned * (seeds + 1)
     return exact(told.runs, f"queued_runs(tuned {tuned}, grid {grid}, seeds {seeds}, untuned {untuned}, own {own})")
 
 
-def tuning_runs(rates: int) -> int:
-    """A single learning rate is taken as it is."""
-    return rates if rates > 1 else 0
+def tuning_runs(rates: int, tuning: str) -> int:
+    """A single learning rate is taken as it is; of a first rung's the better half have another run each."""
+    again = rates // 2 if tuning == "halving" and rates > 2 else 0
+    return rates + again if rates > 1 else 0
 
 
 def _row(row: RowEstimate, told: StudyEstimate, document: Mapping[str, Any], line: Line) -> html.Div:

@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import html
 
-from app.language import tr
+from app.language import filled, tr
 from app.schemas import Number, RowEstimate, StudyEstimate
 from app.ui.launch.methods import REFERENCE_TITLES
 from app.ui.numbers import by_formula, show
@@ -82,8 +82,19 @@ def total_seconds(told: StudyEstimate) -> Any:
     """Training of all runs but the probes, one after the other."""
     if told.train_seconds is None:
         return "–"
-    terms = _sum((row.estimate.train_seconds, row.runs - 1) for row in told.rows if row.estimate)
+    terms = _sum((row.estimate.train_seconds, row.trainings) for row in told.rows if row.estimate)
     return show(by_formula(told.train_seconds, "seconds", f"study_seconds(seconds {terms})"))
+
+
+def total_tuning(told: StudyEstimate) -> Any:
+    """What halving makes of the tuning, beside what the whole grid would take."""
+    halved = "+".join(f"{row.tuning_trainings!r}" for row in told.rows)
+    grid = "+".join(f"{row.grid_trainings}" for row in told.rows)
+    return filled(
+        "{trainings} whole trainings, {grid} without halving",
+        trainings=show(by_formula(told.tuning_trainings, "score", f"tuning_trainings(rows {halved})")),
+        grid=exact(told.grid_trainings, f"tuning_trainings(rows {grid})"),
+    )
 
 
 def total_bytes(told: StudyEstimate) -> Any:
@@ -123,5 +134,5 @@ def exact(value: int, formula: str) -> html.Span:
     return show(by_formula(value, "count", formula, exact=True))
 
 
-def _sum(terms: Iterable[tuple[float | None, int]]) -> str:
-    return "+".join(f"{seconds!r}x{times}" for seconds, times in terms if seconds is not None)
+def _sum(terms: Iterable[tuple[float | None, float]]) -> str:
+    return "+".join(f"{seconds!r}x{times:g}" for seconds, times in terms if seconds is not None)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from app.language import mark, tr
-from app.ui.launch.hyperparameters import Row
+from app.ui.launch.hyperparameters import GRIDS, TUNINGS, Row
 from app.ui.launch.link import BUDGET_FIELDS, NONE, LinkedMethod, read_list, read_methods
 from app.ui.launch.opening import OWN, REFERENCES, Catalogues, Filling
 from app.ui.numbers import format_value
@@ -20,7 +20,6 @@ from peft_core.method import build_method, distinct_labels, method_class
 from peft_core.spec import Budget, Splits
 
 COLUMNS = ("text", "label", "pair", "choices", "group")
-GRIDS = ("5", "3", "1")
 DEVICES = ("any", "cpu", "cuda")
 LINE = re.compile(r"(cpu|cuda):[1-9]\d{0,17}", re.ASCII)
 LONGEST_NAME = 200
@@ -30,6 +29,7 @@ NO_NUMBER = mark("The link's {field} “{value}” is not a whole number.")
 NO_BUDGET_NUMBER = mark("The budget's {field} “{value}” is not a whole number.")
 NOT_OFFERED = {
     "grid": mark("The grid “{value}” is not offered."),
+    "tuning": mark("The way of tuning “{value}” is not offered."),
     "device": mark("The device “{value}” is not offered."),
 }
 KEPT_EXTRAS = {
@@ -304,7 +304,7 @@ class _Filler:
         self._form.told.append(tr("Kept from the link while the number of seeds stays: {seeds}.", seeds=listed))
 
     def _choices(self) -> None:
-        for name, offered in (("grid", GRIDS), ("device", DEVICES)):
+        for name, offered in (("grid", GRIDS), ("tuning", TUNINGS), ("device", DEVICES)):
             asked = self._given(name)
             if asked in offered:
                 setattr(self._form, name, asked)

@@ -7,7 +7,7 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 from pydantic import JsonValue
 
-from app.language import tr
+from app.language import mark, tr
 from app.schemas import HyperparameterField, MethodCard
 from app.ui.elements import panel
 from peft_core.method import method_class
@@ -21,10 +21,11 @@ MOST_OPEN = 5
 
 
 GRIDS = ("5", "3", "1")
+TUNINGS = {"grid": mark("All with the whole budget"), "halving": mark("Halve after a first rung")}
 
 
 def hyperparameter_step(
-    methods: list[MethodCard], values: Mapping[str, Mapping[str, JsonValue]], grid: str
+    methods: list[MethodCard], values: Mapping[str, Mapping[str, JsonValue]], grid: str, tuning: str
 ) -> list[Any]:
     """The grid of learning rates, which all methods share, and the forms of the methods that are chosen."""
     rates = dmc.Select(
@@ -35,8 +36,19 @@ def hyperparameter_step(
         data=[{"value": value, "label": value if value != "1" else tr("1: no tuning")} for value in GRIDS],
         description=tr("Around each method's own centre, one seed each; the best on validation is taken."),
     )
+    how = dmc.Select(
+        id="study-tuning",
+        label=tr("How they are tried"),
+        value=tuning,
+        allowDeselect=False,
+        data=[{"value": value, "label": tr(label)} for value, label in TUNINGS.items()],
+        description=tr(
+            "Halving trains each for a quarter of the steps first (soft prompts for half) and only the better half of"
+            " them with the whole budget: cheaper, and now and then another rate."
+        ),
+    )
     return [
-        panel(tr("Learning rates"), html.Div([rates, html.Div(id="study-rates")], className="fields halves")),
+        panel(tr("Learning rates"), html.Div([rates, how], className="fields halves"), html.Div(id="study-rates")),
         panel(tr("What each method can be told"), hyperparameter_forms(methods, values)),
     ]
 

@@ -58,6 +58,7 @@ def _document_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     fields |= {"methods": ",".join(_method(entry) for entry in document["methods"]) or NONE}
     fields |= {"references": _list(document["references"])} | _budget_fields(document["budget"])
     fields |= {"seeds": _seeds(document["seeds"]), "grid": document["grid_points"], "device": document["device"]}
+    fields |= {"tuning": document["tuning"] if document["tuning"] != "grid" else None}
     fields |= {"metrics": None if document["metrics"] is None else _list(document["metrics"])}
     return fields | {"priority": document["priority"] or None}
 

@@ -35,6 +35,7 @@ class Filling:
     budget: Budget = field(default_factory=lambda: Budget(epochs=3))
     seeds: int = 5
     grid: str = "5"
+    tuning: str = "grid"
     device: str = "any"
     step: int = 1
     line: str = ""

@@ -8,6 +8,7 @@ from dash import ClientsideFunction, Input, Output, State, clientside_callback, 
 from app.client import ApiProblem
 from app.language import mark, tr, trn
 from app.ui.elements import facts, panel
+from app.ui.launch.hyperparameters import TUNINGS
 from app.ui.launch.methods import REFERENCE_TITLES
 from app.ui.launch.steps import STEPS
 from app.ui.policy import reading
@@ -74,6 +75,7 @@ def _chosen(document: Mapping[str, Any]) -> dict[str, Any]:
         tr("Longest item, tokens"): str(budget["max_length"]),
         tr("Seeds"): str(seeds) if isinstance(seeds, int) else ", ".join(map(str, seeds)),
         tr("Learning rates per method"): str(document["grid_points"]),
+        tr("How they are tried"): tr(TUNINGS[document["tuning"]]),
         tr("References"): ", ".join(tr(REFERENCE_TITLES[name]) for name in document["references"]) or tr("none"),
     }
 

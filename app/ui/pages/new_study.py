@@ -82,7 +82,7 @@ def _wizard(
     bodies = [
         task.task_step(list(there.tasks), list(there.kinds), uploaded, form),
         [method_panel(offered, presets, base, form)],
-        hyperparameter_step(choosable, form.values, form.grid),
+        hyperparameter_step(choosable, form.values, form.grid, form.tuning),
         model.model_step(models, form),
         [budget_panel(form)],
         baseline_step(),

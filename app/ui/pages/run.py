@@ -7,13 +7,13 @@ from dash import Input, Output, State, dcc, html, no_update, register_page
 
 from app.client import ApiProblem, AtlasClient
 from app.language import filled, tr
-from app.schemas import ExamplesView, LogLine, Page, RunView
+from app.schemas import Curves, ExamplesView, LogLine, Page, RunDetail, RunView
 from app.ui import live
 from app.ui.elements import panel
 from app.ui.policy import reading, writing
 from app.ui.run import against, copying, curves, files, log, try_it
 from app.ui.run.curves import change_curves, curves_kind, curves_panels
-from app.ui.run.reading import RunReading, parts, read_run
+from app.ui.run.reading import ENDED_POINTS, RunReading, parts, read_run
 from app.ui.run.spectrum import layer_shown, spectrum_panel
 from app.ui.session import client
 from app.ui.states import empty, error, loading
@@ -152,24 +152,33 @@ async def follow(_version: str, shown: dict[str, str], run_id: int) -> Any:
     Input("narrow-now", "data"),
     Input("run-live", "data"),
     State("run-curves-shown", "data"),
+    State("run-ended", "data"),
     State("run-id", "data"),
 )
 async def draw_curves(
-    scheme: str | None, narrow: bool | None, _version: str | None, kind: str | None, run_id: int
+    scheme: str | None, narrow: bool | None, _version: str | None, kind: str | None, ended: bool, run_id: int
 ) -> Any:
     """The curves, once the browser has said its colours and width; new points change them in place."""
     if scheme is None or narrow is None:
         return no_update, no_update
     try:
-        reading: RunReading = await live.latest("run", str(run_id))
+        run, found = await _curves(run_id, ended)
     except ApiProblem as problem:
         return error(tr("The curves could not be read"), problem.detail), "error"
-    shown = reading.run, reading.curves, palette(scheme)
-    new = curves_kind(reading.curves, palette(scheme), narrow=narrow)
-    if new == kind and reading.curves.series:
+    shown = run, found, palette(scheme)
+    new = curves_kind(found, palette(scheme), narrow=narrow)
+    if new == kind and found.series:
         change_curves(*shown, narrow=narrow)
         return no_update, no_update
     return curves_panels(*shown, narrow=narrow), new
+
+
+async def _curves(run_id: int, ended: bool) -> tuple[RunDetail, Curves]:
+    """Of a run that goes on what its watcher has read; of one that has ended nothing else is read again."""
+    if ended:
+        return await asyncio.gather(client().run(run_id), client().curves(run_id, ENDED_POINTS))
+    now: RunReading = await live.latest("run", str(run_id))
+    return now.run, now.curves
 
 
 @reading(Output("run-spectrum", "children"), Input("run-ended", "data"), State("run-id", "data"))

@@ -14,7 +14,8 @@ from app.ui.cells import Matrix
 from app.ui.policy import reading, writing
 from app.ui.session import client
 from app.ui.states import empty, error, same_when_alive, worker_is_down
-from app.ui.study import actions, advantage, evidence, front, head, profile, review, sharing, sweeps, tabs
+from app.ui.still import still_inside
+from app.ui.study import actions, advantage, below, evidence, front, head, profile, review, sharing, sweeps, tabs
 from app.ui.study.chosen import Chosen, profile_of
 from app.ui.study.trade_off import TradeOff
 
@@ -25,7 +26,7 @@ def title(study_id: str = "", **_: str) -> str:
 
 
 register_page(__name__, path_template="/studies/<study_id>", name="Study", title=title)
-for part in (actions, evidence, front, profile, review, sharing, sweeps):
+for part in (actions, advantage, below, evidence, front, profile, review, sharing, sweeps):
     part.register()
 
 
@@ -83,6 +84,7 @@ async def layout(study_id: str = "", **query: str) -> Any:
             dcc.Store(id="study-id", data=view.id),
             dcc.Store(id="study-version", data=now.version),
             html.Div(live.following("study", study_id, now), id="study-follow"),
+            below.waiting(),
             dcc.Location(id="study-left", refresh="callback-nav"),
             html.Header(
                 [
@@ -126,7 +128,7 @@ async def _hardware(api: AtlasClient, view: StudyView) -> str | None:
 async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[Any]:
     view = now.view
     down = worker_is_down(now.workers, view.counts.queued)
-    return [
+    said = [
         head.facts(view, await _hardware(api, view)),
         head.verdict(matrix.comparison),
         *head.small_splits(view),
@@ -134,12 +136,12 @@ async def _head_parts(api: AtlasClient, now: StudyNow, matrix: Matrix) -> list[A
         *head.partial(view),
         *([down] if down is not None else []),
     ]
+    return [still_inside(part) for part in said]
 
 
 @reading(
     Output("study-head", "children"),
     Output("study-status", "children"),
-    Output("study-advantage", "children"),
     Output("study-version", "data"),
     Input("study-live", "data"),
     State("study-id", "data"),
@@ -154,8 +156,8 @@ async def follow(version: str, study: int) -> Any:
         parts = await _head_parts(api, now, matrix)
     except ApiProblem:
         # What is on screen stays true until the next change is told.
-        return [no_update] * 4
-    return parts, head.tags(now.view), advantage.content(matrix), version
+        return [no_update] * 3
+    return parts, head.tags(now.view), version
 
 
 @writing(
@@ -166,14 +168,14 @@ async def follow(version: str, study: int) -> Any:
     prevent_initial_call=True,
 )
 async def add_points(clicks: list[int | None], study: int) -> Any:
-    """Queue two more learning rates beyond the edge of a grid, and follow what becomes of them."""
+    """Queue learning rates beyond the edge of a grid, or the edge itself, and follow what becomes of them."""
     if not any(clicks) or not isinstance(ctx.triggered_id, dict):
         return no_update, no_update
     wanted = ctx.triggered_id["configuration"]
     api = client()
     try:
         rows = {row.id: row for row in (await api.comparison(study)).configurations}
-        points = tabs.points_beyond(rows[wanted]) if wanted in rows else None
+        points = tabs.points_to_add(rows[wanted]) if wanted in rows else None
         if points is None:
             return tabs.nothing_to_add(), no_update
         await api.extend_study(study, {"learning_rates": {str(wanted): list(points)}})

@@ -11,6 +11,7 @@ from app.ui.numbers import show
 from app.ui.recommend.answer import pick_names
 from app.ui.recommend.case import CONSTRAINT_FIELDS, CRITERION_TITLES, Case
 from app.ui.recommend.kept import keep_field
+from app.ui.still import still_inside
 from app.ui.study.tabs import table
 from peft_core.scenario import ConstraintName, Criterion
 
@@ -26,16 +27,18 @@ def scenario_cards(cards: list[ScenarioCard], chosen: str | None, answers: dict[
 
 
 def _scenario_card(card: ScenarioCard, pressed: bool, found: Recommendation | None) -> html.Button:
-    return html.Button(
-        [
-            html.Span(card.title, className="scenario-title"),
-            html.Span(card.summary, className="label"),
-            html.Span(_short_answer(found), className="scenario-answer", **{"data-region": "evidence"}),
-        ],
-        id={"type": "scenario", "key": card.key},
-        type="button",
-        className="scenario-card",
-        **{"aria-pressed": "true" if pressed else "false"},
+    return still_inside(
+        html.Button(
+            [
+                html.Span(card.title, className="scenario-title"),
+                html.Span(card.summary, className="label"),
+                html.Span(_short_answer(found), className="scenario-answer", **{"data-region": "evidence"}),
+            ],
+            id={"type": "scenario", "key": card.key},
+            type="button",
+            className="scenario-card",
+            **{"aria-pressed": "true" if pressed else "false"},
+        )
     )
 
 
@@ -101,7 +104,7 @@ def _weight(name: Criterion, value: float) -> html.Div:
                 thumbLabel=tr("Weight of {criterion}", criterion=title.lower()),
                 size="sm",
                 thumbSize=18,
-                updatemode="mouseup",
+                updatemode="drag",
             ),
         ],
         className="weight",

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, clientside_callback, ctx, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Input, Output, State, clientside_callback, ctx, dcc, html, no_update
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
@@ -26,6 +26,7 @@ from app.ui.recommend.kept import kept_scenarios
 from app.ui.recommend.views import case_store
 from app.ui.session import client
 from app.ui.states import error, loading
+from app.ui.still import still
 
 
 def opening(
@@ -36,13 +37,18 @@ def opening(
     card = next(card for card in cards if card.key == case.scenario)
     return [
         dcc.Store(id="recommend-scenario", data=case.scenario),
+        dcc.Store(id="recommend-asked"),
+        dcc.Store(id="recommend-answered"),
         case_store("study", case.query()),
         html.Div(id="recommend-cards", children=scenario_cards(cards, case.scenario, {})),
         html.Div(kept_scenarios(kept), id="recommend-kept"),
         html.Div(
             [
                 html.Div([_evidence(studies, case.study), controls(card, case)], id="recommend-controls"),
-                html.Div(loading(), id="recommend-answer"),
+                html.Div(
+                    [html.Div(loading(), id="recommend-answer"), html.Div(id="recommend-textbook")],
+                    className="recommend-answer",
+                ),
             ],
             className="recommend-grid",
         ),
@@ -89,17 +95,35 @@ def declare_callbacks() -> None:
         State("recommend-scenario", "data"),
         prevent_initial_call=True,
     )(choose_scenario)
-    reading(
-        Output("recommend-answer", "children"),
-        Output("recommend-cards", "children"),
-        Output({"type": "recommend-query", "view": "study"}, "data"),
+    clientside_callback(
+        ClientsideFunction("recommend", "ask"),
+        Output("recommend-asked", "data"),
         Input("recommend-study", "value"),
         Input("recommend-scenario", "data"),
         Input({"type": "weight", "name": ALL}, "value"),
         Input({"type": "limit", "name": ALL}, "value"),
         Input("recommend-floor", "value"),
-    )(ask)
-    # The number beside a slider follows it at once; the question is asked when the slider is let go.
+    )
+    reading(
+        Output("recommend-answer", "children"),
+        Output({"type": "recommend-query", "view": "study"}, "data"),
+        Output("recommend-answered", "data"),
+        Input("recommend-asked", "data"),
+        prevent_initial_call=True,
+    )(answer_case)
+    clientside_callback(
+        ClientsideFunction("recommend", "answered"),
+        Output("recommend-answered", "id"),
+        Input("recommend-answered", "data"),
+        prevent_initial_call=True,
+    )
+    reading(
+        Output("recommend-cards", "children"),
+        Output("recommend-textbook", "children"),
+        Input("recommend-study", "value"),
+        Input("recommend-scenario", "data"),
+    )(answer_scenarios)
+    # The number beside a slider follows it at once, and the answer as fast as it can.
     clientside_callback(
         "function(values) { return values.map(function(value) { return Number(value).toFixed(2); }); }",
         Output({"type": "weight-shown", "name": ALL}, "children"),
@@ -130,22 +154,30 @@ async def _chosen(clicked: Any, current: str) -> tuple[ScenarioCard, Case]:
     return card, of_scenario(card, None)
 
 
-async def ask(
-    study: str, scenario: str, weights: list[float], limits: list[float | str | None], floor: float | str
-) -> Any:
-    """The answer to the case as it stands, and every scenario's own answer for the cards."""
+async def answer_case(asked: dict[str, Any]) -> Any:
+    """The answer to the case as it stood when it was asked, and which question that was."""
+    api, study = client(), int(asked["study"])
+    card = next(card for card in await api.scenarios() if card.key == asked["scenario"])
+    case = _case(study, card, asked["weights"], asked["limits"], asked["floor"])
+    try:
+        found, comparison, view = await asyncio.gather(
+            api.recommend(case.request()), api.comparison(study), api.study(study)
+        )
+    except ApiProblem as problem:
+        return error(tr("No recommendation could be made"), problem.detail), case.query(), asked["number"]
+    return still(answer(found, Matrix(comparison, view.metric), card)), case.query(), asked["number"]
+
+
+async def answer_scenarios(study: str, scenario: str) -> Any:
+    """What the study answers to every scenario as it stands: on its card, and beside what the textbook expects."""
     api = client()
     cards = await api.scenarios()
-    card = next(card for card in cards if card.key == scenario)
-    case = _case(int(study), card, weights, limits, floor)
     try:
-        comparison, view = await asyncio.gather(api.comparison(int(study)), api.study(int(study)))
         answers = await _answers(api, cards, int(study))
-        found = await api.recommend(case.request())
-    except ApiProblem as problem:
-        return error(tr("No recommendation could be made"), problem.detail), no_update, case.query()
-    shown = [answer(found, Matrix(comparison, view.metric), card), textbook(cards, answers)]
-    return shown, scenario_cards(cards, scenario, answers), case.query()
+    except ApiProblem:
+        # Why it cannot answer is said in the answer's place.
+        return scenario_cards(cards, scenario, {}), []
+    return scenario_cards(cards, scenario, answers), still(textbook(cards, answers))
 
 
 def _case(

@@ -17,6 +17,7 @@ OUTCOMES = {
     "cancelled": mark("cancelled"),
     "lost": mark("lost: its worker fell silent"),
     "returned": mark("returned: its worker was stopped in order"),
+    "parted": mark("parted from the runs it trained with, to be tried alone"),
 }
 
 

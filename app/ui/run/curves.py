@@ -67,6 +67,7 @@ def change_curves(run: RunDetail, found: Curves, palette: Palette, *, narrow: bo
         set_props(f"run-curve-{place}", {"figure": figure})
         set_props(f"run-curve-last-{place}", {"children": _last(one, run)})
         set_props(f"run-curve-words-{place}", {"children": _sentence(one, run)})
+        set_props(f"run-curve-thinned-{place}", {"children": _thinned(one)})
 
 
 def _why_none(run: RunDetail) -> str:
@@ -93,7 +94,20 @@ def _panel(place: int, series: Series, figure: go.Figure | None, run: RunDetail)
     last = html.Span(_last(series, run), id=f"run-curve-last-{place}", **{"data-region": "evidence"})
     imported = [html.Span(tr("imported"), className="tag tag-warn")] if run.source == "imported" else []
     head = html.Span([*imported, last], className="row-of")
-    return panel(title_of(series.key), [picture, sentence], head, "" if series.key == TRAIN_LOSS else "curve-small")
+    thinned = html.P(_thinned(series), id=f"run-curve-thinned-{place}", className="quiet curve-thinned")
+    look = "" if series.key == TRAIN_LOSS else "curve-small"
+    return panel(title_of(series.key), [picture, sentence, thinned], head, look)
+
+
+def _thinned(series: Series) -> list[Any]:
+    """How many of a long series' points are drawn, and which; nothing where all are."""
+    if len(series.points) == series.total:
+        return []
+    which = tr(
+        "The highest and the lowest of each stretch, so that no peak is lost; a line breaks at what was no number."
+    )
+    said = {"shown": f"{len(series.points):,}", "points": f"{series.total:,}"}
+    return [html.Span(tr("{shown} of {points} points shown", **said), title=which, **{"data-label": "points shown"})]
 
 
 def _last(series: Series, run: RunDetail) -> list[Any]:
@@ -172,7 +186,7 @@ async def toggle_values(clicks: int | None, run_id: int) -> Any:
         return [], tr("Show the values as a table"), "false"
     api = client()
     try:
-        run, found = await api.run(run_id), await api.curves(run_id, max_points=TABLE_POINTS)
+        run, found = await api.run(run_id), await api.curves(run_id, TABLE_POINTS, evenly=True)
     except ApiProblem as problem:
         return error(tr("The values could not be read"), problem.detail), no_update, "true"
     return values_table(run, found), tr("Hide the table"), "true"

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from app.language import filled, mark, tr
+from app.language import filled, mark, tr, trn
 from app.schemas import MethodEntry, RunDetail, StudyDocument, WorkerView
 from app.ui.elements import page_head, progress_bar, progress_words, status_tag
 from app.ui.launch.link import study_address
@@ -113,6 +113,8 @@ def _who(run: RunDetail) -> str:
     parts = [tr("attempt {attempt}", attempt=run.attempt)]
     if run.learning_rate is not None:
         parts.append(tr("learning rate {rate}", rate=format_value(run.learning_rate, "learning_rate")))
+    if run.rung_steps is not None:
+        parts.append(trn("first rung, {count} step", "first rung, {count} steps", run.rung_steps))
     if run.worker:
         parts.append(tr("worker {worker}", worker=run.worker))
     return " · ".join(parts)

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import html
 
-from app.language import tr
+from app.language import filledn, tr
 from app.schemas import EstimateView, MeasurementView, MetricCard, Number, NumberQuantity, RunDetail
 from app.ui.cells import QUALITY
 from app.ui.elements import panel
@@ -52,10 +52,25 @@ def _validation_row(run: RunDetail) -> list[html.Tr]:
 
 def _seconds_row(run: RunDetail, estimate: EstimateView | None) -> list[html.Tr]:
     if run.train_seconds is None:
-        return []
+        return _shared_row(run)
     number = _measured(run, "train_seconds", run.train_seconds, "seconds")
     predicted = _predicted(run, "train_seconds", estimate.train_seconds, "seconds") if estimate else None
     return [html.Tr([html.Td(tr("Training time")), html.Td(show(number), className="number"), predicted])]
+
+
+def _shared_row(run: RunDetail) -> list[html.Tr]:
+    """Why a run that trained together with others has no time of its own."""
+    together = (run.environment or {}).get("trained_together")
+    if not isinstance(together, int) or together < 2:
+        return []
+    others = show(by_formula(together - 1, "count", f"trained_together(run {run.id}) - 1", exact=True))
+    why = filledn(
+        "trained together with {others} other run of this study: gives quality only; cost comes from the probe",
+        "trained together with {others} other runs of this study: gives quality only; cost comes from the probe",
+        together - 1,
+        others=others,
+    )
+    return [html.Tr([html.Td(tr("Training time")), html.Td(["– ", html.Span(why, className="quiet")], colSpan=2)])]
 
 
 def _measurement_row(

@@ -14,7 +14,7 @@ from app.ui.run.measured import measured_panel
 from app.ui.states import same_when_alive
 
 LIVE = ("queued", "running")
-LIVE_POINTS, ENDED_POINTS = 200, 500
+LIVE_POINTS, ENDED_POINTS = 200, 320
 """Of one curve, drawn again at each step or once."""
 
 

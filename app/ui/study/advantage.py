@@ -1,15 +1,21 @@
 """The panel "Advantage over full fine-tuning": how many times less methods cost, beside what it does to quality."""
 
+import asyncio
 from math import log
 from typing import Any
 
-from dash import html
+from dash import Input, Output, State, html, no_update
 
+from app.client import ApiProblem
 from app.language import mark, tr
 from app.schemas import ConfigurationView
 from app.ui.cells import QUALITY, Matrix, gap
 from app.ui.charts.points import said_verdict
 from app.ui.numbers import show
+from app.ui.policy import reading
+from app.ui.session import client
+from app.ui.states import error, loading
+from app.ui.still import still
 from app.ui.study.parts import method_name
 from app.ui.study.tabs import table
 
@@ -28,9 +34,11 @@ MOST_IN_SIGHT = 12
 
 
 def panel(matrix: Matrix) -> html.Section:
-    """One row per method, in the order of quality; a bar is long where equal ratios are."""
+    """One row per method, in the order of quality; a bar is long where equal ratios are. Rows follow when the panel
+    above is drawn."""
+    rows = loading(rows=min(len(_rows(matrix)), MOST_IN_SIGHT))
     return html.Section(
-        [html.Div(html.H2(_title(matrix)), className="panel-head"), html.Div(content(matrix), id="study-advantage")],
+        [html.Div(html.H2(_title(matrix)), className="panel-head"), html.Div(rows, id="study-advantage")],
         className="panel",
         **{"data-region": "evidence"},
     )
@@ -41,6 +49,28 @@ def _title(matrix: Matrix) -> str:
     if reference is None or reference.method == "full":
         return tr("Advantage over full fine-tuning")
     return tr("Advantage over {reference}", reference=reference.label)
+
+
+def register() -> None:
+    """Declare what fills the panel. By each application anew, for Dash gives callbacks to the first that it serves."""
+    reading(
+        Output("study-advantage", "children"),
+        Input("study-below", "data"),
+        Input("study-version", "data"),
+        State("study-id", "data"),
+    )(show_advantage)
+
+
+async def show_advantage(begun: bool | None, _: str, study: int) -> Any:
+    """The rows as they are now."""
+    if not begun:
+        return no_update
+    api = client()
+    try:
+        view, comparison = await asyncio.gather(api.study(study), api.comparison(study))
+    except ApiProblem as problem:
+        return error(tr("The comparison could not be read"), problem.detail)
+    return content(Matrix(comparison, view.metric))
 
 
 def content(matrix: Matrix) -> list[Any]:
@@ -72,7 +102,7 @@ def content(matrix: Matrix) -> list[Any]:
     listed = table(html.Tr(heads), body, "study-advantages", label=_title(matrix))
     if len(body) > MOST_IN_SIGHT:
         listed.className = f"{listed.className} study-tall"
-    return [html.P(note, className="study-note"), listed]
+    return [html.P(note, className="study-note"), still(listed)]
 
 
 def _rows(matrix: Matrix) -> list[ConfigurationView]:

@@ -1,11 +1,13 @@
 """The panel "Methods x metrics": its views, and which rows and columns they show in which order."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Input, Output, State, clientside_callback, ctx, dcc, html, no_update
+from plotly.utils import PlotlyJSONEncoder
 
 from app.client import ApiProblem, AtlasClient
 from app.language import tr
@@ -34,6 +36,7 @@ SORT_BY_HEAD = """(clicked, sort, worst) => {
     return name === sort ? [same, !worst] : [name, false];
 }"""
 """A click on the head of a column sorts by it; one more the other way round."""
+MAKE_BOXES = "(_, boxes) => JSON.parse(boxes)"
 
 
 def panel(matrix: Matrix, chosen: Chosen) -> html.Section:
@@ -117,10 +120,11 @@ def _tools(matrix: Matrix, chosen: Chosen) -> list[Any]:
 def _choice(
     name: str, button: str, label: str, options: list[tuple[str, str]], value: list[str], fixed: set[str]
 ) -> dmc.Popover:
-    """A button that opens a list of what is shown; what is `fixed` cannot be hidden."""
+    """A button that opens a list of what is shown; what is `fixed` cannot be hidden. Its boxes are made when it is."""
     boxes = [dmc.Checkbox(value=key, label=title, size="xs", disabled=key in fixed) for key, title in options]
+    room = {"data-label": label, "data-boxes": json.dumps(boxes, cls=PlotlyJSONEncoder)}
     group = dmc.CheckboxGroup(
-        html.Div(boxes, className="shown-choice", **{"data-label": label}), id=name, value=value, label=label, size="xs"
+        html.Div(id=f"{name}-boxes", className="shown-choice", **room), id=name, value=value, label=label, size="xs"
     )
     everything = html.Button(
         tr("Show all"), id=f"{name}-all", className="button button-plain", type="button", **{"data-label": label}
@@ -152,6 +156,13 @@ def register() -> None:
         prevent_initial_call=True,
     )
     for name in ("study-rows", "study-columns"):
+        clientside_callback(
+            MAKE_BOXES,
+            Output(f"{name}-boxes", "children"),
+            Input(f"{name}-open", "n_clicks"),
+            State(f"{name}-boxes", "data-boxes"),
+            prevent_initial_call=True,
+        )
         reading(
             Output(name, "value"),
             Input(f"{name}-all", "n_clicks"),

@@ -50,6 +50,8 @@ def heatmap_legend(matrix: Matrix, *, narrow: bool) -> list[html.Span]:
         boxes.append(html.Span(["✕ ", tr("failed runs")], className="box box-failed"))
     if any(cell.flags for cell in cells):
         boxes.append(html.Span([html.I(className="mark mark-flag"), tr("note on this cell")]))
+    if any(cell.notes for cell in cells):
+        boxes.append(html.Span(tr("Quality from runs trained together, costs from probes alone")))
     return [scale, html.Span(tr("Mark in a cell: its place on the column's axis")), *marks, exact, *boxes]
 
 

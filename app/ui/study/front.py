@@ -16,6 +16,7 @@ from app.ui.figure_files import save_buttons
 from app.ui.policy import reading
 from app.ui.session import client
 from app.ui.states import empty, error, loading
+from app.ui.still import stilled
 from app.ui.study.address import keep_in_address
 from app.ui.study.front_words import draws_note, front_sentence, front_table, left_out, spoken
 from app.ui.study.shown import Shown, drawn, image, in_place
@@ -82,27 +83,27 @@ def front_view(found: Pareto, headline: str, colours: Palette, *, narrow: bool) 
     """The figure of a trade-off with its sentence, its omissions and its table."""
     draw = pareto(found, colours, headline=headline, narrow=narrow)
     parts = {
-        "front-sentence": front_sentence(found, headline),
-        "front-note": draws_note(found, headline),
-        "front-legend": legend(found, headline),
-        "front-left-out": left_out(found),
-        "front-table": front_table(found, headline),
+        "front-sentence": stilled(front_sentence(found, headline)),
+        "front-note": stilled(draws_note(found, headline)),
+        "front-legend": stilled(legend(found, headline)),
+        "front-left-out": stilled(left_out(found)),
+        "front-table": stilled(front_table(found, headline)),
     }
     children = html.Div(
         [
-            html.P(parts["front-sentence"], id="front-sentence", className="panel-answer"),
-            html.P(parts["front-note"], id="front-note", className="study-note"),
+            html.P(id="front-sentence", className="panel-answer", **parts["front-sentence"]),
+            html.P(id="front-note", className="study-note", **parts["front-note"]),
             image("front-figure", draw, "front-sentence"),
-            html.Div(parts["front-legend"], id="front-legend", className="legend"),
+            html.Div(id="front-legend", className="legend", **parts["front-legend"]),
             save_buttons("front-figure", f"study-{found.study}-trade-off"),
-            html.Div(parts["front-left-out"], id="front-left-out", className="left-out-box"),
+            html.Div(id="front-left-out", className="left-out-box", **parts["front-left-out"]),
             html.Details(
-                [html.Summary(tr("The same numbers as a table")), html.Div(parts["front-table"], id="front-table")],
+                [html.Summary(tr("The same numbers as a table")), html.Div(id="front-table", **parts["front-table"])],
                 className="more",
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | drawn("front-figure", draw)
+    updates = {**parts, **drawn("front-figure", draw)}
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
 
@@ -187,6 +188,7 @@ def register() -> None:
         Input("scheme-now", "data"),
         Input("narrow-now", "data"),
         Input("study-version", "data"),
+        Input("study-below", "data"),
         State("study-id", "data"),
         State("front-asked", "data"),
         State("front-shown", "data"),
@@ -201,12 +203,13 @@ async def show_front(
     scheme: str | None,
     narrow: bool | None,
     _: str,
+    begun: bool | None,
     study: int,
     before: dict[str, Any],
     shown: str | None,
 ) -> Any:
-    """The trade-off as asked, once the browser has said its colours and width."""
-    if scheme is None or narrow is None:
+    """The trade-off as asked, once the browser has said its colours and width, and the panel above is drawn."""
+    if scheme is None or narrow is None or not begun:
         return [no_update] * 10
     changed = next((axis for axis in AXIS_TITLES if f"front-{axis}.value" in ctx.triggered_prop_ids), None)
     asked = answered(TradeOff(**before), {"x": x, "y": y, "z": z}, floor, changed)

@@ -17,6 +17,8 @@ from peft_core.spec import Budget
 
 VERSION = re.compile(r"\S*\d+\.\d+\S*")
 UNKNOWN = mark("not recorded")
+MOST_NOTES = 4
+"""In sight at once; more of them are unfolded, or what the study shows would be below them."""
 TAKEN_OVER = {
     "hf-peft": mark("Taken over from published files; one run of each configuration."),
     "study": mark("Taken over from a study that another installation exported; nothing of it was measured here."),
@@ -145,7 +147,10 @@ def flags(matrix: Matrix) -> list[Any]:
     listed: list[Any] = []
     for place, note in enumerate(notes):
         listed += [" · " if place else "", *_with_names(note.removesuffix("."), names)]
-    return [html.Div([badge, html.Span(listed)], className="study-flags", **{"data-region": "evidence"})]
+    said: list[Any] = [badge, html.Span(listed)]
+    if len(notes) > MOST_NOTES:
+        said = [html.Details([html.Summary(badge), html.Span(listed)])]
+    return [html.Div(said, className="study-flags", **{"data-region": "evidence"})]
 
 
 def small_splits(view: StudyView) -> list[Any]:

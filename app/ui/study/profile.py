@@ -58,16 +58,23 @@ def register() -> None:
         Input("scheme-now", "data"),
         Input("narrow-now", "data"),
         Input("study-version", "data"),
+        Input("study-below", "data"),
         State("study-id", "data"),
         State("study-radar-shown", "data"),
     )(show_radar)
 
 
 async def show_radar(
-    chosen: list[str], scheme: str | None, narrow: bool | None, _: str, study: int, shown: str | None
+    chosen: list[str],
+    scheme: str | None,
+    narrow: bool | None,
+    _: str,
+    begun: bool | None,
+    study: int,
+    shown: str | None,
 ) -> Any:
     """The profiles of the chosen methods."""
-    if scheme is None or narrow is None:
+    if scheme is None or narrow is None or not begun:
         return no_update, no_update, no_update
     api = client()
     try:

@@ -16,6 +16,7 @@ from app.ui.policy import reading
 from app.ui.sentences import sentence
 from app.ui.session import client
 from app.ui.states import error, loading
+from app.ui.still import stilled
 from app.ui.study.address import keep_in_address
 from app.ui.study.shown import Shown, drawn, image, in_place
 from app.ui.study.sweep_words import best_tag, neighbour_table, rule_note, sweep_table, sweep_title
@@ -76,23 +77,23 @@ def sweep_view(found: Sweeps, place: int, headline: str, colours: Palette, *, na
     chosen = found.sweeps[place - 1]
     draw = sweep(found, chosen, colours, headline=headline, narrow=narrow)
     parts = {
-        "sweep-sentence": _verdict(chosen),
-        "sweep-note": rule_note(found, chosen),
-        "sweep-table": [sweep_table(found, chosen, headline), *neighbour_table(chosen)],
+        "sweep-sentence": stilled(_verdict(chosen)),
+        "sweep-note": stilled(rule_note(found, chosen)),
+        "sweep-table": stilled([sweep_table(found, chosen, headline), *neighbour_table(chosen)]),
     }
     children = html.Div(
         [
-            html.P(parts["sweep-sentence"], id="sweep-sentence", className="panel-answer"),
+            html.P(id="sweep-sentence", className="panel-answer", **parts["sweep-sentence"]),
             image("sweep-figure", draw, "sweep-sentence"),
             save_buttons("sweep-figure", f"study-{found.study}-sweep-{place}"),
-            html.P(parts["sweep-note"], id="sweep-note", className="study-note"),
+            html.P(id="sweep-note", className="study-note", **parts["sweep-note"]),
             html.Details(
-                [html.Summary(tr("The same numbers as a table")), html.Div(parts["sweep-table"], id="sweep-table")],
+                [html.Summary(tr("The same numbers as a table")), html.Div(id="sweep-table", **parts["sweep-table"])],
                 className="more",
             ),
         ]
     )
-    updates = {key: {"children": words} for key, words in parts.items()} | drawn("sweep-figure", draw)
+    updates = {**parts, **drawn("sweep-figure", draw)}
     return Shown(f"{'narrow ' if narrow else ''}figure {place}", children, updates)
 
 
@@ -114,16 +115,23 @@ def register() -> None:
         Input("scheme-now", "data"),
         Input("narrow-now", "data"),
         Input("study-version", "data"),
+        Input("study-below", "data"),
         State("study-id", "data"),
         State("sweep-shown", "data"),
     )(show_sweep)
 
 
 async def show_sweep(
-    asked: str | None, scheme: str | None, narrow: bool | None, _: str, study: int, shown: str | None
+    asked: str | None,
+    scheme: str | None,
+    narrow: bool | None,
+    _: str,
+    begun: bool | None,
+    study: int,
+    shown: str | None,
 ) -> Any:
     """The chosen sweep, once the browser has said its colours and width."""
-    if scheme is None or narrow is None:
+    if scheme is None or narrow is None or not begun:
         return [no_update] * 5
     api = client()
     try:

@@ -1,11 +1,12 @@
 """The views of a study beside the heatmap: tuning budget, every seed, every failure. Rows in, short tables out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
 
 from app.language import filled, mark, tr
-from app.schemas import MOST_LEARNING_RATES, ConfigurationView, MetricCard, Number, NumberQuantity, RunView
+from app.schemas import MOST_LEARNING_RATES, ConfigurationView, MetricCard, Number, NumberQuantity, RunView, TuningPoint
 from app.ui.cells import QUALITY, Matrix
 from app.ui.numbers import by_formula, show
 from app.ui.study.parts import method_name, name, names, quiet, run_link, tag
@@ -23,7 +24,7 @@ def tuning(matrix: Matrix) -> html.Div:
     untuned = [row.label for row in matrix.comparison.configurations if not row.tuning]
     if not tuned:
         return quiet(tr("No method was tuned: every row ran at the learning rate that the study gave it."))
-    widest = max(len(row.tuning) for row in tuned)
+    widest = max(len(_by_rate(row)) for row in tuned)
     tried = html.Th(tr("Learning rate → validation score"), colSpan=widest)
     head = html.Tr([html.Th(tr("Method")), html.Th(tr("Tried")), tried, html.Th(tr("Chosen"))])
     # A study that asked for costs alone has no card of its quality.
@@ -33,9 +34,39 @@ def tuning(matrix: Matrix) -> html.Div:
         for row in tuned
     ]
     note = tr("Chosen on the validation split at one seed; the test split chose nothing.")
+    halved = any(point.rung_steps is not None for row in tuned for point in row.tuning)
     others = filled("Not tuned: {methods}.", methods=html.Span(names(untuned)))
     rest = [html.P(others, className="study-note")] if untuned else []
-    return html.Div([html.P(note, className="study-note"), table(head, body), *rest])
+    rungs = [_said_of_rungs()] if halved else []
+    return html.Div([html.P(note, className="study-note"), *rungs, table(head, body), *rest])
+
+
+def _said_of_rungs() -> html.P:
+    return html.P(
+        filled(
+            "{mark} First rung: every learning rate had a part of the steps, then the better half all of them. Only"
+            " scores with all of them are chosen among.",
+            mark=_rung_mark(),
+        ),
+        className="study-note",
+    )
+
+
+def _rung_mark() -> html.Span:
+    return html.Span(className="mark-rung", role="img", **{"aria-label": tr("first rung")})
+
+
+def _by_rate(row: ConfigurationView) -> list[list[TuningPoint]]:
+    """The runs of each learning rate, that with the whole budget before that of the first rung."""
+    rates = sorted({point.learning_rate for point in row.tuning})
+    whole_first = sorted(row.tuning, key=lambda point: point.rung_steps is not None)
+    return [[point for point in whole_first if point.learning_rate == rate] for rate in rates]
+
+
+def points_to_add(row: ConfigurationView) -> tuple[float, ...] | None:
+    """The learning rates that would say whether the grid is wide enough: two past the edge that the best one lies at,
+    or the edges beside it that the first rung left out. None where there are none."""
+    return points_beyond(row) or tuple(row.edges_left_out) or None
 
 
 def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
@@ -49,25 +80,41 @@ def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
 
 def _budget(row: ConfigurationView) -> html.Td:
     """How many learning rates it was given: rows with more had a better chance."""
-    return html.Td(show(by_formula(len(row.tuning), "count", f"tuning_runs(configuration {row.id})", exact=True)))
+    tried = show(by_formula(len(_by_rate(row)), "count", f"tuning_runs(configuration {row.id})", exact=True))
+    first = next((point for point in row.tuning if point.rung_steps is not None), None)
+    return html.Td(tried if first is None else [tried, _first_rung(first)])
+
+
+def _first_rung(point: TuningPoint) -> html.Div:
+    """Where the first rung of a row ended."""
+    stopped = filled(
+        "stopped after {steps} of {all} steps",
+        steps=show(by_formula(point.rung_steps or 0, "count", f"rung_steps(run {point.run_id})", exact=True)),
+        all=show(by_formula(point.full_steps or 0, "count", f"whole_steps(run {point.run_id})", exact=True)),
+    )
+    return html.Div([_rung_mark(), " ", *stopped], className="study-rung")
 
 
 def _add_points(row: ConfigurationView) -> html.Button:
+    beyond = points_beyond(row) is not None
     return html.Button(
-        tr("Add two points"),
+        tr("Add two points") if beyond else tr("Try the edge"),
         id={"type": "add-points", "configuration": row.id},
         className="button button-plain",
-        title=tr("Queues two more learning rates beyond this edge, in the grid's own step."),
+        title=tr("Queues two more learning rates beyond this edge, in the grid's own step.")
+        if beyond
+        else tr("Trains with the whole budget what the first rung left out at the edge of the grid."),
     )
 
 
 def added(row: ConfigurationView) -> html.Div:
-    """The answer to two more points."""
-    what = (
-        filled("Two points above the grid of {method} are queued.", method=name(row.label))
-        if row.learning_rate == max(row.learning_rates)
-        else filled("Two points below the grid of {method} are queued.", method=name(row.label))
-    )
+    """The answer to more points."""
+    if points_beyond(row) is None:
+        what = filled("The edge of the grid of {method} is queued with the whole budget.", method=name(row.label))
+    elif row.learning_rate == max(row.learning_rates):
+        what = filled("Two points above the grid of {method} are queued.", method=name(row.label))
+    else:
+        what = filled("Two points below the grid of {method} are queued.", method=name(row.label))
     then = tr("Its learning rate is chosen again when they have run; if it moves, its seeds run again at the new one.")
     return html.Div([*what, " ", then], className="note")
 
@@ -83,39 +130,54 @@ def not_added(why: str) -> html.Div:
 
 
 def _tried(row: ConfigurationView, widest: int, score: NumberQuantity) -> list[html.Td]:
-    places = range(len(row.tuning))
-    cells = [html.Td(_attempt(row, place, score), className=_chosen_class(row, place)) for place in places]
-    return cells + [html.Td() for _ in range(widest - len(row.tuning))]
+    rates = _by_rate(row)
+    cells = [html.Td(_attempts(points, score), className=_chosen_class(row, points[0])) for points in rates]
+    return cells + [html.Td() for _ in range(widest - len(rates))]
 
 
-def _attempt(row: ConfigurationView, place: int, quantity: NumberQuantity) -> list[Any]:
-    """One learning rate and its score in the task's own quantity, or the status of its run where there is none."""
-    point = row.tuning[place]
-    rate = show(_of_run(point.learning_rate, "learning_rate", point.run_id, "learning_rate"))
+def _attempts(points: Sequence[TuningPoint], quantity: NumberQuantity) -> list[Any]:
+    """One learning rate with its score, below it what its first rung scored."""
+    rate = show(_of_run(points[0].learning_rate, "learning_rate", points[0].run_id, "learning_rate"))
+    said: list[Any] = [rate]
+    for point in points:
+        if point.rung_steps is None:
+            score = _score(point, quantity)
+            said += [" " if point.validation_score is None else " → ", score]
+        else:
+            said.append(html.Div([_rung_mark(), " ", _score(point, quantity)], className="study-rung"))
+    return said
+
+
+def _score(point: TuningPoint, quantity: NumberQuantity) -> Any:
+    """A score in the task's own quantity, or the status of its run where there is none; linked to the run."""
     if point.validation_score is None:
-        return [rate, " ", run_link(point.run_id, point.status)]
+        return run_link(point.run_id, point.status)
     score = show(_of_run(point.validation_score, quantity, point.run_id, "validation_score"))
-    return [rate, " → ", html.A(score, href=f"/runs/{point.run_id}")]
+    return html.A(score, href=f"/runs/{point.run_id}")
 
 
-def _chosen_class(row: ConfigurationView, place: int) -> str:
-    return "study-chosen" if row.tuning[place].learning_rate == row.learning_rate else ""
+def _chosen_class(row: ConfigurationView, point: TuningPoint) -> str:
+    return "study-chosen" if point.learning_rate == row.learning_rate else ""
 
 
 def _chosen(row: ConfigurationView) -> html.Td:
-    chosen = next((point for point in row.tuning if point.learning_rate == row.learning_rate), None)
+    whole = (point for point in row.tuning if point.rung_steps is None)
+    chosen = next((point for point in whole if point.learning_rate == row.learning_rate), None)
     marks: list[Any] = []
     if row.grid_edge:
         marks.append(tag(tr("grid too narrow"), "warn", tr("The best learning rate lies at the edge of its grid.")))
-    if points_beyond(row) is not None:
+    if row.edges_left_out:
+        why = tr("The edge of the grid beside the best learning rate had no whole budget: it may be too narrow.")
+        marks.append(tag(tr("edge left out"), "plain", why))
+    if points_to_add(row) is not None:
         marks.append(_add_points(row))
     if row.learned is False:
         why = tr("No learning rate beat the untuned model.")
         marks.append(tag(tr("did not learn: grid or budget"), "bad", why))
     if chosen is None:
-        return html.Td([tr("not yet") if row.learning_rate is None else "", *marks])
+        return html.Td(html.Div([tr("not yet") if row.learning_rate is None else "", *marks], className="study-choice"))
     rate = show(_of_run(chosen.learning_rate, "learning_rate", chosen.run_id, "learning_rate"))
-    return html.Td([rate, *marks])
+    return html.Td(html.Div([rate, *marks], className="study-choice"))
 
 
 def _of_run(value: float, quantity: Any, run: int, metric: str) -> Number:

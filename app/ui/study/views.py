@@ -10,6 +10,7 @@ from app.ui.charts.heatmap import heatmap
 from app.ui.charts.radar import default_choice, radar
 from app.ui.figure_files import save_buttons
 from app.ui.states import empty
+from app.ui.still import stilled
 from app.ui.study.chosen import Chosen
 from app.ui.study.figures import cell_notes, figure_sentence, heatmap_legend, profile_note, profile_table, table_note
 from app.ui.study.grid import comparison_grid, rows
@@ -36,22 +37,22 @@ def heatmap_view(view: StudyView, matrix: Matrix, chosen: Chosen, colours: Palet
         if narrow
         else heatmap(shown, colours, seeds=seeds, rows=on_page)
     )
-    sentence, legend = figure_sentence(shown, on_page), heatmap_legend(shown, narrow=narrow)
-    notes = cell_notes(shown, on_page)
+    sentence, legend = stilled(figure_sentence(shown, on_page)), stilled(heatmap_legend(shown, narrow=narrow))
+    notes = stilled(cell_notes(shown, on_page))
     children = html.Div(
         [
-            html.P(sentence, id="study-figure-sentence", className="visually-hidden"),
+            html.P(id="study-figure-sentence", className="visually-hidden", **sentence),
             image("study-figure", draw, "study-figure-sentence"),
-            html.Div(legend, id="study-legend", className="legend"),
+            html.Div(id="study-legend", className="legend", **legend),
             save_buttons("study-figure", f"study-{view.id}-{'dots' if narrow else 'heatmap'}"),
-            html.Div(notes, id="study-cell-notes"),
+            html.Div(id="study-cell-notes", **notes),
         ]
     )
     updates = {
         **drawn("study-figure", draw),
-        "study-figure-sentence": {"children": sentence},
-        "study-legend": {"children": legend},
-        "study-cell-notes": {"children": notes},
+        "study-figure-sentence": sentence,
+        "study-legend": legend,
+        "study-cell-notes": notes,
     }
     return Shown("narrow figure" if narrow else "figure", children, updates)
 
@@ -64,12 +65,15 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
         why = tr("A profile needs three metrics that every chosen method has a score in.")
         return Shown("nothing", html.Div([html.P(note, className="study-note"), html.P(why, className="study-quiet")]))
     draw = radar(matrix, wanted, colours, narrow=narrow)
-    scores = profile_table(matrix, wanted, axes)
+    said, scores = stilled(note), stilled(profile_table(matrix, wanted, axes))
     children = html.Div(
         [
-            html.P(note, id="study-radar-sentence", className="study-note"),
+            html.P(id="study-radar-sentence", className="study-note", **said),
             html.Div(
-                [image("study-radar-figure", draw, "study-radar-sentence"), html.Div(scores, id="study-radar-scores")],
+                [
+                    image("study-radar-figure", draw, "study-radar-sentence"),
+                    html.Div(id="study-radar-scores", **scores),
+                ],
                 className="radar-grid",
             ),
             save_buttons("study-radar-figure", f"study-{matrix.comparison.study}-profile"),
@@ -77,8 +81,8 @@ def radar_view(matrix: Matrix, chosen: list[int], colours: Palette, *, narrow: b
     )
     updates = {
         **drawn("study-radar-figure", draw),
-        "study-radar-sentence": {"children": note},
-        "study-radar-scores": {"children": scores},
+        "study-radar-sentence": said,
+        "study-radar-scores": scores,
     }
     return Shown("narrow figure" if narrow else "figure", children, updates)
 

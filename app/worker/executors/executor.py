@@ -1,5 +1,6 @@
 """What the worker's loop needs of whatever carries out its runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,8 @@ class Outcome:
     """How a run ended: a result, a reason with the log lines that explain it, or paused at a checkpoint.
 
     A reason beside `paused` says why, where nobody asked for it. `lost`: what it ran on went away under it, so that the
-    run is worth another attempt elsewhere.
+    run is worth another attempt elsewhere. `parted`: what ended it may be of the runs it trained with, so that it is
+    worth another attempt by itself.
     """
 
     result: RunResult | None
@@ -20,6 +22,7 @@ class Outcome:
     details: str | None = None
     paused: bool = False
     lost: bool = False
+    parted: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,20 @@ class Running(Protocol):
         """End the run now, whatever it does. Nobody asks for its outcome."""
 
 
+class Groups(Protocol):
+    """Starts runs that train together in one process."""
+
+    def start(self, specs: Sequence[RunSpec], share: Share, hub: Hub | None = None) -> Sequence[Running]:
+        """Start runs of one study with one share of a machine. Each is one's own to follow, stop and pause: what
+        becomes of it touches none of the others."""
+
+
 class Executor(Protocol):
     """Starts runs."""
+
+    @property
+    def groups(self) -> Groups | None:
+        """What starts runs that train together; None where each trains alone."""
 
     def slots(self, device: str) -> int:
         """How many quality runs there is room for side by side, on a worker's device."""

@@ -17,14 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from pathlib import Path
 from typing import Any
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from app.services.store import empty_scratch
-from app.worker.executors.executor import Outcome, Share
+from app.worker.executors.executor import Groups, Outcome, Share
 from peft_core.checkpoint import CHECKPOINT, adopt_checkpoint
 from peft_core.errors import PeftCoreError, RunPaused
 from peft_core.hub_access import Hub
@@ -109,11 +108,18 @@ class RunningProcess:
 
 
 class LocalExecutor:
-    """Starts runs as forked processes. `run_function` is what they do: `peft_core.run.run` but in tests."""
+    """Starts runs as forked processes. `run_function` is what they do: `peft_core.run.run` but in tests. `groups`: what
+    starts those that train together; None: each trains alone."""
 
-    def __init__(self, run_function: str = "peft_core.run:run", environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        run_function: str = "peft_core.run:run",
+        environment: dict[str, str] | None = None,
+        groups: Groups | None = None,
+    ) -> None:
         set_for_runs(environment or {})
         self._run_function = run_function
+        self.groups = groups
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([PRELOAD])
 
@@ -181,10 +187,9 @@ def do_run(
     """
     keep_to(share)
     try:
-        module, name = run_function.split(":")
-        run: RunFunction = getattr(__import__(module, fromlist=[name]), name)
+        run: RunFunction = named(run_function)
         spec = RunSpec.model_validate_json(spec_json)
-        adopt_checkpoint(earlier_attempts(spec), spec.folder / CHECKPOINT)
+        adopt_earlier(spec)
         return {"result": run(spec, on_event, hub=hub, pause=pause).model_dump(mode="json")}
     except RunPaused:
         return {"paused": True}
@@ -220,9 +225,16 @@ def visible_devices(device: str) -> str:
     return given[number] if given else str(number)
 
 
-def earlier_attempts(spec: RunSpec) -> list[Path]:
-    """The checkpoint folders that earlier attempts at a run may have left beside its own folder."""
-    return [folder / CHECKPOINT for folder in spec.folder.parent.iterdir() if folder != spec.folder]
+def named(function: str) -> Any:
+    """The function that `module:name` names."""
+    module, name = function.split(":")
+    return getattr(__import__(module, fromlist=[name]), name)
+
+
+def adopt_earlier(spec: RunSpec) -> None:
+    """Have a run go on from the furthest checkpoint that its earlier attempts have left beside its own folder."""
+    earlier = [folder / CHECKPOINT for folder in spec.folder.parent.iterdir() if folder != spec.folder]
+    adopt_checkpoint(earlier, spec.folder / CHECKPOINT)
 
 
 def end_with_worker() -> None:

@@ -230,6 +230,9 @@ class RayExecutor:
     Raises ClusterUnusable where a run would wait for ever.
     """
 
+    groups = None
+    """Each run is a task of its own: Ray finds it a place."""
+
     def __init__(
         self,
         address: str | None,

@@ -28,19 +28,19 @@ def output_parameters(setting: Setting) -> int:
 def forward_flops(setting: Setting) -> float:
     """Of one pass over a whole batch."""
     each = 2 * matrix_parameters(setting) + _attention(setting) + _method(setting)
-    return _positions(setting) * each + _texts(setting) * _once(setting)
+    return _positions(setting) * each + _once(setting)
 
 
 def training_flops(setting: Setting) -> float:
     """Of one step of the optimizer: forward, backward, and forward again where layers are checkpointed."""
     if not setting.added.through_base:
-        return forward_flops(setting) + 2 * _texts(setting) * _once(setting)
+        return forward_flops(setting) + 2 * _once(setting)
     reached = 1 - setting.added.untouched_layers / setting.base.layers
     trained = setting.trained_layers & setting.matrices.keys()
     read = 2 * (reached * _numbers(setting, setting.matrices) + output_parameters(setting))
     weights = 2 * (_numbers(setting, trained) + (output_parameters(setting) if trained else 0))
     each = read + weights + 2 * reached * _attention(setting) + 2 * _method(setting)
-    backward = _positions(setting) * each + 2 * _texts(setting) * _once(setting)
+    backward = _positions(setting) * each + 2 * _once(setting)
     passes = 2 if setting.budget.gradient_checkpointing else 1
     return passes * forward_flops(setting) + backward
 
@@ -77,5 +77,5 @@ def _method(setting: Setting) -> float:
 
 
 def _once(setting: Setting) -> float:
-    """What is done once for a text: its head, and what the method does for each item."""
-    return 2 * head_parameters(setting) + setting.added.flops_per_item
+    """What does not grow with the length: each text's head, and what the method does once for a batch."""
+    return 2 * _texts(setting) * head_parameters(setting) + setting.added.flops

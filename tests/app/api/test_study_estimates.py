@@ -68,6 +68,22 @@ async def test_the_launched_study_has_as_many_runs_as_were_told(api: httpx.Async
     assert study["counts"]["queued"] == told["runs"]
 
 
+async def test_halving_costs_a_part_of_each_rate_and_the_better_half_in_full(api: httpx.AsyncClient) -> None:
+    study = STUDY | {"methods": [{"method": "lora"}, {"method": "prompt_tuning"}], "references": ["untuned"]}
+    study |= {"grid_points": 5, "budget": {"steps": 100}}
+    whole, halved = await asked(api, study), await asked(api, study | {"tuning": "halving"})
+    assert [(row["rung_steps"], row["tuning_trainings"]) for row in whole["rows"]] == [(None, 0), (None, 5), (None, 5)]
+    assert [(row["rung_steps"], row["tuning_trainings"]) for row in halved["rows"]] == [
+        (None, 0),
+        (25, 5 / 4 + 2),
+        (50, 5 / 2 + 2),
+    ]
+    assert (whole["tuning_trainings"], whole["grid_trainings"]) == (10, 10)
+    assert (halved["tuning_trainings"], halved["grid_trainings"]) == (7.75, 10)
+    # Five in the first rung, two with the whole budget, three seeds, a probe.
+    assert [row["runs"] for row in halved["rows"]] == [4, 5 + 2 + 4, 5 + 2 + 4]
+
+
 async def test_all_that_launching_would_refuse_is_told_at_once(api: httpx.AsyncClient) -> None:
     wrong = STUDY | {
         "name": " ",

@@ -1,11 +1,12 @@
 """Studies to export, and what of two comparisons has to be the same wherever they are made."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import system_session
@@ -14,6 +15,7 @@ from app.schemas import Comparison
 from app.services.callers import LOCAL
 from app.services.chosen_rates import in_place_of
 from app.services.exports import export_study
+from app.services.halving import with_whole_budget
 from tests.flow.finished_study import QUICKSTART, STARTED, insert
 
 LOSSES = tuple(
@@ -52,6 +54,48 @@ def with_retries(engine: Engine) -> int:
         tuning = session.scalars(select(Run).where(Run.study_id == study.id, Run.purpose == "tune")).first()
         assert tuning is not None
         _tried_again(session, tuning, "succeeded", None).validation_score = 0.5
+        return study.id
+
+
+def trained_together(engine: Engine) -> int:
+    """A study of whose LoRA runs only the probe says how long a step takes."""
+    made = finished(engine)
+    share_steps(engine, made, 0.07)
+    return made
+
+
+def share_steps(engine: Engine, study: int, step_seconds: float | None) -> None:
+    """LoRA's reporting runs took their steps with others; step_seconds: what its probe says of one, if it says it."""
+    with system_session(engine) as session:
+        of_lora = (Run.study_id == study, Run.configuration.has(method="lora"))
+        for run in session.scalars(select(Run).where(*of_lora)):
+            if run.purpose == "report":
+                run.train_seconds, run.environment = None, (run.environment or {}) | {"trained_together": 4}
+                clock = (SeriesPointRow.run_id == run.id, SeriesPointRow.key == "train_seconds")
+                session.execute(delete(SeriesPointRow).where(*clock))
+            elif run.purpose == "probe":
+                speed = session.get_one(MeasurementRow, (run.id, "training_speed"))
+                speed.detail = {"median_step_seconds": step_seconds}
+
+
+def halved(engine: Engine) -> int:
+    """A study whose LoRA row tried five learning rates in a first rung of 38 steps and the better two of them whole;
+    the first rung's best score is better than any with the whole budget."""
+    lora = next(row for row in QUICKSTART if row.method == "lora")
+    first = replace(lora, learning_rates=(2e-4, 5e-4, 1e-3, 2e-3, 5e-3), validation=(0.70, 0.72, 0.96, 0.97, 0.71))
+    with system_session(engine) as session:
+        study = insert(session, team_id=1, rows=tuple(first if row is lora else row for row in QUICKSTART))
+        study.document = study.document | {"tuning": "halving"}
+        row = session.scalars(select(Configuration).where(Configuration.method == "lora")).one()
+        tuning = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune")
+        for run in session.scalars(tuning).all():
+            run.rung_steps = 38
+            if run.learning_rate in (1e-3, 2e-3):
+                whole = with_whole_budget(run, STARTED)
+                whole.status, whole.environment = "succeeded", {"torch": "2.14.0"}
+                whole.validation_score = 0.94 if run.learning_rate == 1e-3 else 0.93
+                session.add(whole)
+        row.learning_rate = 1e-3
         return study.id
 
 
@@ -99,6 +143,7 @@ def told(engine: Engine, comparison: Comparison) -> Any:
     return _without_ids(comparison.model_dump(mode="json", exclude={"study"}), places, comparison.study)
 
 
+PROBES = re.compile(r"probes (\d+(?:, \d+)*)")
 NAMED_BY_ID = {"configuration": "rows", "id": "rows", "reference": "rows", "run_id": "runs"}
 
 
@@ -114,10 +159,15 @@ def _without_ids(value: Any, places: dict[str, dict[int, int]], study: int) -> A
         elif name in NAMED_BY_ID and isinstance(part, int) and not isinstance(part, bool):
             found[name] = places[NAMED_BY_ID[name]][part]
         elif name == "formula" and part is not None:
-            found[name] = part.replace(f"(study {study})", "(study)")
+            named = part.replace(f"(study {study})", "(study)")
+            found[name] = PROBES.sub(lambda ids: _placed(ids, places["runs"]), named)
         elif name != "source":
             found[name] = _without_ids(part, places, study)
     return found
+
+
+def _placed(ids: re.Match[str], places: dict[int, int]) -> str:
+    return "probes " + ", ".join(str(places[int(run)]) for run in ids.group(1).split(", "))
 
 
 def archive(engine: Engine, study: int) -> bytes:

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 
-from app.db.session import system_session
-from app.db.tables import SeriesPointRow, Study
+from app.db.session import database_now, system_session
+from app.db.tables import Configuration, Run, SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
 from app.services.callers import LOCAL
+from app.services.evidence import TRAIN_SECONDS, read_evidence
 from app.services.exports import export_study
+from tests.app.services import exported
+from tests.app.services.exported import share_steps
 from tests.flow.finished_study import QUICKSTART, Row, insert
 
 WHOLE, THREE_QUARTERS = 11.5, 11.5 * 112 / 150
@@ -60,8 +63,82 @@ def test_what_has_no_time_says_why(engine: Engine) -> None:
     assert str(cell(compared(engine, without_full), "lora", "time_to_target").missing).startswith("no target: full")
     with system_session(engine) as session:
         session.execute(delete(SeriesPointRow).where(SeriesPointRow.key == "train_seconds"))
+        session.execute(update(Run).values(updated_at=database_now(session)))
     again = results.comparison(engine, LOCAL, study.study)
     assert "did not record" in str(cell(again, "lora", "time_to_target").missing)
+
+
+STEP_SECONDS = 0.07
+
+
+def test_runs_that_trained_together_are_timed_by_their_probe(engine: Engine) -> None:
+    study = compared(engine).study
+    share_steps(engine, study, STEP_SECONDS)
+    after = results.comparison(engine, LOCAL, study)
+    found = cell(after, "lora", "time_to_target")
+    steps = [112, 112, 150]
+    assert found.values == pytest.approx([step * STEP_SECONDS for step in steps])
+    assert found.source == "estimated"
+    assert found.formula is not None
+    assert found.formula.startswith(f"steps_times_probed_step(step_seconds {STEP_SECONDS}, probes ")
+    assert "Steps to the target" in found.notes[0]
+    # The clock's own times stay what they are.
+    assert cell(after, "adapter", "time_to_target").source == "measured"
+
+
+def test_their_quality_compares_as_before_and_says_how_it_came_about(engine: Engine) -> None:
+    before = compared(engine)
+    share_steps(engine, before.study, STEP_SECONDS)
+    after = results.comparison(engine, LOCAL, before.study)
+    found, alone = cell(after, "lora", "task_performance"), cell(before, "lora", "task_performance")
+    assert (found.values, found.split_off, found.flags) == (alone.values, [], alone.flags)
+    assert after.flags == before.flags
+    assert after.differences == before.differences
+    assert "Quality from runs trained together (3 of 3)" in found.notes[0]
+    assert cell(after, "lora", "training_speed").notes == []
+    assert cell(after, "adapter", "task_performance").notes == []
+    assert "Quality from runs trained together" in export_study(engine, LOCAL, before.study, "csv")
+    assert "Quality from runs trained together" in export_study(engine, LOCAL, before.study, "html")
+
+
+def test_without_a_probed_step_there_is_no_time_and_it_says_why(engine: Engine) -> None:
+    study = compared(engine).study
+    share_steps(engine, study, None)
+    found = cell(results.comparison(engine, LOCAL, study), "lora", "time_to_target")
+    assert (found.values, found.formula) == ([], None)
+    assert found.missing == "its runs trained together with others, and no probe says what a step takes alone"
+
+
+def test_a_constraint_on_training_time_holds_for_what_a_run_would_take_alone(engine: Engine) -> None:
+    study = compared(engine).study
+    share_steps(engine, study, STEP_SECONDS)
+    with system_session(engine) as session:
+        evidence = read_evidence(session, session.get_one(Study, study))
+        (lora,) = [row for row in evidence.configurations if row.method == "lora"]
+        assert evidence.candidate(lora).values[TRAIN_SECONDS] == pytest.approx((150 * STEP_SECONDS,) * 3)
+
+
+def test_first_rungs_are_no_part_of_what_a_study_says_of_its_rows(engine: Engine) -> None:
+    """Their scores are those of less training: neither tuning ease, nor conditions, nor what has learned."""
+    study = exported.halved(engine)
+    found = results.comparison(engine, LOCAL, study)
+    row = next(row for row in found.configurations if row.method == "lora")
+    assert row.tuning_ease is None
+    assert (row.learning_rate, row.grid_edge, row.edges_left_out) == (1e-3, False, [])
+    assert {point.full_steps for point in row.tuning} == {150}
+    assert row.flags == []
+    assert not any("training steps" in flag or flag.startswith("LoRA") for flag in found.flags)
+    with system_session(engine) as session:
+        session.get_one(Configuration, row.id).learning_rate = 2e-3
+    found = results.comparison(engine, LOCAL, study)
+    assert [row.edges_left_out for row in found.configurations if row.method == "lora"] == [[5e-3]]
+    assert any(flag.startswith("LoRA r8: the first rung left out 5e−3, the edge") for flag in found.flags)
+    with system_session(engine) as session:
+        whole = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune", Run.rung_steps.is_(None))
+        for run in session.scalars(whole).all():
+            run.validation_score = 0.67
+    found = results.comparison(engine, LOCAL, study)
+    assert [row.learned for row in found.configurations if row.method == "lora"] == [False]
 
 
 def test_a_complete_grid_of_five_makes_tuning_ease_a_part_of_simplicity(engine: Engine) -> None:

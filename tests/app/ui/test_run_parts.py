@@ -101,6 +101,12 @@ def test_curves_of_an_imported_run_say_that_they_were_imported() -> None:
     assert "2 imported values" in text_of(panels)
 
 
+def test_a_long_curve_says_how_many_of_its_points_are_shown() -> None:
+    long = curves_panels(run(), curves(series(TRAIN_LOSS, 0.69, 0.41, total=5_000)), LIGHT)
+    assert "2 of 5,000 points shown" in text_of(long)
+    assert "points shown" not in text_of(curves_panels(run(), curves(series(TRAIN_LOSS, 0.69, 0.41)), LIGHT))
+
+
 def test_curves_come_in_the_pages_order_and_as_a_table_whose_values_have_sources() -> None:
     found = curves(series("mine", 1.0, 2.0), series("learning_rate", 1e-3, 0.0), series(TRAIN_LOSS, 0.5, 0.4))
     assert [one.key for one in in_order(found.series)] == [TRAIN_LOSS, "learning_rate", "mine"]

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 import pytest
 from dash import dcc, html
 
-from app.ui.still import still, trees
+from app.ui.still import still, still_inside, trees
 
 
 def test_a_part_keeps_its_tags_attributes_and_text() -> None:
@@ -19,7 +19,7 @@ def test_a_part_keeps_its_tags_attributes_and_text() -> None:
         ],
         id="part",
     )
-    tree = json.loads(vars(still(part))["data-still"])
+    (tree,) = json.loads(vars(still(part))["data-still"])
     assert tree == {
         "tag": "section",
         "attributes": {"id": "part"},
@@ -38,3 +38,9 @@ def test_a_part_keeps_its_tags_attributes_and_text() -> None:
 def test_what_a_callback_would_have_to_draw_is_refused() -> None:
     with pytest.raises(TypeError, match="no plain HTML"):
         trees(html.Div(dmc.Slider()))
+
+
+def test_an_element_keeps_itself_and_sends_what_is_in_it() -> None:
+    part = still_inside(html.P(["three ", html.B("words")], id="said", className="quiet"))
+    assert (part.id, part.className, getattr(part, "children", None)) == ("said", "quiet", None)
+    assert json.loads(vars(part)["data-still"]) == ["three ", {"tag": "b", "attributes": {}, "children": ["words"]}]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.schemas import RunCounts, RunView, StudyDocument, StudyView
+from app.schemas import ConfigurationView, RunCounts, RunView, StudyDocument, StudyView
 from app.ui.cells import QUALITY, Matrix
 from app.ui.study import figures, grid, head, tabs
 from app.ui.study.actions import buttons
@@ -195,6 +195,41 @@ def test_the_tuning_budget_shows_every_rate_tried_its_score_and_the_choice() -> 
     assert uncovered_digits(shown) == []
     chosen = [element for element in elements(shown) if getattr(element, "className", "") == "study-chosen"]
     assert len(chosen) == sum(bool(row.learning_rates) for row in QUICKSTART)
+
+
+def halved() -> list[ConfigurationView]:
+    """The rows, of which LoRA's grid was halved after a first rung."""
+    rows = comparison().configurations
+    lora = next(row for row in rows if row.id == LORA)
+    first = [
+        point.model_copy(update={"rung_steps": 38, "full_steps": 150, "validation_score": 0.5, "run_id": 100 + place})
+        for place, point in enumerate(lora.tuning)
+    ]
+    whole = [point for point in lora.tuning if point.learning_rate == lora.learning_rate]
+    changed = lora.model_copy(update={"tuning": [*first, *whole], "grid_edge": False})
+    return [changed if row.id == LORA else row for row in rows]
+
+
+def test_a_first_rung_stands_apart_from_what_was_chosen_among() -> None:
+    shown = tabs.tuning(matrix(configurations=halved()))
+    words = text_of(shown)
+    rungs = [element for element in elements(shown) if getattr(element, "className", "") == "study-rung"]
+    first, *points = (text_of(rung).strip() for rung in rungs)
+    assert (first, points) == ("stopped after 38 of 150 steps", ["50.0\u202f%"] * 3)
+    assert "3e−3 → 94.3\u202f%" in words
+    assert "First rung: every learning rate had a part of the steps" in words
+    assert "First rung" not in text_of(tabs.tuning(matrix()))
+    assert uncovered_digits(shown) == []
+
+
+def test_an_edge_that_the_first_rung_left_out_can_be_tried() -> None:
+    rows = [row.model_copy(update={"edges_left_out": [3e-2]}) if row.id == LORA else row for row in halved()]
+    words = text_of(tabs.tuning(matrix(configurations=rows)))
+    assert "edge left out" in words
+    assert "Try the edge" in words
+    row = next(row for row in rows if row.id == LORA)
+    assert tabs.points_to_add(row) == (3e-2,)
+    assert "is queued with the whole budget" in text_of(tabs.added(row))
 
 
 def test_scores_of_a_language_model_are_nats_and_no_percentages() -> None:

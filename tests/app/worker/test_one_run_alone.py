@@ -65,6 +65,8 @@ class Scripted:
 class ScriptedExecutor:
     """Starts what the test gives for a run's number: a run, or the error that comes instead."""
 
+    groups = None
+
     def __init__(self, start: Callable[[int], Running]) -> None:
         self._start = start
         self.started: list[tuple[int, float]] = []

@@ -235,6 +235,30 @@ WEIGHTS_OF_A_DIRECTION = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # -- prefixes --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["prefix_tuning", "p_tuning_v2"])
+def test_a_prefix_that_is_made_once_for_a_batch_trains_as_one_made_for_every_item(
+    name: str, small_base: Callable[[str], Path]
+) -> None:
+    base = load(AutoModelForSequenceClassification, small_base("bert"), num_labels=2)
+    once = prompted(name, base, "classification")
+    for_each = copy.deepcopy(once)
+    encoder = for_each.prompt_encoder["default"]
+    encoder._forward_pre_hooks.clear()
+    encoder._forward_hooks.clear()
+    rows: list[int] = []
+    once.prompt_encoder["default"].embedding.register_forward_hook(
+        lambda _module, args, _out: rows.append(len(args[0]))
+    )
+    ours, theirs = (model(**BATCH).logits for model in (once, for_each))
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert rows == [1]
+    for logits in (ours, theirs):
+        functional.cross_entropy(logits, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+    for (path, one), each in zip(once.named_parameters(), for_each.parameters(), strict=True):
+        assert one.requires_grad == (one.grad is not None), path
+        assert one.grad is None or torch.allclose(one.grad, each.grad, atol=1e-6), path
+
+
 def test_a_prefix_is_as_wide_as_the_grouped_keys_and_values(small_base: Callable[[str], Path]) -> None:
     """Llama, 4 heads of 16 on 2 key/value heads. Written out: the text's queries and keys turn by their positions,
     which begin behind the prefix; the prefix does not turn; every pair of heads shares keys and values."""

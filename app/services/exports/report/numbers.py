@@ -69,7 +69,7 @@ def described(row: ConfigurationView, card: MetricCard, cell: Cell) -> str:
         source=tr(str(cell.source)),
         runs=_runs(cell.run_ids),
     )
-    return spaced([told, *cell.flags])
+    return spaced([told, *cell.flags, *cell.notes])
 
 
 def intervals(matrix: Matrix) -> str:

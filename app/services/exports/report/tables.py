@@ -94,18 +94,39 @@ def tuning(matrix: Matrix) -> Markup | None:
 
 def _tuned(row: ConfigurationView, quantity: NumberQuantity) -> list[Child]:
     tried = [element("span", _tried(point, quantity), class_="tried") for point in row.tuning]
-    chosen = next((point for point in row.tuning if point.learning_rate == row.learning_rate), None)
+    whole = (point for point in row.tuning if point.rung_steps is None)
+    chosen = next((point for point in whole if point.learning_rate == row.learning_rate), None)
     notes = [tr("grid too narrow")] if row.grid_edge else []
+    notes += [tr("edge left out")] if row.edges_left_out else []
     notes += [tr("did not learn: grid or budget")] if row.learned is False else []
     rate = shown(_of_run(chosen, chosen.learning_rate, "learning_rate")) if chosen else tr("not chosen")
-    return [method_name(row), str(len(row.tuning)), tried, rate, tr("; ").join(notes)]
+    return [
+        method_name(row),
+        str(len({point.learning_rate for point in row.tuning})),
+        tried,
+        rate,
+        tr("; ").join(notes),
+    ]
 
 
 def _tried(point: TuningPoint, quantity: NumberQuantity) -> list[Child]:
     rate = shown(_of_run(point, point.learning_rate, "learning_rate"))
     if point.validation_score is None:
         return [rate, f" {tr(STATUS_WORDS[point.status])}"]
-    return [rate, " → ", shown(_of_run(point, point.validation_score, quantity))]
+    score = shown(_of_run(point, point.validation_score, quantity))
+    if point.rung_steps is None:
+        return [rate, " → ", score]
+    stopped = filled(
+        "stopped after {steps} of {all} steps",
+        steps=_steps(point, point.rung_steps, "rung_steps"),
+        all=_steps(point, point.full_steps, "whole_steps"),
+    )
+    return [rate, " → ", score, " (", *stopped, ")"]
+
+
+def _steps(point: TuningPoint, steps: int | None, formula: str) -> Markup:
+    named = f"{formula}(run {point.run_id})"
+    return shown(Number(value=steps or 0, quantity="count", statistic="formula", formula=named))
 
 
 def _of_run(point: TuningPoint, value: float, quantity: NumberQuantity) -> Number:

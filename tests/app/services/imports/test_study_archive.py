@@ -35,7 +35,10 @@ Make = Callable[[Engine], int]
 # -- the same cells ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [exported.finished, exported.of_losses, exported.with_retries])
+@pytest.mark.parametrize(
+    "make",
+    [exported.finished, exported.of_losses, exported.with_retries, exported.trained_together, exported.halved],
+)
 def test_the_cells_are_identical(engine: Engine, make: Make) -> None:
     original = make(engine)
     found = import_study(engine, LOCAL, archive(engine, original))
@@ -43,6 +46,28 @@ def test_the_cells_are_identical(engine: Engine, make: Make) -> None:
     first, second = (results.comparison(engine, LOCAL, study) for study in (original, found.study_id))
     assert exported.told(engine, first) == exported.told(engine, second)
     assert [cell.values for cell in first.cells] == [cell.values for cell in second.cells]
+
+
+def test_a_first_rung_is_taken_over_beside_what_came_of_it(engine: Engine) -> None:
+    original = exported.halved(engine)
+    found = import_study(engine, LOCAL, archive(engine, original)).study_id
+    again = import_study(engine, LOCAL, archive(engine, found)).study_id
+    for study in (original, found, again):
+        row = next(row for row in results.comparison(engine, LOCAL, study).configurations if row.method == "lora")
+        assert [(point.learning_rate, point.rung_steps) for point in row.tuning] == [
+            *((rate, 38) for rate in (2e-4, 5e-4, 1e-3, 2e-3, 5e-3)),
+            *((rate, None) for rate in (1e-3, 2e-3)),
+        ]
+        assert results.study_view(engine, LOCAL, study).document.tuning == "halving"
+
+
+def test_a_file_of_a_full_grid_is_what_it_was_before_there_were_first_rungs(engine: Engine) -> None:
+    content = json.loads(archive(engine, exported.finished(engine)))
+    assert not any("rung_steps" in run for run in content["results"]["runs"])
+    without = dict(content)
+    assert without.pop("tuning") == "grid"
+    first, second = (import_study(engine, LOCAL, json.dumps(one).encode()) for one in (content, without))
+    assert (second.study_id, second.new) == (first.study_id, False)
 
 
 def test_what_makes_cells_interesting_is_among_them(engine: Engine) -> None:

@@ -72,6 +72,7 @@ def test_a_study_comes_back_as_it_was(there: Catalogues) -> None:
         device="cuda",
         priority=2,
         grid_points=3,
+        tuning="halving",
         metrics=["task_performance", "peak_memory"],
     )
     form = fill(query_of(study_address(document)), there)

@@ -1,0 +1,79 @@
+"""Runs that train together with one that was claimed, each claimed with a lease of its own."""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from app.db.session import database_now
+from app.db.tables import Attempt, Configuration, Run, Study, Worker
+from app.services.run_queue import ClaimedRun, Lease, last_line, rate_known, run_spec, take
+from peft_core.spec import RunSpec
+
+MOST_CONSIDERED = 64
+"""How many runs behind a claimed one are looked at."""
+
+
+def claim_companions(
+    session: Session,
+    worker_id: int,
+    first: ClaimedRun,
+    choose: Callable[[Sequence[RunSpec]], Sequence[RunSpec]],
+    *,
+    store: Path,
+    lease_seconds: float,
+    checkpoint_seconds: float | None = None,
+) -> list[ClaimedRun]:
+    """Claim more quality runs of the same study, in the transaction that claimed the first one: those that `choose`
+    takes of what could start now, to train together with it.
+
+    Each is as much its own as any claimed run; all of them are one turn of their study. A run that has parted from a
+    group trains alone. Companions may stand behind a probe of their study that is not yet at the head of the queue: it
+    waits for what runs, as it would anyway, and the group is one claim. Once it is at the head nothing is claimed, a
+    group as little as a run, so that a probe never waits for more than what was begun before its turn.
+    """
+    study, worker = session.get_one(Study, first.study_id), session.get_one(Worker, worker_id)
+    if study.precision is None or _has_parted(session, first.lease.run_id):
+        return []
+    candidates = _candidates(session, study, store, checkpoint_seconds)
+    chosen = {spec.run_id for spec in choose([spec for _, _, spec in candidates])}
+    now = database_now(session)
+    expires, seed = now + timedelta(seconds=lease_seconds), study.document["seeds"][0]
+    claims = []
+    for run, lease, spec in candidates:
+        if run.id in chosen:
+            take(session, run, lease, spec, worker, expires, now)
+            last = last_line(session, run.id)
+            claims.append(ClaimedRun(lease, spec, study.id, run.configuration_id, run.seed == seed, last))
+    return claims
+
+
+def _candidates(
+    session: Session, study: Study, store: Path, checkpoint_seconds: float | None
+) -> list[tuple[Run, Lease, RunSpec]]:
+    """The study's next quality runs that could start now, none of which has parted from a group. What makes no run
+    fails when its turn comes."""
+    parted = exists().where(Attempt.run_id == Run.id, Attempt.outcome == "parted")
+    wanted = (
+        select(Run)
+        .join(Configuration, Configuration.id == Run.configuration_id)
+        .where(Run.study_id == study.id, Run.status == "queued", Run.purpose != "probe", rate_known(), ~parted)
+        .order_by(Run.position, Run.id)
+        .limit(MOST_CONSIDERED)
+    )
+    found = []
+    for run in session.scalars(wanted.with_for_update(skip_locked=True, key_share=True, of=Run)):
+        lease = Lease(run.id, run.team_id, run.attempt + 1, secrets.token_hex(16))
+        configuration = session.get_one(Configuration, run.configuration_id)
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            found.append((run, lease, run_spec(run, study, configuration, store, lease, checkpoint_seconds)))
+    return found
+
+
+def _has_parted(session: Session, run_id: int) -> bool:
+    parted = select(func.count()).where(Attempt.run_id == run_id, Attempt.outcome == "parted")
+    return bool(session.scalar(parted))

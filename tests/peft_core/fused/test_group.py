@@ -1,0 +1,261 @@
+"""Runs that train together end as they would alone, and one run's end is no other's."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from peft_core.errors import RunFailed, RunPaused
+from peft_core.fused.group import Seat, run_together
+from peft_core.fused.shared_pass import SharedPass
+from peft_core.run import run
+from peft_core.spec import Budget, Log, Measurement, Point, Predictions, RunResult, RunSpec, TaskSpec
+
+STEPS = 6
+
+
+@dataclass
+class Told:
+    """What a run tells, and how it ends."""
+
+    events: list[Any] = field(default_factory=list)
+    end: RunResult | Exception | None = None
+
+    def series(self, key: str) -> list[float | None]:
+        return [event.value for event in self.events if isinstance(event, Point) and event.key == key]
+
+    def steps(self, key: str) -> list[int]:
+        return [event.step for event in self.events if isinstance(event, Point) and event.key == key]
+
+    @property
+    def result(self) -> RunResult:
+        assert isinstance(self.end, RunResult), self.end
+        return self.end
+
+    @property
+    def log(self) -> str:
+        return "\n".join(event.message for event in self.events if isinstance(event, Log))
+
+    def predictions(self) -> Predictions:
+        return next(event for event in self.events if isinstance(event, Predictions))
+
+
+class Study:
+    """Runs of one small study, done alone or together."""
+
+    def __init__(self, base: Path, task: TaskSpec, folder: Path) -> None:
+        self._base, self._task, self._folder = base, task, folder
+
+    def spec(self, run_id: int, method: str, **changes: Any) -> RunSpec:
+        given: dict[str, Any] = {
+            "run_id": run_id,
+            "purpose": "tune",
+            "base_model": self._base,
+            "base_model_sha256": "",
+            "task": self._task,
+            "method": method,
+            "learning_rate": 3e-3,
+            "seed": 0,
+            "budget": Budget(steps=STEPS, batch_size=4, max_length=32, evaluations=2),
+            "precision": "fp32",
+            "metrics": ("task_performance", "storage_bytes"),
+            "folder": self._folder / f"{run_id}-{len(list(self._folder.iterdir()))}",
+        }
+        return RunSpec(**given | changes)
+
+    def alone(self, spec: RunSpec) -> Told:
+        told = Told()
+        told.end = run(spec.model_copy(update={"folder": self._folder / f"alone-{spec.run_id}"}), told.events.append)
+        return told
+
+    def together(self, *specs: RunSpec, pauses: dict[int, int] | None = None) -> list[Told]:
+        """`pauses`: run id -> after how many steps it is asked to stop for now."""
+        told = {spec.run_id: Told() for spec in specs}
+
+        def seat(spec: RunSpec) -> Seat:
+            mine, at = told[spec.run_id], (pauses or {}).get(spec.run_id)
+            return Seat(spec, mine.events.append, lambda: at is not None and len(mine.series("train_loss")) >= at)
+
+        def ended(seat: Seat, end: RunResult | Exception) -> None:
+            assert told[seat.spec.run_id].end is None, "a run ends once"
+            told[seat.spec.run_id].end = end
+
+        run_together([seat(spec) for spec in specs], ended)
+        return [told[spec.run_id] for spec in specs]
+
+
+@pytest.fixture(scope="module")
+def two_layers(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MiniLM with its last two layers: a third of the work."""
+    folder = shutil.copytree(minilm, tmp_path_factory.mktemp("encoder") / "minilm")
+    model = AutoModel.from_pretrained(str(minilm))
+    model.encoder.layer = model.encoder.layer[-2:]
+    model.config.num_hidden_layers = 2
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def study(two_layers: Path, tweets: TaskSpec, tmp_path: Path) -> Study:
+    return Study(two_layers, tweets, tmp_path)
+
+
+def same(together: Told, alone: Told) -> None:
+    for key in ("train_loss", "gradient_norm", "learning_rate", "validation_score"):
+        assert together.steps(key) == alone.steps(key)
+        assert together.series(key) == pytest.approx(alone.series(key), rel=2e-3), key
+    assert together.result.validation_score == pytest.approx(alone.result.validation_score)
+
+
+def test_every_run_ends_as_it_would_alone(study: Study) -> None:
+    specs = [
+        study.spec(1, "lora", learning_rate=1e-3),
+        study.spec(2, "lora", learning_rate=1e-2),
+        study.spec(3, "ia3", purpose="report", seed=1),
+        study.spec(4, "prompt_tuning", purpose="report", hyperparameters={"num_virtual_tokens": 5}),
+        study.spec(5, "head_only", seed=2),
+        study.spec(6, "prefix_tuning", seed=1),
+        study.spec(7, "dylora", purpose="report"),
+    ]
+    for spec, told in zip(specs, study.together(*specs), strict=True):
+        alone = study.alone(spec)
+        assert "trains alone" not in told.log
+        same(told, alone)
+        if spec.purpose == "report":
+            assert told.predictions().predicted == alone.predictions().predicted
+        measured = [{e.metric: e.value for e in t.events if isinstance(e, Measurement)} for t in (told, alone)]
+        assert measured[0] == pytest.approx(measured[1])
+
+
+def test_the_time_of_a_shared_step_is_no_run_s(study: Study) -> None:
+    told, other = study.together(study.spec(1, "lora"), study.spec(2, "ia3"))
+    assert told.result.train_seconds is None
+    assert told.result.environment["trained_together"] == 2
+    for key in ("tokens_per_second", "peak_memory_bytes", "train_seconds"):
+        assert told.series(key) == other.series(key) == []
+
+
+def test_one_that_breaks_down_leaves_the_others_as_they_are(study: Study) -> None:
+    good, bad = study.spec(1, "lora"), study.spec(2, "lora", learning_rate=1e30)
+    told, broken = study.together(good, bad)
+    assert isinstance(broken.end, RunFailed)
+    assert "Lower the learning rate (it was 1e+30)" in str(broken.end)
+    same(told, study.alone(good))
+
+
+def test_one_that_is_paused_goes_on_alone_and_ends_with_the_same_numbers(study: Study) -> None:
+    paused, other = study.spec(1, "lora"), study.spec(2, "bitfit")
+    first, told = study.together(paused, other, pauses={1: 2})
+    assert isinstance(first.end, RunPaused)
+    same(told, study.alone(other))
+    whole = study.alone(paused)
+    again = Told()
+    again.end = run(paused, again.events.append)
+    assert again.series("train_loss") == pytest.approx(whole.series("train_loss"), rel=2e-3)
+    assert again.result.train_seconds is None, "two of its steps were shared"
+
+
+def test_one_that_was_paused_goes_on_together(study: Study) -> None:
+    paused = study.spec(1, "lora")
+    study.together(paused, study.spec(2, "ia3"), pauses={1: 3})
+    again, _ = study.together(paused, study.spec(3, "adapter"))
+    assert "resumed from the checkpoint of step 3" in again.log
+    same(again, study.alone(paused))
+
+
+def test_each_stops_early_by_itself(study: Study) -> None:
+    budget = Budget(steps=12, batch_size=4, max_length=32, evaluations=6, patience=1)
+    specs = [study.spec(1, "lora", budget=budget), study.spec(2, "head_only", budget=budget, learning_rate=1e-1)]
+    for spec, told in zip(specs, study.together(*specs), strict=True):
+        same(told, study.alone(spec))
+
+
+def test_what_shares_no_passes_trains_alone_and_says_why(study: Study) -> None:
+    full = study.spec(2, "full", learning_rate=1e-4)
+    _, told = study.together(study.spec(1, "lora"), full)
+    assert "trains alone: its method, budget or purpose does not share passes" in told.log
+    assert "trained_together" not in told.result.environment
+    assert told.result.train_seconds is not None
+    same(told, study.alone(full))
+
+
+def test_what_breaks_in_a_pass_sends_its_runs_their_own_ways(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    backward = SharedPass.backward
+    passes = 0
+
+    def breaking(self: SharedPass, turns: Any) -> list[float]:
+        nonlocal passes
+        passes += 1
+        if passes == 3:
+            raise RuntimeError("expected the unexpected")
+        return backward(self, turns)
+
+    monkeypatch.setattr(SharedPass, "backward", breaking)
+    spec = study.spec(1, "lora")
+    told, other = study.together(spec, study.spec(2, "ia3"))
+    assert "trains alone: RuntimeError: expected the unexpected" in told.log
+    assert other.result.validation_score is not None
+    last = told.series("train_loss")[-STEPS:]
+    assert last == pytest.approx(study.alone(spec).series("train_loss"))
+
+
+def test_where_memory_runs_out_passes_get_smaller(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    backward = SharedPass.backward
+    sizes: list[int] = []
+
+    def in_little_memory(self: SharedPass, turns: Any) -> list[float]:
+        sizes.append(len(turns))
+        if len(turns) > 2:
+            raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
+        return backward(self, turns)
+
+    monkeypatch.setattr(SharedPass, "backward", in_little_memory)
+    specs = [study.spec(place, "lora", learning_rate=1e-3 * place) for place in (1, 2, 3, 4)]
+    told = study.together(*specs)
+    assert sizes[:3] == [4, 2, 2]
+    assert set(sizes[3:]) == {2}
+    same(told[3], study.alone(specs[3]))
+
+
+def test_a_run_that_does_not_fit_even_by_itself_fails_and_says_what_to_change(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: SharedPass, turns: Any) -> list[float]:
+        raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(SharedPass, "backward", none)
+    told, _ = study.together(study.spec(1, "lora"), study.spec(2, "lora", seed=1))
+    assert "trains alone: OutOfMemoryError" in told.log
+    assert told.result.validation_score is not None
+
+
+def test_what_came_with_the_base_and_is_trained_is_each_run_s_own(study: Study) -> None:
+    """BitFit trains biases of the base: its own copies of them."""
+    specs = [study.spec(1, "bitfit"), study.spec(2, "lora"), study.spec(3, "bitfit", seed=1)]
+    told = study.together(*specs)
+    for spec, mine in zip(specs, told, strict=True):
+        same(mine, study.alone(spec))
+
+
+def test_a_configuration_whose_loss_would_be_another_trains_alone(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fuse that forgets something is found before the first step; the other configuration goes on in company."""
+    from peft_core.graft import Graft
+    from peft_core.methods.dora import Dora
+
+    monkeypatch.setattr(Dora, "fuse", lambda _self, _models: Graft(outputs={"bert.encoder.layer.0.output.dense": less}))
+
+    def less(_read: torch.Tensor, answered: torch.Tensor) -> torch.Tensor:
+        return answered * 0.5
+
+    wrong, right = study.spec(1, "dora"), study.spec(2, "lora")
+    told, other = study.together(wrong, right)
+    assert "trains alone: a loss would be" in told.log
+    same(told, study.alone(wrong))
+    assert other.result.environment["trained_together"] == 1
+    same(other, study.alone(right))
