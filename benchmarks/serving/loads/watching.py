@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
+from typing import Any
 
 from benchmarks.serving.clients import Answers, Client, Request, ask, connect, send
 from benchmarks.serving.figures import Figure
@@ -40,7 +41,7 @@ def measure(target: Target, minutes: float, *, training: bool) -> Iterator[Figur
     note = f"{minutes:g} minutes"
     alone = _training_seconds(atlas) if training else None
     answers, shown, beside = _everybody(atlas, seconds, training=training)
-    due = sum(map(len, (answers.seconds["write"],)))
+    due = len(answers.seconds["write"])
     late = sum(took > WRITE_SECONDS for took in answers.seconds["write"])
     yield target.figure("late_writes", late, answers, f"{note}; {late} of {due} writes")
     yield target.figure("watching_read", milliseconds(answers.percentile(99)), answers, note)
@@ -95,25 +96,30 @@ def _stream(atlas: Atlas, run: int, place: int, seconds: float) -> Client:
 
 
 def _training_seconds(atlas: Atlas) -> list[float]:
-    """What each run of a small study trained for, on a worker with one slot."""
+    """What the runs of small studies trained for, on a worker with one slot; one a study, for several of one study
+    would train together."""
     with _worker(atlas):
-        study = _post(atlas, "/studies", _training_study())["id"]
-        deadline = time.monotonic() + TRAINING_LIMIT_SECONDS
-        while (counts := _get(atlas, f"/studies/{study}")["counts"])["queued"] + counts["running"]:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"Study {study} did not end: {counts}")
-            time.sleep(2)
-        runs = _get(atlas, f"/runs?study_id={study}&purpose=report&status=succeeded")["items"]
-        return [_get(atlas, f"/runs/{run['id']}")["train_seconds"] for run in runs]
+        return [_trained(atlas, _post(atlas, "/studies", _training_study())["id"]) for _ in range(TRAINED_RUNS)]
 
 
-def _training_study() -> dict[str, object]:
+def _trained(atlas: Atlas, study: int) -> float:
+    deadline = time.monotonic() + TRAINING_LIMIT_SECONDS
+    while (counts := _get(atlas, f"/studies/{study}")["counts"])["queued"] + counts["running"]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Study {study} did not end: {counts}")
+        time.sleep(2)
+    (run,) = _get(atlas, f"/runs?study_id={study}&purpose=report&status=succeeded")["items"]
+    seconds: float = _get(atlas, f"/runs/{run['id']}")["train_seconds"]
+    return seconds
+
+
+def _training_study() -> dict[str, Any]:
     return {
         "name": "Trains beside the viewers",
         "base_model": "minilm",
         "task": "tweets",
         "budget": {"steps": TRAINING_STEPS, "batch_size": 8, "max_length": 64},
-        "seeds": TRAINED_RUNS,
+        "seeds": 1,
         "methods": [{"method": "lora", "learning_rates": [3e-3]}],
         "references": [],
         "metrics": ["task_performance"],
@@ -138,19 +144,19 @@ def _worker(atlas: Atlas) -> Iterator[None]:
         process.wait(END_SECONDS)
 
 
-def _get(atlas: Atlas, path: str) -> dict[str, object]:
+def _get(atlas: Atlas, path: str) -> dict[str, Any]:
     return _asked(atlas, Request("GET", f"{API}{path}"))
 
 
-def _post(atlas: Atlas, path: str, document: dict[str, object]) -> dict[str, object]:
+def _post(atlas: Atlas, path: str, document: dict[str, Any]) -> dict[str, Any]:
     return _asked(atlas, Request("POST", f"{API}{path}", json.dumps(document).encode()))
 
 
-def _asked(atlas: Atlas, request: Request) -> dict[str, object]:
+def _asked(atlas: Atlas, request: Request) -> dict[str, Any]:
     connection = connect(atlas.url)
     status, body = send(connection, atlas.headers, request)
     connection.close()
     if status >= 400:
         raise RuntimeError(f"{request.path}: {status} {body[:300]!r}")
-    found: dict[str, object] = json.loads(body)
+    found: dict[str, Any] = json.loads(body)
     return found
