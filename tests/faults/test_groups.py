@@ -4,7 +4,7 @@ Each ends as it would have by itself, and what was interrupted goes on from its 
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -19,14 +19,20 @@ from app.settings import Settings
 from tests.databases import slowly_on_postgres_too
 from tests.faults.documents import all_ended, make_training, read_attempts, read_run, read_runs, steps_told
 from tests.faults.dying_groups import DIES_AT_STEP
-from tests.faults.processes import Started, running, wait_until
+from tests.faults.processes import Started, running
+from tests.faults.processes import wait_until as wait_seconds_until
 
-pytestmark = [pytest.mark.faults, slowly_on_postgres_too]
+pytestmark = [pytest.mark.faults, slowly_on_postgres_too, pytest.mark.timeout(900)]
 
 ALONE, TOGETHER, DYING = "peft_core.run:run", "peft_core.fused.group:run_together", "tests.faults.dying_groups"
 SEEDS, STEPS = 3, 8
 ROUNDING = 2e-3
 """How far losses of the same run may be apart, trained beside others or alone for a part."""
+
+
+def wait_until(condition: Callable[[], bool]) -> float:
+    """Longer than a quiet machine needs by far; here others may be at work."""
+    return wait_seconds_until(condition, 240)
 
 
 @contextmanager
