@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 
 from app.db.session import database_now, system_session
-from app.db.tables import Configuration, Run, SeriesPointRow, Study
+from app.db.tables import Run, SeriesPointRow, Study
 from app.schemas import Cell, Comparison
 from app.services import results
 from app.services.callers import LOCAL
@@ -120,25 +120,21 @@ def test_a_constraint_on_training_time_holds_for_what_a_run_would_take_alone(eng
 
 def test_first_rungs_are_no_part_of_what_a_study_says_of_its_rows(engine: Engine) -> None:
     """Their scores are those of less training: neither tuning ease, nor conditions, nor what has learned."""
-    study = exported.halved(engine)
-    found = results.comparison(engine, LOCAL, study)
+    found = results.comparison(engine, LOCAL, exported.halved(engine))
     row = next(row for row in found.configurations if row.method == "lora")
     assert row.tuning_ease is None
     assert (row.learning_rate, row.grid_edge, row.edges_left_out) == (1e-3, False, [])
     assert {point.full_steps for point in row.tuning} == {150}
     assert row.flags == []
     assert not any("training steps" in flag or flag.startswith("LoRA") for flag in found.flags)
-    with system_session(engine) as session:
-        session.get_one(Configuration, row.id).learning_rate = 2e-3
-    found = results.comparison(engine, LOCAL, study)
+    low = results.comparison(engine, LOCAL, exported.halved(engine, whole_scores=(0.67, 0.67)))
+    assert [row.learned for row in low.configurations if row.method == "lora"] == [False]
+
+
+def test_an_edge_that_the_first_rung_left_out_is_named(engine: Engine) -> None:
+    found = results.comparison(engine, LOCAL, exported.halved(engine, chosen=2e-3))
     assert [row.edges_left_out for row in found.configurations if row.method == "lora"] == [[5e-3]]
     assert any(flag.startswith("LoRA r8: the first rung left out 5e−3, the edge") for flag in found.flags)
-    with system_session(engine) as session:
-        whole = select(Run).where(Run.configuration_id == row.id, Run.purpose == "tune", Run.rung_steps.is_(None))
-        for run in session.scalars(whole).all():
-            run.validation_score = 0.67
-    found = results.comparison(engine, LOCAL, study)
-    assert [row.learned for row in found.configurations if row.method == "lora"] == [False]
 
 
 def test_a_complete_grid_of_five_makes_tuning_ease_a_part_of_simplicity(engine: Engine) -> None:
