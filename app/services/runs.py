@@ -149,6 +149,7 @@ _LISTED: tuple[Any, ...] = (
     Run.ended_at,
     Run.updated_at,
     Run.source,
+    Run.rung_steps,
 )
 """What a list shows of a run, and no more: whole rows carry the documents that the run was made from."""
 
