@@ -15,9 +15,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -38,11 +38,30 @@ FOLDER = ROOT / "docs" / "benchmarks"
 PASSWORD = "seven dry garden stones"
 PATIENCE_MS = 60_000
 MOVES = 20
+PARTS = ("loads", "bytes", "moves")
 SETTLED_MS = 800
 """After a page is there: what it still does by itself is not the next measurement's."""
 
 INTERACTIVE = "html[data-interactive]"
 WATCH = (Path(__file__).parent / "browser_watch.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the product answers, and a member's cookie."""
+
+    url: str
+    cookie: str
+    large: LargeStudy
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """Whose loading is measured."""
+        return {"Study": f"/studies/{self.large.study}", "Run": f"/runs/{self.large.long_run}"}
+
+    @property
+    def recommend(self) -> str:
+        return f"/recommend?study={self.large.study}"
 
 
 @dataclass(frozen=True)
@@ -78,15 +97,19 @@ class Line:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks/browser.json and browser.md")
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(Path(folder) / "home") as (url, cookie, large),
+        served(Path(folder) / "home") as place,
         sync_playwright() as playwright,
     ):
-        found = measured(playwright, url, cookie, large, arguments.rounds)
+        found = []
+        for line in measured(playwright, place, arguments.rounds, arguments.parts):
+            print(f"{line.what}: {line.value:.0f} {line.unit} {line.detail}", file=sys.stderr)
+            found.append(line)
     load = {"before": before, "after": os.getloadavg()[0], "processors": os.cpu_count()}
     print(table(found), f"Load average {before:.2f} before, {load['after']:.2f} after.", sep="\n\n")
     if arguments.write:
@@ -94,8 +117,8 @@ def main() -> None:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[str, str, LargeStudy]]:
-    """The web process as it is shipped, over that home; its address, a member's cookie, and where things are."""
+def served(home: Path) -> Iterator[Place]:
+    """The web process as it is shipped, over that home."""
     settings = Settings(home=home)
     migrate(settings.database)
     engine = make_engine(settings.database)
@@ -111,36 +134,43 @@ def served(home: Path) -> Iterator[tuple[str, str, LargeStudy]]:
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}", cookie, large
+        yield Place(f"http://127.0.0.1:{port}", cookie, large)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def measured(playwright: Playwright, url: str, cookie: str, large: LargeStudy, rounds: int) -> list[Line]:
-    """Everything that the table says."""
-    addresses = {"Study": f"/studies/{large.study}", "Run": f"/runs/{large.long_run}"}
+def measured(playwright: Playwright, place: Place, rounds: int, parts: Sequence[str]) -> Iterator[Line]:
+    """What the table says, line by line."""
+    if "loads" in parts:
+        yield from all_loads(playwright, place, rounds)
+    if "bytes" in parts:
+        yield from bytes_lines(playwright, place)
+    if "moves" in parts:
+        with browser(playwright, place) as context:
+            yield from curves_lines(context, place)
+            yield from moves_lines(context, place)
+
+
+def all_loads(playwright: Playwright, place: Place, rounds: int) -> Iterator[Line]:
+    """Both pages, cold and warm. The first visitor of a process waits for what is imported late: pages are opened once
+    for that."""
+    with browser(playwright, place) as context:
+        for address in place.pages.values():
+            loaded(context, place.url + address)
     loads: dict[tuple[str, str], list[Load]] = {}
-    # The first visitor of a process waits for what is imported late; a page is opened once for that.
-    with browser(playwright, url, cookie) as context:
-        for address in addresses.values():
-            loaded(context, url + address)
     for _ in range(rounds):
-        for page, address in addresses.items():
-            with browser(playwright, url, cookie) as context:
-                visits = [loaded(context, url + address) for _ in range(3)]
+        for page, address in place.pages.items():
+            with browser(playwright, place) as context:
+                visits = [loaded(context, place.url + address) for _ in range(3)]
             loads.setdefault((page, "cold"), []).append(visits[0])
             loads.setdefault((page, "warm"), []).append(visits[2])
-    lines = [line for (page, cache), found in loads.items() for line in load_lines(page, cache, found)]
-    lines += bytes_lines(playwright, url, cookie, addresses)
-    with browser(playwright, url, cookie) as context:
-        lines += curves_lines(context, f"{url}{addresses['Run']}")
-        lines += moves_lines(context, url, large)
-    return lines
+    for (page, cache), found in loads.items():
+        yield from load_lines(page, cache, found)
 
 
 @contextmanager
-def browser(playwright: Playwright, url: str, cookie: str) -> Iterator[BrowserContext]:
+def browser(playwright: Playwright, place: Place) -> Iterator[BrowserContext]:
     """A browser as a person has one, with a cache on the disk, which is empty at first."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         context = playwright.chromium.launch_persistent_context(
@@ -151,7 +181,7 @@ def browser(playwright: Playwright, url: str, cookie: str) -> Iterator[BrowserCo
             locale="en-US",
         )
         context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": url}])
+        context.add_cookies([{"name": SESSION_COOKIE, "value": place.cookie, "url": place.url}])
         context.add_init_script(WATCH)
         try:
             yield context
@@ -190,52 +220,51 @@ def load_lines(page: str, cache: str, found: list[Load]) -> list[Line]:
     ]
 
 
-def bytes_lines(playwright: Playwright, url: str, cookie: str, addresses: dict[str, str]) -> list[Line]:
+def bytes_lines(playwright: Playwright, place: Place) -> Iterator[Line]:
     """What travels for a page, websockets included, with an empty cache and for the third time."""
-    lines = []
-    for page, address in addresses.items():
-        with relayed(url) as relay, browser(playwright, relay.url, cookie) as context:
+    for page, address in place.pages.items():
+        with relayed(place.url) as relay, browser(playwright, replace(place, url=relay.url)) as context:
+            requests: list[str] = []
+            context.on("request", lambda request, into=requests: into.append(request.url))
             for cache in ("cold", "second", "warm"):
                 relay.start_over()
-                requests: list[str] = []
-                context.on("request", lambda request, into=requests: into.append(request.url))
+                requests.clear()
                 loaded(context, relay.url + address)
                 if cache != "second":
                     detail = f"{len(requests)} requests, {relay.connections} connections"
-                    lines.append(Line(f"{page}, {cache}: transferred", relay.received / 1e3, "kB", None, detail))
-    return lines
+                    yield Line(f"{page}, {cache}: transferred", relay.received / 1e3, "kB", None, detail)
 
 
-def curves_lines(context: BrowserContext, address: str) -> list[Line]:
+def curves_lines(context: BrowserContext, place: Place) -> Iterator[Line]:
     """Of the run's curves: how many points the page has of those that were measured."""
-    page = opened(context, address)
+    page = opened(context, place.url + place.pages["Run"])
     page.wait_for_selector(INTERACTIVE)
     points = page.evaluate("""() => Math.max(...[...document.querySelectorAll('#run-curves .js-plotly-plot')]
-        .map((drawn) => drawn.data[0].x.length))""")
+        .flatMap(({data}) => data.map(({x}) => x.length)))""")
     page.close()
-    return [Line(f"Points of a curve of {LONG_STEPS:,} on the Run page", points, "", 500)]
+    yield Line(f"Run: points shown of a curve's {LONG_STEPS:,}", points, "", 320)
 
 
-def moves_lines(context: BrowserContext, url: str, large: LargeStudy) -> list[Line]:
+def moves_lines(context: BrowserContext, place: Place) -> Iterator[Line]:
     """From a key on a slider of the Recommend page, and on the order of the heatmap, until the answer is painted."""
-    page = opened(context, f"{url}/recommend?study={large.study}")
+    page = opened(context, place.url + place.recommend)
     page.wait_for_selector(".recommend-headline")
     page.wait_for_timeout(SETTLED_MS)
     thumbs = page.locator(".weight [role=slider]")
-    keys = ["ArrowRight", "ArrowLeft"]
+    # One after the other, so that no answer was given before.
     times = [
-        answered(page, "#recommend-answer", lambda k=k: thumbs.nth(k // 2 % 3).press(keys[k % 2])) for k in range(MOVES)
+        answered(page, "#recommend-answer", lambda k=k: thumbs.nth(k % 3).press("ArrowRight")) for k in range(MOVES)
     ]
     page.close()
-    lines = quantiles("Recommend: answer to a moved weight", times)
-    page = opened(context, f"{url}/studies/{large.study}")
+    yield from quantiles("Recommend: answer to a moved weight", times)
+    page = opened(context, place.url + place.pages["Study"])
     page.wait_for_selector(INTERACTIVE)
     page.keyboard.press("Escape")
     page.wait_for_timeout(SETTLED_MS)
     order = page.locator("#study-order")
     times = [answered(page, "#study-figure .main-svg", lambda: order.press("Space")) for _ in range(MOVES)]
     page.close()
-    return [*lines, *quantiles("Study: heatmap in another order", times)]
+    yield from quantiles("Study: heatmap in another order", times)
 
 
 def answered(page: Page, changing: str, move: Callable[[], Any]) -> float:

@@ -41,7 +41,9 @@ def trees(children: Any) -> list[Tree]:
         return [str(children)]
     properties = dict(children.to_plotly_json()["props"])
     inside = trees(properties.pop("children", None))
-    attributes = {_attribute(name): _text(value) for name, value in properties.items() if value not in (None, False)}
+    attributes = {
+        _attribute(name): _text(value) for name, value in properties.items() if value is not None and value is not False
+    }
     return [{"tag": _tag(children), "attributes": attributes, "children": inside}]
 
 

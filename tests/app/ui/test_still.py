@@ -13,7 +13,13 @@ def test_a_part_keeps_its_tags_attributes_and_text() -> None:
     part = html.Section(
         [
             html.Label("Rank", htmlFor="rank", className="label", hidden=True),
-            html.Td(8, colSpan=2, style={"backgroundColor": "red", "width": "8%"}, **{"data-source": "formula:x"}),
+            html.Td(
+                8,
+                colSpan=2,
+                tabIndex=0,
+                style={"backgroundColor": "red", "width": "8%"},
+                **{"data-source": "formula:x"},
+            ),
             None,
             dcc.Link("a study", href="/studies/1"),
         ],
@@ -27,7 +33,12 @@ def test_a_part_keeps_its_tags_attributes_and_text() -> None:
             {"tag": "label", "attributes": {"for": "rank", "class": "label", "hidden": ""}, "children": ["Rank"]},
             {
                 "tag": "td",
-                "attributes": {"colspan": "2", "style": "background-color:red;width:8%", "data-source": "formula:x"},
+                "attributes": {
+                    "colspan": "2",
+                    "tabindex": "0",
+                    "style": "background-color:red;width:8%",
+                    "data-source": "formula:x",
+                },
                 "children": ["8"],
             },
             {"tag": "a", "attributes": {"href": "/studies/1"}, "children": ["a study"]},
