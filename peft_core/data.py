@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class Item:
     tokens: tuple[int, ...]
     target: Any
     segments: tuple[int, ...] = ()
+    padded: int = field(default=0, compare=False)
+    """How long a batch with this item is at least, so that batches have few lengths; never beyond the budget's."""
 
 
 def inspect_dataset(path: Path, *, kind: "type[Task]", columns: Columns, splits: Splits | None) -> DatasetSummary:

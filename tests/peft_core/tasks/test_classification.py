@@ -65,6 +65,17 @@ def test_a_batch_is_padded_to_its_longest_item() -> None:
     assert Classification.loss_weight(batch) == 2
 
 
+def test_batches_have_few_lengths_and_none_beyond_the_budget_s(
+    make_task: MakeTask, word_pieces: PreTrainedTokenizerBase
+) -> None:
+    task = make_task("classification", CONTENT, COLUMNS)
+    rows = [Row(index, " ".join(["cat"] * words), "b") for index, words in enumerate((1, 5, 7, 40))]
+    items = Classification.tokenise(rows, task, word_pieces, 20)
+    lengths = [Classification.collate([item], PAD)["input_ids"].shape[1] for item in items]
+    assert lengths == [8, 8, 16, 20]
+    assert [len(item.tokens) for item in items] == [3, 7, 9, 20]
+
+
 def test_the_loss_is_the_mean_over_items() -> None:
     # Softmax of (0, ln 3) is (1/4, 3/4), of (0, 0) it is (1/2, 1/2).
     model, batch = Answers([[0, math.log(3)], [0, 0]]), Classification.collate(ITEMS, PAD)

@@ -45,7 +45,10 @@ def test_segments_tell_the_texts_apart(make_task: MakeTask, word_pieces: PreTrai
         Item(1, (CLS, CAT, SEP, DOG, SEP), 0, (0, 0, 0, 1, 1)),
     ]
     batch = SentencePair.collate(items, PAD)
-    assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 0, 0, 0, 0]]
+    assert batch["token_type_ids"].tolist() == [
+        [0, 0, 0, 0, 0, 1, 1, 1, 1, *[0] * 7],
+        [0, 0, 0, 1, 1, *[0] * 11],
+    ]
     assert batch["attention_mask"].sum(dim=1).tolist() == [9, 5]
 
 
