@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
-from app.db.session import system_session
+from app.db.session import database_now, system_session
 from app.db.tables import Base, Configuration, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
 from app.schemas import Comparison
 from app.services.callers import LOCAL
@@ -69,6 +69,7 @@ def share_steps(engine: Engine, study: int, step_seconds: float | None) -> None:
     with system_session(engine) as session:
         of_lora = (Run.study_id == study, Run.configuration.has(method="lora"))
         for run in session.scalars(select(Run).where(*of_lora)):
+            run.updated_at = database_now(session)
             if run.purpose == "report":
                 run.train_seconds, run.environment = None, (run.environment or {}) | {"trained_together": 4}
                 clock = (SeriesPointRow.run_id == run.id, SeriesPointRow.key == "train_seconds")
