@@ -14,7 +14,7 @@ from learning_rates import tweets
 from sqlalchemy import Engine, select
 
 from app.db.migrate import migrate
-from app.db.session import make_engine
+from app.db.session import make_engine, system_session
 from app.db.tables import Configuration, Run
 from app.schemas import MethodEntry, StudyDocument, TaskEntry
 from app.services import results, studies
@@ -116,9 +116,7 @@ class Product:
 
 def runs_of(engine: Engine, study: int) -> list[tuple[Run, str]]:
     """Every run of a study with its method."""
-    from sqlalchemy.orm import Session
-
-    with Session(engine) as session:
+    with system_session(engine) as session:
         rows = select(Run, Configuration.method).join(Configuration).where(Configuration.study_id == study)
         return [(run, method) for run, method in session.execute(rows)]
 
