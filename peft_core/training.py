@@ -140,11 +140,13 @@ class Training:
         weights = [task.loss_weight(batch) for batch in batches]
         total = 0.0
         for cpu_batch, weight in zip(batches, weights, strict=True):
-            with autocast(device, self.loop.precision), quick_dropout(device):
-                loss = task.loss(self.model, to_device(cpu_batch, device))
-            penalty = self.loop.method.penalty(self.model)
-            share = weight / sum(weights)
-            ((loss if penalty is None else loss + penalty) * share).backward()  # type: ignore[no-untyped-call]
+            # The way back included: with checkpointing it draws the masks again, and must draw the same.
+            with quick_dropout(device):
+                with autocast(device, self.loop.precision):
+                    loss = task.loss(self.model, to_device(cpu_batch, device))
+                penalty = self.loop.method.penalty(self.model)
+                share = weight / sum(weights)
+                ((loss if penalty is None else loss + penalty) * share).backward()  # type: ignore[no-untyped-call]
             total += loss.item() * share
         return total
 

@@ -52,6 +52,19 @@ def test_gradient_checkpointing_changes_memory_and_no_number(base: nn.Module) ->
         assert torch.allclose(tensor, checkpointed[name], atol=1e-7), name
 
 
+def test_checkpointing_draws_the_same_dropout_on_the_way_back(base: nn.Module) -> None:
+    method, steps = build_method("lora", {"dropout": 0.3}), []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        model = method.attach(copy.deepcopy(base), task_kind="classification", total_steps=4)
+        plan = Plan(4, 1e-3, 1e-2, gradient_checkpointing=checkpointing)
+        training = Training(model, Loop(method, Classification, torch.device("cpu"), "fp32", 0), plan)
+        torch.manual_seed(1)
+        steps.append(training.step(ITEMS))
+    assert steps[0].loss == pytest.approx(steps[1].loss, rel=1e-5)
+    assert steps[0].gradient_norm == pytest.approx(steps[1].gradient_norm, rel=1e-4)
+
+
 def test_a_budget_that_contradicts_itself_is_refused() -> None:
     with pytest.raises(ValueError, match="at most the batch size, 8"):
         Budget(steps=4, batch_size=8, accumulation=9)
