@@ -46,19 +46,27 @@ def quick_dropout(device: "torch.device") -> Iterator[None]:
 
 def dropout(input: "Tensor", p: float = 0.5, training: bool = True, inplace: bool = False) -> "Tensor":
     """As `torch.nn.functional.dropout`, whose signature it has."""
+    import torch
+
     if not training or p == 0.0:
         return input
-    kept = scale_of_kept(random_levels(input), p, input.dtype)
+    levels = torch.empty(input.shape, dtype=torch.int16, device=input.device)
+    kept = scale_of_kept(draw_levels(levels), p, input.dtype)
     return input.mul_(kept) if inplace else input * kept
 
 
-def random_levels(like: "Tensor", generator: "torch.Generator | None" = None) -> "Tensor":
-    """16 random bits for each element, as whole numbers from -32768 on; generator None: torch's own."""
+def draw_levels(levels: "Tensor", generator: "torch.Generator | None" = None) -> "Tensor":
+    """Fill a contiguous tensor with 16 random bits for each element, as whole numbers from -32768 on; generator None:
+    torch's own."""
     import torch
 
-    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
-    words.random_(-(2**63), None, generator=generator)
-    return words.view(torch.int16)[: like.numel()].view(like.shape)
+    flat, whole = levels.view(-1), 4 * (levels.numel() // 4)
+    if levels.storage_offset() % 4 == 0 and whole == levels.numel():
+        flat.view(torch.int64).random_(-(2**63), None, generator=generator)
+        return levels
+    words = torch.empty(-(-levels.numel() // 4), dtype=torch.int64, device=levels.device)
+    flat.copy_(words.random_(-(2**63), None, generator=generator).view(torch.int16)[: levels.numel()])
+    return levels
 
 
 def scale_of_kept(levels: "Tensor", p: float, dtype: "torch.dtype") -> "Tensor":

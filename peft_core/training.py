@@ -104,7 +104,7 @@ class Training:
 
     def begin_step(self) -> None:
         """What comes before the forward pass of a step."""
-        self.model.train()
+        into_mode(self.model, training=True)
         self.loop.method.before_step(self.model, self.done + 1)
 
     def end_step(self, loss: float, items: Sequence[Item]) -> Step:
@@ -149,6 +149,12 @@ class Training:
                 ((loss if penalty is None else loss + penalty) * share).backward()  # type: ignore[no-untyped-call]
             total += loss.item() * share
         return total
+
+
+def into_mode(model: "nn.Module", *, training: bool) -> None:
+    """Training or evaluation, where the model is not in it already: telling every module takes as long as a layer."""
+    if model.training != training:
+        model.train(training)
 
 
 def _rate(done: int, total: int) -> float:

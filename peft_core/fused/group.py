@@ -30,7 +30,7 @@ from peft_core.run import Inputs, Prepared, conclude, hush_libraries, memory_exp
 from peft_core.run_state import load_base
 from peft_core.spec import Log, OnEvent, Pause, RunResult, RunSpec
 from peft_core.task import Task
-from peft_core.training import autocast, to_device
+from peft_core.training import autocast, into_mode, to_device
 
 CLOSE_ENOUGH = {"fp32": 1e-4, "bf16": 5e-2}
 """How far a run's first loss in a shared pass may be off the one it has alone, absolute or relative."""
@@ -84,7 +84,7 @@ class _Running:
     def begin_step(self, dropout: bool = True) -> None:
         with self.member.stream.in_use():
             self.fit.training.begin_step()
-        self.member.model.train(dropout)
+        into_mode(self.member.model, training=dropout)
 
     def end_step(self, loss: float, items: Sequence[Item]) -> None:
         with self.member.stream.in_use():

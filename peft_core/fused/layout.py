@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -95,9 +96,9 @@ class Layout:
         grafts = [block.graft for block in self.blocks]
         return any((graft.prompt_length, graft.prefix_length) != (self.prompt, self.prefix) for graft in grafts)
 
-    def graft(self, turn: Turn) -> Graft:
-        place = self.turns.index(turn)
-        return next(block.graft for block in self.blocks if block.start <= place < block.stop)
+    @cached_property
+    def grafts(self) -> dict[Turn, Graft]:
+        return {turn: block.graft for block in self.blocks for turn in block.of(self.turns)}
 
     def rows_of(self, tensor: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Those of the turns from `start` to `stop`."""
@@ -119,7 +120,7 @@ class Layout:
         positions = self.prompt + self.length
         if part.ndim != 4 or part.shape[2:] != (positions, self.prefix + positions):
             return [self.own_part(turn, part)]
-        own, graft = part[: turn.rows, :, self._queries(turn)], self.graft(turn)
+        own, graft = part[: turn.rows, :, self._queries(turn)], self.grafts[turn]
         text = self.prefix + self.prompt - graft.prompt_length
         end = self.prefix + self.prompt + turn.length
         if not graft.prefix_length or text == self.prefix:
@@ -127,7 +128,7 @@ class Layout:
         return [own[..., self.prefix - graft.prefix_length : self.prefix], own[..., text:end]]
 
     def _queries(self, turn: Turn) -> slice:
-        return slice(self.prompt - self.graft(turn).prompt_length, self.prompt + turn.length)
+        return slice(self.prompt - self.grafts[turn].prompt_length, self.prompt + turn.length)
 
     def filled_up(self, answered: torch.Tensor, read: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
         """What a run's own module made of `read`, its own part of `part`, with what stands around it in the pass and

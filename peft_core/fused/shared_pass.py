@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from peft_core.dropout import dropout, dropout_by, random_levels, scale_of_kept
+from peft_core.dropout import draw_levels, dropout, dropout_by, scale_of_kept
 from peft_core.fused.inputs import stacked, with_virtual_tokens
 from peft_core.fused.layout import Block, CannotShare, Layout, Member, Turn, lay_out
 from peft_core.graft import Graft
 from peft_core.held_base import frozen_base_in_bf16
-from peft_core.training import Loop, autocast, to_device
+from peft_core.training import Loop, autocast, into_mode, to_device
 
 MOST_GRAFTS = 256
 """How many are remembered: where lengths differ, runs pass in ever other company."""
@@ -60,7 +60,7 @@ class SharedPass:
 
     def losses(self, turns: Sequence[Turn], *, dropout: bool = True) -> list[torch.Tensor]:
         """The mean loss of each turn's batch. Raises CannotShare."""
-        self._host.train(dropout)
+        into_mode(self._host, training=dropout)
         self._layout = lay_out(turns, self._graft)
         with autocast(self.loop.device, self.loop.precision), dropout_by(self._drop), _no_dropout_inside_attention():
             answer = self._answer()
@@ -188,18 +188,17 @@ class SharedPass:
         drawn: dict[Turn, torch.Tensor] = {}
         for turn, part in zip(self._acting, levels.chunk(len(self._acting)), strict=True):
             own, leader = self._layout.own_parts(turn, part), self._layout.leaders.get(turn, turn)
+            if leader not in drawn and len(own) == 1 and own[0].is_contiguous():
+                drawn[leader] = draw_levels(own[0], leader.member.stream.generator)
+                continue
             if leader not in drawn:
-                drawn[leader] = random_levels(_side_by_side(own), leader.member.stream.generator)
+                alone = torch.empty([*own[0].shape[:-1], sum(view.shape[-1] for view in own)], dtype=torch.int16)
+                drawn[leader] = draw_levels(alone.to(input.device), leader.member.stream.generator)
             at = 0
             for view in own:
                 view.copy_(drawn[leader].narrow(-1, at, view.shape[-1]))
                 at += view.shape[-1]
         return input * scale_of_kept(levels, p, input.dtype)
-
-
-def _side_by_side(views: Sequence[torch.Tensor]) -> torch.Tensor:
-    """What these hold, as one run alone would have it."""
-    return views[0] if len(views) == 1 else torch.cat(list(views), dim=-1)
 
 
 @contextmanager
