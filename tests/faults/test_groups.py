@@ -16,13 +16,13 @@ from app.schemas import MethodEntry
 from app.services import runs
 from app.services.callers import LOCAL
 from app.settings import Settings
-from tests.databases import slowly_on_postgres_too
+from tests.databases import on_both_databases
 from tests.faults.documents import all_ended, make_training, read_attempts, read_run, read_runs, steps_told
 from tests.faults.dying_groups import DIES_AT_STEP
 from tests.faults.processes import Started, running
 from tests.faults.processes import wait_until as wait_seconds_until
 
-pytestmark = [pytest.mark.faults, slowly_on_postgres_too, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, on_both_databases, pytest.mark.timeout(900)]
 
 ALONE, TOGETHER, DYING = "peft_core.run:run", "peft_core.fused.group:run_together", "tests.faults.dying_groups"
 SEEDS, STEPS = 3, 8
