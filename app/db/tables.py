@@ -102,7 +102,7 @@ class Study(Owned, Base):
     configurations: Mapped[list["Configuration"]] = relationship(
         back_populates="study", order_by="Configuration.position", cascade="all, delete-orphan"
     )
-    runs: Mapped[list["Run"]] = relationship(back_populates="study", cascade="all, delete-orphan")
+    runs: Mapped[list["Run"]] = relationship(back_populates="study", order_by="Run.id", cascade="all, delete-orphan")
 
 
 class Configuration(Owned, Base):
