@@ -30,7 +30,8 @@ def app(tmp_path: Path) -> FastAPI:
     app = create_app(Settings(home=tmp_path))
     with system_session(app.state.engine) as session:
         study = insert(session, team_id=1)
-        study.runs[-1].status = study.runs[-2].status = "queued"
+        for run in [run for run in study.runs if run.status == "succeeded"][-2:]:
+            run.status = "queued"
         run_queue.register_worker(session, "machine:7", "cpu", {"name": "a processor"})
     return app
 
