@@ -14,7 +14,7 @@ from app.db.tables import Configuration, MeasurementRow, Run, Study
 from app.services import results, studies
 from app.services.callers import LOCAL
 from app.services.exports import export_study
-from app.services.exports.cells_csv import neutralised
+from app.services.exports.cells_csv import NUMBER, neutralised
 from app.services.exports.markdown import escaped
 from app.settings import Settings
 from tests.app.services import exported
@@ -91,7 +91,8 @@ def test_negative_numbers_stay_numbers(engine: Engine) -> None:
 def test_no_text_begins_like_a_formula(text: str) -> None:
     found, lines = neutralised(text), text.replace("\r\n", "\n").replace("\r", "\n")
     assert found in (lines, f"'{lines}")
-    assert not found.strip("\ufeff\u200b \u3000").startswith(tuple("=+-@＝＋－＠"))
+    # A number begins with its sign and runs nothing.
+    assert NUMBER.fullmatch(found) or not found.strip("\ufeff\u200b \u3000").startswith(tuple("=+-@＝＋－＠"))
     assert not found.startswith(("\t", "\r", "\n"))
 
 
