@@ -403,8 +403,7 @@ FORMULAS: dict[str, Formula] = {
         float(len(session.scalars(_tuning_of(int(given["configuration"]))).all()))
     },
     "rung_steps": lambda session, _, given, __: {float(session.get_one(Run, int(given["run"])).rung_steps or 0)},
-    # The run page counts the others.
-    "trained_together": lambda session, _, given, __: {
+    "others_trained_together": lambda session, _, given, __: {
         float((session.get_one(Run, int(given["run"])).environment or {})["trained_together"] - 1)
     },
     "whole_steps": lambda session, _, given, __: {_whole_steps(session, given)},

@@ -63,7 +63,7 @@ def _shared_row(run: RunDetail) -> list[html.Tr]:
     together = (run.environment or {}).get("trained_together")
     if not isinstance(together, int) or together < 2:
         return []
-    others = show(by_formula(together - 1, "count", f"trained_together(run {run.id}) - 1", exact=True))
+    others = show(by_formula(together - 1, "count", f"others_trained_together(run {run.id})", exact=True))
     why = filledn(
         "trained together with {others} other run of this study: gives quality only; cost comes from the probe",
         "trained together with {others} other runs of this study: gives quality only; cost comes from the probe",
