@@ -32,9 +32,8 @@ def claim_companions(
     takes of what could start now, to train together with it.
 
     Each is as much its own as any claimed run; all of them are one turn of their study. A run that has parted from a
-    group trains alone. Companions may stand behind a probe of their study that is not yet at the head of the queue: it
-    waits for what runs, as it would anyway, and the group is one claim. Once it is at the head nothing is claimed, a
-    group as little as a run, so that a probe never waits for more than what was begun before its turn.
+    group trains alone. Companions may stand behind a probe of their study, which has the device when nothing else of
+    the study keeps it busy.
     """
     study, worker = session.get_one(Study, first.study_id), session.get_one(Worker, worker_id)
     if study.precision is None or _has_parted(session, first.lease.run_id):

@@ -114,8 +114,9 @@ def claim_next_run(
 
     The highest priority goes first; of studies with equal priority, the one that has waited longest since its last
     claim. `alone`: nothing else runs on the device, so a cost probe may start. A probe at the head of the queue waits
-    for that and nothing overtakes it. A report or probe waits for its configuration's learning rate. While a study's
-    precision is unknown, one run of it at a time: the first measures it. A paused worker claims nothing.
+    for that and no other study overtakes it; what its own study can train meanwhile does, so that no slot stands empty
+    between two methods. A report or probe waits for its configuration's learning rate. While a study's precision is
+    unknown, one run of it at a time: the first measures it. A paused worker claims nothing.
     """
     write_lock(session)
     now = database_now(session)
@@ -125,8 +126,11 @@ def claim_next_run(
     # The study's row too, so that of two claims at once only one sees that its precision is unknown. Not its key:
     # what is written about its other runs refers to that.
     locked = {"skip_locked": True, "key_share": True, "of": [Run, Study]}
-    run = session.scalar(_claimable(worker.device).limit(1).with_for_update(**locked))
-    if run is None or (run.purpose == "probe" and not alone):
+    next_up = _claimable(worker.device).limit(1).with_for_update(**locked)
+    run = session.scalar(next_up)
+    if run is not None and run.purpose == "probe" and not alone:
+        run = session.scalar(next_up.where(Run.study_id == run.study_id, Run.purpose != "probe"))
+    if run is None:
         return None
     study = session.get_one(Study, run.study_id)
     if study.precision is None and _is_running(session, study):

@@ -6,6 +6,7 @@ the others as they are, and one that began together goes on alone from its check
 of a shared step belongs to no run: what a method costs is measured by probes, which run alone.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from peft_core.training import autocast, into_mode, to_device
 
 CLOSE_ENOUGH = {"fp32": 1e-4, "bf16": 5e-2}
 """How far a run's first loss in a shared pass may be off the one it has alone, absolute or relative."""
+SIGN_OF_LIFE_SECONDS = 240.0
+"""A run that waits for the others says so this often: one that is silent for ten minutes passes for stalled."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Group:
         self._bases: dict[int, nn.Module] = {}
         self._together: dict[Member, _Running] = {}
         self._alone: list[Seat] = []
+        self._waiters_told_at = time.monotonic()
         self._shared: SharedPass
         self._most_rows = MOST_ROWS
 
@@ -194,6 +198,7 @@ class Group:
             with self._shared.base_in_bf16():
                 while self._together:
                     self._step()
+                    self._tell_waiters()
         self._bases = {}
         for seat in self._alone:
             with self._boundary(seat):
@@ -264,6 +269,13 @@ class Group:
         seat.on_event(Log(message=f"trains alone: {why}"))
         self._drop(seat)
         self._alone.append(seat)
+
+    def _tell_waiters(self) -> None:
+        if time.monotonic() - self._waiters_told_at < SIGN_OF_LIFE_SECONDS:
+            return
+        self._waiters_told_at = time.monotonic()
+        for seat in self._alone:
+            seat.on_event(Log(message=f"waits to train alone: {len(self._together)} of its group still train"))
 
     def _drop(self, seat: Seat) -> None:
         for member in [member for member, running in self._together.items() if running.seat is seat]:

@@ -115,12 +115,11 @@ def test_reports_wait_for_their_rate_and_come_along_with_those_of_the_other_row(
     assert [claim.first_seed for claim in claims] == [True, False, True, False]
 
 
-def test_companions_may_stand_behind_a_probe_but_nothing_starts_once_it_is_next(
-    engine: Engine, study: int, worker: int
-) -> None:
+def test_a_probe_at_the_head_waits_for_what_its_own_study_trains(engine: Engine, study: int, worker: int) -> None:
     finish(engine, claim_together(engine, worker))
-    # The probe of the first row is run 6: the second row's reports behind it come along.
+    # The probe of the first row is run 6: it keeps no slot empty while the second row has reports to train.
     assert ids(claim_together(engine, worker, lambda waiting: waiting[:2])) == [4, 5, 10]
+    assert ids(claim_together(engine, worker, alone=False)) == [11]
     assert claim_together(engine, worker, alone=False) == []
     probe = claim_together(engine, worker, lambda _: [], alone=True)
     assert [(claim.lease.run_id, claim.spec.purpose) for claim in probe] == [(6, "probe")]

@@ -132,12 +132,17 @@ def test_without_any_tuned_rate_the_rest_fails_with_the_reason(engine: Engine, s
     assert all("no learning rate" in (run.reason or "") for run in rest)
 
 
-def test_a_probe_has_the_device_alone_and_nothing_overtakes_it(engine: Engine, study: int, worker: int) -> None:
+def test_a_probe_has_the_device_alone_and_no_other_study_overtakes_it(
+    engine: Engine, settings: Settings, study: int, worker: int
+) -> None:
     know_precision(engine, study)
     for found in [claimed(engine, worker) for _ in range(3)]:
         finish(engine, found, 0.9)
     for _ in range(2):
         claimed(engine, worker)
+    with system_session(engine) as session:
+        session.get_one(Study, study).priority = 1
+    studies.create_study(engine, settings, LOCAL, TUNED)
     assert claim(engine, worker, alone=False) is None
     assert claimed(engine, worker, alone=True).spec.purpose == "probe"
 

@@ -7,7 +7,7 @@ import time
 
 from peft_core.errors import RunFailed, RunPaused
 from peft_core.hub_access import Hub
-from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, RunResult, RunSpec
+from peft_core.spec import Artifact, Log, OnEvent, Pause, Point, PrecisionChosen, RunResult, RunSpec
 
 DONE = RunResult(validation_score=0.5, train_seconds=0.0, artifacts=(), environment={})
 
@@ -51,6 +51,11 @@ def wait_for_a_pause(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: P
     while not pause():
         time.sleep(0.05)
     raise RunPaused(3)
+
+
+def choose_a_precision_and_wait(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:
+    on_event(PrecisionChosen(precision="fp32", fp32_step_seconds=0.1, bf16_step_seconds=0.2))
+    return wait_for_a_pause(spec, on_event, hub, pause)
 
 
 def leave_an_adapter(spec: RunSpec, on_event: OnEvent, hub: Hub | None, pause: Pause) -> RunResult:

@@ -42,9 +42,9 @@ def study(engine: Engine, settings: Settings) -> int:
 
 
 @contextmanager
-def working(engine: Engine, settings: Settings, function: str, slots: int = 1) -> Iterator[Worker]:
+def working(engine: Engine, settings: Settings, function: str, slots: int = 1, alone: str = ALONE) -> Iterator[Worker]:
     one_slot = settings.model_copy(update={"slots": slots})
-    worker = Worker(engine, one_slot, LocalExecutor(ALONE, groups=LocalGroups(f"{GROUPS}:{function}")))
+    worker = Worker(engine, one_slot, LocalExecutor(alone, groups=LocalGroups(f"{GROUPS}:{function}")))
     thread = threading.Thread(target=worker.work)
     thread.start()
     try:
@@ -159,6 +159,15 @@ def test_a_second_slot_takes_its_share(engine: Engine, settings: Settings, study
         wait_until(lambda: statuses(engine)[:3] == ["running"] * 3)
         # Two together, and the third alone: it ends at once, as what is done alone does here.
         wait_until(lambda: statuses(engine)[2] == "succeeded" or statuses(engine)[1] == "succeeded", 5)
+
+
+def test_a_slot_that_is_soon_free_keeps_its_share(engine: Engine, settings: Settings) -> None:
+    studies.create_study(engine, settings, LOCAL, SMALL.model_copy(update={"seeds": [1, 2, 3, 4, 5]}))
+    first = "tests.app.worker.run_functions:choose_a_precision_and_wait"
+    with working(engine, settings, "step_until_asked", slots=2, alone=first):
+        wait_until(lambda: statuses(engine)[1] == "running")
+        # Of the four that waited for the precision, two go together, and two wait for the slot of the first.
+        assert statuses(engine)[:5] == ["running"] * 3 + ["queued"] * 2
 
 
 def test_nobody_trains_together_where_the_setting_says_so(engine: Engine, settings: Settings, study: int) -> None:

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModel
 
 from peft_core.errors import RunFailed, RunPaused
+from peft_core.fused import group
 from peft_core.fused.group import Seat, run_together
 from peft_core.fused.shared_pass import SharedPass
 from peft_core.run import run
@@ -181,6 +182,12 @@ def test_what_shares_no_passes_trains_alone_and_says_why(study: Study) -> None:
     assert "trained_together" not in told.result.environment
     assert told.result.train_seconds is not None
     same(told, study.alone(full))
+
+
+def test_one_that_waits_to_train_alone_does_not_fall_silent(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "SIGN_OF_LIFE_SECONDS", 0.0)
+    _, told = study.together(study.spec(1, "lora"), study.spec(2, "full", learning_rate=1e-4))
+    assert "waits to train alone: 1 of its group still train" in told.log
 
 
 def test_what_breaks_in_a_pass_sends_its_runs_their_own_ways(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
