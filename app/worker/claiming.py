@@ -77,11 +77,6 @@ class Claiming:
     def _free_slots(self) -> int:
         return self.slots - len({active.slot for active in self._active})
 
-    @property
-    def _soon_free_slots(self) -> int:
-        """Those in which a run trains alone: it ends long before a group that begins now would."""
-        return sum(active.together == 1 for active in self._active)
-
     def _can_start(self) -> bool:
         """Whether a run could start now; what is short is said once."""
         if time.monotonic() < self._claims_from:
@@ -117,8 +112,7 @@ class Claiming:
         elsewhere = free_slots_elsewhere(session, worker_id)
 
         def choose(waiting: Sequence[RunSpec]) -> Sequence[RunSpec]:
-            slots = self._free_slots + self._soon_free_slots + elsewhere
-            room = Room(slots, self._free_memory(), self._device, self._most_together)
+            room = Room(self.slots + elsewhere, self._free_memory(), self._device, self._most_together)
             try:
                 return beside(claim.spec, waiting, room)
             except Exception:

@@ -9,9 +9,9 @@ from peft_core.spec import RunSpec
 
 @dataclass(frozen=True)
 class Room:
-    """What there is for a group. slots: of all workers, those that are free or soon will be, this group's among them:
-    what is left for a group in each of them is not taken by one. device: cpu, cuda or cuda:N. most: runs; None: no
-    limit but memory and worth.
+    """What there is for a group. slots: all of its worker's, busy or not, and the free ones of other workers: each is
+    left its share, for whichever is busy now is free again before a group that took all would end. device: cpu, cuda or
+    cuda:N. most: runs; None: no limit but memory and worth.
     """
 
     slots: int

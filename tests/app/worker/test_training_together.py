@@ -161,7 +161,7 @@ def test_a_second_slot_takes_its_share(engine: Engine, settings: Settings, study
         wait_until(lambda: statuses(engine)[2] == "succeeded" or statuses(engine)[1] == "succeeded", 5)
 
 
-def test_a_slot_that_is_soon_free_keeps_its_share(engine: Engine, settings: Settings) -> None:
+def test_a_slot_that_is_busy_keeps_its_share(engine: Engine, settings: Settings) -> None:
     studies.create_study(engine, settings, LOCAL, SMALL.model_copy(update={"seeds": [1, 2, 3, 4, 5]}))
     first = "tests.app.worker.run_functions:choose_a_precision_and_wait"
     with working(engine, settings, "step_until_asked", slots=2, alone=first):
