@@ -47,7 +47,7 @@ def test_a_worker_trains_both_rungs_and_reports_at_the_chosen_rate(
     runs = all_runs(engine)
     with system_session(engine) as session:
         last = select(SeriesPointRow.run_id, func.max(SeriesPointRow.step)).group_by(SeriesPointRow.run_id)
-        steps = dict(session.execute(last).tuples().all())
+        steps = {row[0]: row[1] for row in session.execute(last)}
     assert {run.status for run in runs} == {"succeeded"}, [run.reason for run in runs]
     first = [run for run in runs if run.rung_steps is not None]
     whole = [run for run in runs if run.purpose == "tune" and run.rung_steps is None]
