@@ -51,6 +51,7 @@ from app.api import (
 from app.api.gate import Gate, from_inside
 from app.api.guard import LARGEST_BODY_BYTES, LARGEST_DATASET_BODY_BYTES, LARGEST_UPLOAD_BYTES, Guard
 from app.api.headers import ContentPolicy, inline_scripts
+from app.api.in_turn import InTurn
 from app.api.languages import Languages
 from app.api.metrics import Metrics
 from app.api.observed import Observed
@@ -65,6 +66,8 @@ PREFIX = "/api/v1"
 SHOWN_DESCRIPTION = "/api/docs/openapi.json"
 ROUTERS = (
     health.router,
+    runs.router,
+    studies.router,
     auth.router,
     users.router,
     teams.router,
@@ -73,10 +76,8 @@ ROUTERS = (
     audit_log.router,
     catalogue.router,
     workers.router,
-    studies.router,
     reviews.router,
     evidence.router,
-    runs.router,
     recommendations.router,
     selection_guide.router,
     comparisons.router,
@@ -90,6 +91,7 @@ ROUTERS = (
     hub_token.router,
     limits.router,
 )
+"""Those that are asked most come first: each request is matched with one after the other."""
 
 
 class Application(FastAPI):
@@ -137,6 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.dashboard = attach(app)
     problems.answer_as_absent(app, DependencyException)
     app.state.content_policy = ContentPolicy()
+    app.add_middleware(InTurn)
     app.add_middleware(Compressed)
     app.add_middleware(Gate, engine=app.state.engine, key=_key(settings), open_paths=open_paths(app))
     app.add_middleware(Languages)

@@ -3,6 +3,7 @@
     python benchmarks/training.py                     every part, about 45 minutes on two quiet cores
     python benchmarks/training.py --part throughput   single runs, side by side: about 15 minutes
     python benchmarks/training.py --part study        a study of 48 runs: about 10 minutes, --whole 20
+    python benchmarks/training.py --part memory       what one more run of a group takes: about 5 minutes
     python benchmarks/training.py --part scaling      methods, seeds, rows, model size: about 10 minutes
     python benchmarks/training.py --quick             each part once and small: about 8 minutes
 
@@ -34,7 +35,7 @@ from app.schemas import StudyDocument
 from peft_core import assets
 
 HERE = Path(__file__).parent
-LIMIT_SECONDS = {"throughput": 1_500, "study": 2_400, "scaling": 900}
+LIMIT_SECONDS = {"throughput": 1_500, "study": 2_400, "memory": 600, "scaling": 900}
 """A part begins nothing more after so long."""
 TUNING, SEEDS = 3, 5
 
@@ -152,6 +153,24 @@ def study_row(product: Product, asked: StudyDocument) -> Row:
     )
 
 
+GROUPS = (2, 16)
+"""Runs that train together: between these, each further run adds the same."""
+
+
+def memory(deadline: float) -> dict[str, Any]:
+    """The peak of a small group's process and of a large one's, for every method that shares passes."""
+    found = []
+    for method in METHODS[1:]:
+        for runs in GROUPS:
+            if time.monotonic() > deadline:
+                print(f"left out: {runs} runs of {method}", flush=True)
+                continue
+            row = json.loads(process("group_memory", method, str(runs))[0].strip().splitlines()[-1])
+            print(f"{runs:2d} runs of {method}: {row['peak_bytes'] / 2**20:.0f} MiB", flush=True)
+            found.append(row)
+    return {"groups": found}
+
+
 BASE = {"methods": 3, "seeds": 3, "rows": 200, "base_model": "minilm"}
 SCALES: dict[str, tuple[Any, ...]] = {
     "methods": (1, 2, 3, 5),
@@ -210,6 +229,7 @@ def main() -> None:
             1 if asked.quick else asked.rounds, 1 if asked.quick else asked.seeds, epochs, asked.threads, deadline
         ),
         "study": lambda deadline: study(epochs, asked.whole, deadline),
+        "memory": memory,
         "scaling": scaling,
     }
     for name in [asked.part] if asked.part else parts:

@@ -32,6 +32,8 @@ def write_page() -> None:
         parts += [throughput(known["throughput"]), quality(known["throughput"]["runs"], known.get("study"))]
     if "study" in known and "throughput" in known:
         parts.append(study(known["study"], known["throughput"]["runs"]))
+    if "memory" in known:
+        parts.append(memory(known["memory"]["groups"]))
     if "scaling" in known:
         parts.append(scaling(known["scaling"]["studies"]))
     (FOLDER / "training.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -194,6 +196,36 @@ def trainer_seconds(part: Row, runs: Sequence[Row], method: str) -> float:
     if len(whole) == RUNS_OF_A_METHOD:
         return sum(map(whole_process, whole))
     return RUNS_OF_A_METHOD * median(of(runs, "hugging_face", method), whole_process)
+
+
+ROOM = 1.2
+"""What one more run may take, in units of what it keeps and trains."""
+
+
+def memory(groups: Sequence[Row]) -> str:
+    rows = []
+    for method in METHODS:
+        found = sorted((row for row in groups if row["method"] == method), key=lambda row: row["runs"])
+        if len(found) > 1:
+            small, large = found[0], found[-1]
+            more = (large["peak_bytes"] - small["peak_bytes"]) / (large["runs"] - small["runs"])
+            own = large["saved_bytes"] + large["trained_bytes"]
+            peaks = [f"{small['peak_bytes'] / 2**20:.0f}", f"{large['peak_bytes'] / 2**20:.0f}"]
+            rows.append([method, *peaks, f"{more / 2**20:.1f}", f"{own / 2**20:.1f}", f"**{more / own:.2f}**"])
+    sizes = sorted({row["runs"] for row in groups})
+    peaks = [f"peak of {runs} runs, MiB" for runs in (sizes[0], sizes[-1])]
+    heads = ["method", *peaks, "each further run, MiB", "kept and trained, MiB", f"ratio (at most {ROOM})"]
+    return "\n".join(
+        [
+            "## What one more run of a group takes",
+            "",
+            "Runs that train together in one pass, 8 texts each. Peak: of the process's resident memory while they"
+            " train. Kept and trained: what autograd holds of one run's longest batch, and 16 bytes for each number it"
+            " trains (itself, its gradient, AdamW's two averages).",
+            "",
+            *table(heads, rows),
+        ]
+    )
 
 
 NAMES = {"methods": "methods", "seeds": "seeds", "rows": "training rows", "base_model": "base model"}

@@ -1,7 +1,7 @@
 """Finding methods, metrics, tasks and scenarios: every file of their folder is one, nothing is registered."""
 
 import importlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -17,9 +17,16 @@ def discover(package: ModuleType, kind: type[T]) -> dict[str, type[T]]:
     A file named with a leading underscore is shared code of its neighbours, not an entry. Files added while the
     process lives are found at the next call.
     """
-    names = sorted(path.stem for path in Path(package.__path__[0]).iterdir() if path.suffix == ".py")
-    entries = tuple(name for name in names if not name.startswith("_"))
+    folder = Path(package.__path__[0])
+    entries = _entries(folder, folder.stat().st_mtime_ns)
     return _load(package, kind, entries)  # type: ignore[arg-type]  # a class is hashable
+
+
+@lru_cache
+def _entries(folder: Path, _changed_ns: int) -> tuple[str, ...]:
+    """Of a folder as it is since then: many requests ask, and to list it takes ten times as long as to see that."""
+    names = sorted(path.stem for path in folder.iterdir() if path.suffix == ".py")
+    return tuple(name for name in names if not name.startswith("_"))
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.identity import AuditEntry
@@ -82,14 +82,13 @@ def add(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an entry together with what it tells of."""
-    session.add(
-        AuditEntry(
-            at=database_now(session),
-            team_id=caller.team_id if caller else None,
-            user=caller.user if caller else None,
-            means=caller.means if caller else "",
-            action=action,
-            target=target[:LONGEST_TARGET],
-            detail=dict(detail or {}),
-        )
-    )
+    entry = {
+        "at": database_now(session),
+        "team_id": caller.team_id if caller else None,
+        "user": caller.user if caller else None,
+        "means": caller.means if caller else "",
+        "action": action,
+        "target": target[:LONGEST_TARGET],
+        "detail": dict(detail or {}),
+    }
+    session.execute(insert(AuditEntry), [entry])

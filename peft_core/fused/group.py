@@ -192,8 +192,11 @@ class Group:
 
     def train(self) -> None:
         """Step after step until every run has ended."""
+        others = len(self._together) - 1
         for running in self._together.values():
-            running.prepared.environment["trained_together"] = len(self._together)
+            running.prepared.environment["trained_together"] = 1 + others
+            if others:
+                running.seat.on_event(Log(message=f"trains together with {others} more of its study"))
         if self._together:
             with self._shared.base_in_bf16():
                 while self._together:

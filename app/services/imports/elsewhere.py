@@ -340,5 +340,7 @@ def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) 
         # In one order, so that two batches at once wait for each other and do not lock each other out.
         rows = [owner | {"key": key, "step": step, "value": points[key, step]} for key, step in sorted(points)]
         upsert(session, SeriesPointRow, rows)
-        session.execute(update(Run).where(Run.id == run_id).values(updated_at=database_now(session)))
+        # No run is loaded here that would have to be told of it.
+        changed = update(Run).where(Run.id == run_id).values(updated_at=database_now(session))
+        session.execute(changed, execution_options={"synchronize_session": False})
         return len(rows)
