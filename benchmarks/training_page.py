@@ -200,6 +200,8 @@ def trainer_seconds(part: Row, runs: Sequence[Row], method: str) -> float:
 
 ROOM = 1.2
 """What one more run may take, in units of what it keeps and trains."""
+SMALL_BYTES = 2**20
+"""Of a method that keeps less there is no ratio worth a number."""
 
 
 def memory(groups: Sequence[Row]) -> str:
@@ -208,20 +210,26 @@ def memory(groups: Sequence[Row]) -> str:
         found = sorted((row for row in groups if row["method"] == method), key=lambda row: row["runs"])
         if len(found) > 1:
             small, large = found[0], found[-1]
-            more = (large["peak_bytes"] - small["peak_bytes"]) / (large["runs"] - small["runs"])
+            apart = large["runs"] - small["runs"]
+            held, resident = ((large[key] - small[key]) / apart for key in ("held_bytes", "peak_bytes"))
             own = large["saved_bytes"] + large["trained_bytes"]
-            peaks = [f"{small['peak_bytes'] / 2**20:.0f}", f"{large['peak_bytes'] / 2**20:.0f}"]
-            rows.append([method, *peaks, f"{more / 2**20:.1f}", f"{own / 2**20:.1f}", f"**{more / own:.2f}**"])
+            holds = held + large["trained_bytes"]
+            figures = [small["peak_bytes"], large["peak_bytes"], own, holds, resident]
+            ratios = [f"**{figure / own:.2f}**" if own > SMALL_BYTES else "–" for figure in (holds, resident)]
+            rows.append([method, *(f"{figure / 2**20:.1f}" for figure in figures), *ratios])
     sizes = sorted({row["runs"] for row in groups})
-    peaks = [f"peak of {runs} runs, MiB" for runs in (sizes[0], sizes[-1])]
-    heads = ["method", *peaks, "each further run, MiB", "kept and trained, MiB", f"ratio (at most {ROOM})"]
+    peaks = [f"resident peak of {runs} runs, MiB" for runs in (sizes[0], sizes[-1])]
+    heads = ["method", *peaks, "a run alone", "one more holds", "one more resident", "held ratio", "resident ratio"]
     return "\n".join(
         [
             "## What one more run of a group takes",
             "",
-            "Runs that train together in one pass, 8 texts each. Peak: of the process's resident memory while they"
-            " train. Kept and trained: what autograd holds of one run's longest batch, and 16 bytes for each number it"
-            " trains (itself, its gradient, AdamW's two averages).",
+            "Runs that train together in one pass of 8 texts each. A run alone: what autograd holds of the longest"
+            " batch that any of them has, and 16 bytes for each number it trains (itself, its gradient, AdamW's two"
+            " averages). One more holds: the same of each further run, counted at autograd. One more resident: by the"
+            " process's peak of resident memory, in which also stands what is only passed on, and what the allocator"
+            " does not give back."
+            f" The ratios are to a run alone; promised are at most {ROOM}.",
             "",
             *table(heads, rows),
         ]

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,14 +34,54 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class GroupMemory:
-    """peak_bytes: of the process while all of its runs trained. saved_bytes: what autograd holds of one run's longest
-    batch when it trains alone. trained_bytes: of its trained numbers, their gradients and AdamW's two averages."""
+    """peak_bytes: of the process's resident memory while all of its runs trained. held_bytes: the most that autograd
+    held of their passes, weights included. saved_bytes: what it holds of one run that trains alone, weights left out,
+    at the longest batch that any of them has. trained_bytes: of a run's trained numbers, their gradients and AdamW's
+    two averages."""
 
     method: str
     runs: int
     peak_bytes: int
+    held_bytes: int
     saved_bytes: int
     trained_bytes: int
+
+
+class Held:
+    """Counts what autograd holds, each storage once."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+        self._holders: dict[int, int] = {}
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: Holder(self, tensor), lambda held: held.tensor):
+            yield
+
+    def add(self, storage: torch.UntypedStorage) -> None:
+        place = storage.data_ptr()
+        self._holders[place] = self._holders.get(place, 0) + 1
+        if self._holders[place] == 1:
+            self._now += storage.nbytes()
+            self.most = max(self.most, self._now)
+
+    def remove(self, storage: torch.UntypedStorage) -> None:
+        place = storage.data_ptr()
+        self._holders[place] -= 1
+        if not self._holders[place]:
+            self._now -= storage.nbytes()
+
+
+class Holder:
+    """A tensor that autograd holds, for as long as it does."""
+
+    def __init__(self, held: Held, tensor: torch.Tensor) -> None:
+        self.tensor, self._held = tensor, held
+        held.add(tensor.untyped_storage())
+
+    def __del__(self) -> None:
+        self._held.remove(self.tensor.untyped_storage())
 
 
 def specs(method: str, runs: int, folder: Path) -> list[RunSpec]:
@@ -71,10 +112,10 @@ def peak_of(group: list[RunSpec]) -> int:
     return max(peaks)
 
 
-def saved_by(prepared: Prepared) -> int:
-    """Bytes that the forward pass of a run's longest batch keeps for the way back."""
+def saved_by(prepared: Prepared, group: list[RunSpec]) -> int:
+    """Bytes that the forward pass of the group's longest batch keeps for the way back."""
     state, loop = prepared.state, prepared.state.loop
-    batches = run_batches(state.spec, state.train_items)
+    batches = [batch for spec in group for batch in run_batches(spec, state.train_items)]
     longest = max(batches, key=lambda batch: max(item.padded for item in batch))
     batch = to_device(loop.task.collate(longest, loop.pad_token_id), CPU)
     with frozen_base_in_bf16(state.model, loop.method, loop.precision):
@@ -99,10 +140,12 @@ def kept_bytes(model: nn.Module, loss: Callable[[], torch.Tensor]) -> int:
 
 def measured(method: str, runs: int) -> GroupMemory:
     with tempfile.TemporaryDirectory() as folder:
-        peak = peak_of(specs(method, runs, Path(folder) / "together"))
+        group, held = specs(method, runs, Path(folder) / "together"), Held()
+        with held.counted():
+            peak = peak_of(group)
         prepared = prepare(specs(method, 1, Path(folder) / "alone")[0], lambda _event: None, Hub())
         trained = sum(parameter.numel() for parameter in prepared.state.model.parameters() if parameter.requires_grad)
-        return GroupMemory(method, runs, peak, saved_by(prepared), TRAINED_BYTES * trained)
+        return GroupMemory(method, runs, peak, held.most, saved_by(prepared, group), TRAINED_BYTES * trained)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 
 Each part replaces its own figures in docs/benchmarks/serving.json and the tables of docs/benchmarks/serving.md, so that
 it can be taken up again where it ended. Nothing is asserted about time. With everything: about 50 minutes, at most two
-hours, for every part of a load has a limit of 15 seconds; L6 and L7 take twice --minutes and the time of six short
-trainings, at one size.
+hours, for every part of a load has a limit of 15 seconds; L6 takes --minutes and L7 as much again and the time of
+six short trainings, at one size.
 """
 
 import argparse

@@ -34,13 +34,12 @@ END_SECONDS = 30.0
 
 
 def measure(target: Target, minutes: float, *, training: bool) -> Iterator[Figure]:
-    """L6 for so many minutes; training: L7 as well, which trains three runs alone before it and three beside it."""
+    """L6 for so many minutes; training: L7 as well, with three runs that train alone and three beside as much again."""
     atlas = target.product
     assert isinstance(atlas, Atlas)
     seconds = 60 * minutes
     note = f"{minutes:g} minutes"
-    alone = _training_seconds(atlas) if training else None
-    answers, shown, beside = _everybody(atlas, seconds, training=training)
+    answers, shown, _ = _everybody(atlas, seconds, training=False)
     due = len(answers.seconds["write"])
     late = sum(took > WRITE_SECONDS for took in answers.seconds["write"])
     yield target.figure("late_writes", late, answers, f"{note}; {late} of {due} writes")
@@ -49,12 +48,14 @@ def measure(target: Target, minutes: float, *, training: bool) -> Iterator[Figur
     if shown:
         half = f"{note}; half within {median(shown):.2f} s, of {len(shown)} points on a Run's page"
         yield target.figure("on_screen", round(max(shown), 2), note=half)
-    if alone and beside:
+    if training:
+        alone = _training_seconds(atlas)
+        _, _, beside = _everybody(atlas, seconds, training=True)
         said = f"{median(alone):.1f} s alone, {median(beside):.1f} s beside L6, medians of {TRAINED_RUNS} runs"
         yield target.figure("slowed", round(100 * (median(beside) / median(alone) - 1), 1), note=said)
 
 
-def _everybody(atlas: Atlas, seconds: float, *, training: bool) -> tuple[Answers, list[float], list[float] | None]:
+def _everybody(atlas: Atlas, seconds: float, *, training: bool) -> tuple[Answers, list[float], list[float]]:
     streaming = [atlas.new_run() for _ in range(STREAMS)]
     watched, answers, beside = [*streaming, atlas.filled.long_run], Answers(), []
     clients = [_viewer(atlas, watched[place % len(watched)], place) for place in range(VIEWERS)]
@@ -75,7 +76,7 @@ def _everybody(atlas: Atlas, seconds: float, *, training: bool) -> tuple[Answers
         asking.join()
         if training:
             trains.join()
-    return answers, shown, beside or None
+    return answers, shown, beside
 
 
 def _viewer(atlas: Atlas, run: int, place: int) -> Client:
