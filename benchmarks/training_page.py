@@ -261,7 +261,7 @@ def scaling(studies: Sequence[Row]) -> str:
         [
             "## What more of anything costs",
             "",
-            "Studies of one epoch with one learning rate for each method, through the product: 3 methods, 3 seeds, 200"
+            "Studies of one epoch with one learning rate for each method, through the product: 2 methods, 3 seeds, 200"
             " training rows and MiniLM, but for what is varied.",
             "",
             *table(heads, rows),
