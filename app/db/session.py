@@ -22,8 +22,8 @@ BUSY_SECONDS = 8
 """How long a statement waits for a lock, and a request for a connection: what gives up then is answered in ten."""
 POOL = {"pool_size": 20, "max_overflow": 20, "pool_timeout": BUSY_SECONDS, "pool_use_lifo": True}
 """As many connections as the web process has threads: requests that wait for a lock must not keep readers out. Half of
-them stay open: to open one takes longer than most questions. The one used last is taken first: SQLite has in its cache what
-is asked for most."""
+them stay open: to open one takes longer than most questions. The one used last is taken first: SQLite has in its cache
+what is asked for most."""
 DISK_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, "53100"})
 """By SQLite's error codes (a quota that is used up is an I/O error) and PostgreSQL's."""
 TEAM = "team_id"
