@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
-
 from app.language import tr
 from app.schemas import Cell, ConfigurationView, MetricCard
 from app.ui.cells import Matrix
 from app.ui.charts.column_axis import ColumnAxis, column_axis
-from app.ui.charts.forest import draw_forest
+from app.ui.charts.forest import forest
+from app.ui.charts.parts import Annotation, Axis, Figure, Parts, Shape, Trace, column_head
 from app.ui.charts.points import Point, Words, cell_text, describe_cell, text_trace
 from app.ui.theme import Palette
 
@@ -25,6 +23,8 @@ HEAD_PX = 42
 FOOT_PX = 26
 FIGURE_SHARE = 0.665
 """The heatmap's share of the width; the forest has the rest."""
+GAP = 0.012
+"""Between the two, as a share of the width."""
 INSET = 0.09
 NAME_GAP = 0.3
 """Room left of the first column for the family's marker, in columns."""
@@ -95,25 +95,23 @@ def heatmap(
     seeds: int,
     sort: str = "task_performance",
     rows: list[ConfigurationView] | None = None,
-) -> go.Figure:
+) -> Figure:
     """The study at a glance. seeds: how many reporting runs each row was asked for. rows: those that are drawn, from
     top to bottom; None: all, in the order of `sort`. A column's axis is the same whatever rows are drawn."""
     grid = Grid(matrix=matrix, palette=palette, rows=matrix.ordered(sort) if rows is None else rows, seeds=seeds)
-    with_forest = any(row.id in matrix.differences for row in grid.rows)
-    share = FIGURE_SHARE if with_forest else 0.999
-    figure = make_subplots(1, 2, shared_yaxes=True, column_widths=[share, 1 - share], horizontal_spacing=0.012)
-    _fill(figure, grid)
-    _hatch_estimates(figure, grid)
-    _outlines(figure, grid)
-    _marks(figure, grid)
-    _flags(figure, grid)
-    figure.add_trace(_texts(grid), 1, 1)
-    _row_names(figure, grid)
-    _heads(figure, grid)
-    if with_forest:
-        draw_forest(figure, matrix, palette, grid.rows)
-    _layout(figure, grid)
-    return figure
+    parts = Parts(
+        traces=[_fill(grid), *_hatched_estimates(grid), *_marks(grid), _flags(grid), _texts(grid), _row_markers(grid)],
+        shapes=[*_outlines(grid), *_lines_between_kinds(grid)],
+        annotations=_heads(grid),
+    )
+    axes: dict[str, Any] = {"xaxis": _columns(grid), "yaxis": _names(grid)}
+    if any(row.id in matrix.differences for row in grid.rows):
+        width = 1 - GAP
+        axes["xaxis"]["domain"] = [0, width * FIGURE_SHARE]
+        beside, axes["xaxis2"] = forest(matrix, palette, grid.rows)
+        axes["xaxis2"]["domain"] = [width * FIGURE_SHARE + GAP, 1]
+        parts = parts + beside
+    return parts.figure(_layout(grid) | axes)
 
 
 def _ends(cells: list[Cell]) -> list[float]:
@@ -121,35 +119,32 @@ def _ends(cells: list[Cell]) -> list[float]:
     return means + [end for cell in cells if cell.interval and cell.n > 1 for end in cell.interval]
 
 
-def _fill(figure: go.Figure, grid: Grid) -> None:
+def _fill(grid: Grid) -> Trace:
     """One colour per cell, and the cell's whole story on hover."""
     scores: list[list[float | None]] = [[None] * len(grid.columns) for _ in grid.rows]
     points = [[Point() for _ in grid.columns] for _ in grid.rows]
     for i, j, cell in grid.each():
         scores[i][j] = cell.normalised if cell is not None and cell.mean is not None else None
         points[i][j] = describe_cell(grid.matrix, grid.rows[i], grid.columns[j], cell)
-    figure.add_trace(
-        go.Heatmap(
-            z=scores,
-            x=grid.edges,
-            y=[row - 0.5 for row in range(len(grid.rows) + 1)],
-            zmin=0,
-            zmax=1,
-            colorscale=[[k / 8, colour] for k, colour in enumerate(grid.palette.heat)],
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            hovertext=[[point.text for point in row] for row in points],
-            hoverinfo="text",
-            hoverongaps=True,
-            customdata=[[point.numbers for point in row] for row in points],
-        ),
-        1,
-        1,
-    )
+    return {
+        "type": "heatmap",
+        "z": scores,
+        "x": grid.edges,
+        "y": [row - 0.5 for row in range(len(grid.rows) + 1)],
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[k / 8, colour] for k, colour in enumerate(grid.palette.heat)],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        "hovertext": [[point.text for point in row] for row in points],
+        "hoverinfo": "text",
+        "hoverongaps": True,
+        "customdata": [[point.numbers for point in row] for row in points],
+    }
 
 
-def _texts(grid: Grid) -> go.Scatter:
+def _texts(grid: Grid) -> Trace:
     """The value of every cell, in its upper half where a mark lies below it."""
     xs, ys, points, colours = [], [], [], []
     for i, j, cell in grid.each():
@@ -162,7 +157,7 @@ def _texts(grid: Grid) -> go.Scatter:
     return text_trace(xs, ys, points, colours, size=12)
 
 
-def _marks(figure: go.Figure, grid: Grid) -> None:
+def _marks(grid: Grid) -> list[Trace]:
     """Whiskers, filled dots (several seeds), hollow dots (one run), ticks (exact) and triangles (off the scale)."""
     ink = grid.palette.ink
     whiskers: tuple[list[float | None], list[float | None]] = ([], [])
@@ -182,41 +177,34 @@ def _marks(figure: go.Figure, grid: Grid) -> None:
             whiskers[0].extend((grid.x(j, cell.interval[0]), grid.x(j, cell.interval[1]), None))
             whiskers[1].extend((y, y, None))
     words = tr("off scale")
-    figure.add_trace(go.Scatter(x=whiskers[0], y=whiskers[1], mode="lines", line={"width": 1.6, "color": ink}), 1, 1)
-    for kind, (xs, ys) in marks.items():
-        figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", marker=MARKS[kind](ink)), 1, 1)
-    figure.add_trace(
-        go.Scatter(
-            x=[x for x, _, _ in off_scale],
-            y=[y for _, y, _ in off_scale],
-            mode="text",
-            text=[f"{words} ▸" if above else f"◂ {words}" for _, _, above in off_scale],
-            textposition=["middle left" if above else "middle right" for _, _, above in off_scale],
-            textfont={"size": 9.5, "color": ink},
-        ),
-        1,
-        1,
-    )
-    for trace in figure.data[-len(MARKS) - 2 :]:
-        trace.hoverinfo = "skip"
+    named: Trace = {
+        "x": [x for x, _, _ in off_scale],
+        "y": [y for _, y, _ in off_scale],
+        "mode": "text",
+        "text": [f"{words} ▸" if above else f"◂ {words}" for _, _, above in off_scale],
+        "textposition": ["middle left" if above else "middle right" for _, _, above in off_scale],
+        "textfont": {"size": 9.5, "color": ink},
+    }
+    lines: Trace = {"x": whiskers[0], "y": whiskers[1], "mode": "lines", "line": {"width": 1.6, "color": ink}}
+    dots: list[Trace] = [
+        {"x": xs, "y": ys, "mode": "markers", "marker": MARKS[kind](ink)} for kind, (xs, ys) in marks.items()
+    ]
+    return [{"type": "scatter", "hoverinfo": "skip", **drawn} for drawn in (lines, *dots, named)]
 
 
-def _flags(figure: go.Figure, grid: Grid) -> None:
+def _flags(grid: Grid) -> Trace:
     """A corner on every cell that a comparability note speaks of; its hover says which."""
     flagged = [(i, j) for i, j, cell in grid.each() if cell is not None and cell.flags]
-    figure.add_trace(
-        go.Scatter(
-            x=[grid.edges[j + 1] - 0.02 for _, j in flagged],
-            y=[i - 0.44 for i, _ in flagged],
-            mode="markers",
-            marker={"symbol": "triangle-sw", "size": 9, "color": grid.palette.warn},
-            hoverinfo="skip",
-            cliponaxis=False,
-            name="flags",
-        ),
-        1,
-        1,
-    )
+    return {
+        "type": "scatter",
+        "x": [grid.edges[j + 1] - 0.02 for _, j in flagged],
+        "y": [i - 0.44 for i, _ in flagged],
+        "mode": "markers",
+        "marker": {"symbol": "triangle-sw", "size": 9, "color": grid.palette.warn},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+        "name": "flags",
+    }
 
 
 MARKS: dict[str, Callable[[str], dict[str, Any]]] = {
@@ -227,11 +215,11 @@ MARKS: dict[str, Callable[[str], dict[str, Any]]] = {
 """How a value marks its place, by what is known of it."""
 
 
-def _hatch_estimates(figure: go.Figure, grid: Grid) -> None:
+def _hatched_estimates(grid: Grid) -> list[Trace]:
     """Diagonal lines over estimated cells: heatmap cells take no pattern, transparent bars do."""
     estimated = [(i, j) for i, j, cell in grid.each() if cell is not None and cell.source == "estimated"]
     if not estimated:
-        return
+        return []
     pattern = {
         "shape": "/",
         "fillmode": "overlay",
@@ -240,23 +228,22 @@ def _hatch_estimates(figure: go.Figure, grid: Grid) -> None:
         "size": 7,
         "solidity": 0.12,
     }
-    figure.add_trace(
-        go.Bar(
-            x=[grid.edges[j + 1] - grid.edges[j] for _, j in estimated],
-            base=[grid.edges[j] for _, j in estimated],
-            y=[i for i, _ in estimated],
-            orientation="h",
-            width=0.94,
-            hoverinfo="skip",
-            marker={"color": "rgba(0,0,0,0)", "pattern": pattern},
-        ),
-        1,
-        1,
-    )
+    bars = {
+        "type": "bar",
+        "x": [grid.edges[j + 1] - grid.edges[j] for _, j in estimated],
+        "base": [grid.edges[j] for _, j in estimated],
+        "y": [i for i, _ in estimated],
+        "orientation": "h",
+        "width": 0.94,
+        "hoverinfo": "skip",
+        "marker": {"color": "rgba(0,0,0,0)", "pattern": pattern},
+    }
+    return [bars]
 
 
-def _outlines(figure: go.Figure, grid: Grid) -> None:
+def _outlines(grid: Grid) -> list[Shape]:
     """Dotted around what is missing, red around what failed, a plain line around a value that has no score."""
+    outlines = []
     for i, j, cell in grid.each():
         if cell is not None and cell.failures and not (grid.columns[j].exact and cell.mean is not None):
             line = {"color": grid.palette.bad, "width": 1.5}
@@ -267,37 +254,36 @@ def _outlines(figure: go.Figure, grid: Grid) -> None:
         else:
             continue
         left, right = grid.edges[j] + 0.03, grid.edges[j + 1] - 0.03
-        figure.add_shape(type="rect", x0=left, x1=right, y0=i - 0.43, y1=i + 0.43, line=line, row=1, col=1)
+        outlines.append({"type": "rect", "x0": left, "x1": right, "y0": i - 0.43, "y1": i + 0.43, "line": line})
+    return outlines
 
 
-def _row_names(figure: go.Figure, grid: Grid) -> None:
-    """The family's marker beside every name, and lines that set the references apart from the methods."""
+def _lines_between_kinds(grid: Grid) -> list[Shape]:
+    """What sets the references apart from the methods."""
+    kinds = [row.reference for row in grid.rows]
+    changes = [i - 0.5 for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]]
+    line = {"color": grid.palette.tie, "width": 1}
+    return [{"type": "line", "x0": -NAME_GAP, "x1": grid.edges[-1], "y0": y, "y1": y, "line": line} for y in changes]
+
+
+def _row_markers(grid: Grid) -> Trace:
+    """The family's marker beside every name."""
     families = [grid.palette.family(row.family) for row in grid.rows]
     named = [_name(row) for row in grid.rows]
-    figure.add_trace(
-        go.Scatter(
-            x=[-NAME_GAP / 2] * len(grid.rows),
-            y=list(range(len(grid.rows))),
-            mode="markers",
-            marker={
-                "symbol": [family.marker for family in families],
-                "color": [family.colour for family in families],
-                "size": 9,
-            },
-            hovertext=[point.text for point in named],
-            hoverinfo="text",
-            customdata=[point.numbers for point in named],
-        ),
-        1,
-        1,
-    )
-    kinds = [row.reference for row in grid.rows]
-    for i in range(1, len(kinds)):
-        if kinds[i] != kinds[i - 1]:
-            line = {"color": grid.palette.tie, "width": 1}
-            figure.add_shape(
-                type="line", x0=-NAME_GAP, x1=grid.edges[-1], y0=i - 0.5, y1=i - 0.5, line=line, row=1, col=1
-            )
+    return {
+        "type": "scatter",
+        "x": [-NAME_GAP / 2] * len(grid.rows),
+        "y": list(range(len(grid.rows))),
+        "mode": "markers",
+        "marker": {
+            "symbol": [family.marker for family in families],
+            "color": [family.colour for family in families],
+            "size": 9,
+        },
+        "hovertext": [point.text for point in named],
+        "hoverinfo": "text",
+        "customdata": [point.numbers for point in named],
+    }
 
 
 def _name(row: ConfigurationView) -> Point:
@@ -308,66 +294,59 @@ def _name(row: ConfigurationView) -> Point:
     return words.point()
 
 
-def _heads(figure: go.Figure, grid: Grid) -> None:
+def _heads(grid: Grid) -> list[Annotation]:
     """Title and unit over every column; a click on one sorts by it."""
+    heads = []
     for j, card in enumerate(grid.columns):
         unit = grid.matrix.unit(card) if grid.axes[card.key] else tr("no data")
-        figure.add_annotation(
-            x=grid.edges[j],
-            xshift=4,
-            y=-0.5,
-            yshift=3,
-            xanchor="left",
-            yanchor="bottom",
-            align="left",
-            showarrow=False,
-            name=card.key,
-            captureevents=grid.axes[card.key] is not None,
-            text=f"<b>{grid.matrix.title(card)}</b><br><span style='color:{grid.palette.ink_2}'>{unit}</span>",
-            font={"size": 11},
-            row=1,
-            col=1,
-        )
+        said = f"<b>{grid.matrix.title(card)}</b><br><span style='color:{grid.palette.ink_2}'>{unit}</span>"
+        clicked = {"name": card.key, "captureevents": grid.axes[card.key] is not None}
+        heads.append(column_head(said, x=grid.edges[j], xshift=4) | clicked)
+    return heads
 
 
-def _layout(figure: go.Figure, grid: Grid) -> None:
+def _columns(grid: Grid) -> Axis:
+    return {
+        "range": [-NAME_GAP, grid.edges[-1]],
+        "showgrid": False,
+        "zeroline": False,
+        "showticklabels": False,
+        "ticks": "",
+        "fixedrange": True,
+    }
+
+
+def _names(grid: Grid) -> Axis:
+    """The rows' names: the axis of heatmap and forest alike."""
     rows = len(grid.rows)
-    figure.update_xaxes(
-        range=[-NAME_GAP, grid.edges[-1]],
-        showgrid=False,
-        zeroline=False,
-        showticklabels=False,
-        ticks="",
-        fixedrange=True,
-        row=1,
-        col=1,
-    )
-    figure.update_yaxes(
-        range=[rows - 0.5, -0.5],
-        tickvals=list(range(rows)),
-        ticktext=[row.label for row in grid.rows],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-        ticks="",
-        ticklabelstandoff=2,
-    )
-    figure.update_layout(
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        barmode="overlay",
-        bargap=0,
-        dragmode=False,
-        showlegend=False,
-        height=HEAD_PX + ROW_PX * rows + FOOT_PX,
-        margin={"l": 8, "r": 8, "t": HEAD_PX, "b": FOOT_PX},
-        font={"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
-        hoverlabel={
+    return {
+        "range": [rows - 0.5, -0.5],
+        "tickvals": list(range(rows)),
+        "ticktext": [row.label for row in grid.rows],
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "ticks": "",
+        "ticklabelstandoff": 2,
+        "automargin": True,
+    }
+
+
+def _layout(grid: Grid) -> dict[str, Any]:
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "barmode": "overlay",
+        "bargap": 0,
+        "dragmode": False,
+        "showlegend": False,
+        "height": HEAD_PX + ROW_PX * len(grid.rows) + FOOT_PX,
+        "margin": {"l": 8, "r": 8, "t": HEAD_PX, "b": FOOT_PX},
+        "font": {"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
+        "hoverlabel": {
             "bgcolor": grid.palette.surface,
             "bordercolor": grid.palette.strong,
             "font": {"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
             "align": "left",
         },
-        yaxis={"automargin": True},
-    )
+    }

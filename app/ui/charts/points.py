@@ -9,11 +9,10 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
-import plotly.graph_objects as go
-
 from app.language import filled, tr, trn
 from app.schemas import Cell, ConfigurationView, Difference, MetricCard, Number
 from app.ui.cells import Matrix, gap
+from app.ui.charts.parts import Trace
 from app.ui.numbers import attributes, format_number
 from app.ui.theme import Palette
 
@@ -203,18 +202,17 @@ def halo(palette: Palette) -> str:
     return ", ".join(f"{x}px {y}px 2px {palette.surface}" for x in (-1, 1) for y in (-1, 1))
 
 
-def text_trace(
-    xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any
-) -> go.Scatter:
+def text_trace(xs: list[float], ys: list[float], points: list[Point], colours: list[str] | str, **style: Any) -> Trace:
     """One text trace for many points. style: textposition, size (px) and shadow."""
-    return go.Scatter(
-        x=xs,
-        y=ys,
-        mode="text",
-        text=[point.text for point in points],
-        customdata=[point.numbers for point in points],
-        textposition=style.get("textposition", "middle center"),
-        textfont={"size": style.get("size", 12), "color": colours, "shadow": style.get("shadow")},
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
+    return {
+        "type": "scatter",
+        "x": xs,
+        "y": ys,
+        "mode": "text",
+        "text": [point.text for point in points],
+        "customdata": [point.numbers for point in points],
+        "textposition": style.get("textposition", "middle center"),
+        "textfont": {"size": style.get("size", 12), "color": colours, "shadow": style.get("shadow")},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }

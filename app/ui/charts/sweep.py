@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 
 from app.language import filled, tr
 from app.schemas import MetricCard, Number, SweepPoint, Sweeps, SweepView
+from app.ui.charts.parts import Trace
 from app.ui.charts.points import Point, Words, halo, text_trace
 from app.ui.theme import Palette
 
@@ -47,7 +48,7 @@ def _title(found: Sweeps, panel: str, headline: str) -> str:
     return f"{name}{unit} {'↑' if card.better == 'higher' else '↓'}"
 
 
-def _panel(chosen: SweepView, panel: str, palette: Palette) -> list[go.Scatter]:
+def _panel(chosen: SweepView, panel: str, palette: Palette) -> list[go.Scatter | Trace]:
     points = [point for point in chosen.points if panel in point.numbers]
     if not points:
         nothing = Point(tr("no data"))

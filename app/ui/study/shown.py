@@ -10,6 +10,8 @@ from typing import Any
 import plotly.graph_objects as go
 from dash import dcc, html, no_update, set_props
 
+from app.ui.charts.parts import Figure
+
 GRAPH = {"displayModeBar": False, "responsive": True}
 
 
@@ -32,7 +34,7 @@ def in_place(new: Shown, shown: str | None) -> tuple[Any, Any]:
     return no_update, no_update
 
 
-def image(graph_id: str, figure: go.Figure, sentence_id: str) -> html.Div:
+def image(graph_id: str, figure: go.Figure | Figure, sentence_id: str) -> html.Div:
     """A figure as one image, described by the sentence with the id."""
     shown = drawn(graph_id, figure)
     graph = dcc.Graph(id=graph_id, config=GRAPH, **shown[graph_id])
@@ -40,9 +42,9 @@ def image(graph_id: str, figure: go.Figure, sentence_id: str) -> html.Div:
     return html.Div(graph, id=_frame(graph_id), role="img", **shown[_frame(graph_id)], **described)
 
 
-def drawn(graph_id: str, figure: go.Figure) -> dict[str, dict[str, Any]]:
+def drawn(graph_id: str, figure: go.Figure | Figure) -> dict[str, dict[str, Any]]:
     """What shows a figure, by id: the graph, and around it the room that it takes before it is drawn."""
-    height = figure.layout.height
+    height = figure["layout"]["height"]
     return {
         graph_id: {"figure": figure, "style": {"height": height}},
         _frame(graph_id): {"style": {"minHeight": height}},
