@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STATUS = Path("/proc/self/status")
 MEMORY = Path("/proc/meminfo")
 CPU = Path("/proc/cpuinfo")
-CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CONTAINER = Path("/sys/fs/cgroup")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
@@ -77,16 +77,30 @@ def memory_bytes(device: "torch.device") -> int | None:
     available, swap = _file_bytes(MEMORY, "MemAvailable"), _file_bytes(MEMORY, "SwapFree")
     if available is None:
         return None
-    return min(available + (swap or 0), container_limit())
+    return min(available + (swap or 0), container_free())
 
 
 def container_limit() -> int:
     """What the container that this process runs in may hold of main memory; sys.maxsize where there is no limit."""
     try:
-        return int(CONTAINER_LIMIT.read_text())
+        return int((CONTAINER / "memory.max").read_text())
     except (OSError, ValueError):
         # No such file outside of a container, and "max" in one without a limit.
         return sys.maxsize
+
+
+def container_free() -> int:
+    """What the container's limit leaves of main memory, in bytes; files that it would give up for it do not count as
+    used. sys.maxsize where there is no limit."""
+    limit = container_limit()
+    if limit == sys.maxsize:
+        return limit
+    try:
+        stat = dict(line.split() for line in (CONTAINER / "memory.stat").read_text().splitlines())
+        used = int((CONTAINER / "memory.current").read_text()) - int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return limit
+    return max(0, limit - used)
 
 
 def load_average() -> float | None:

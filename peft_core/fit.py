@@ -184,6 +184,7 @@ def _resume(state: RunInProgress, training: Training, course: Course, on_event: 
     written: dict[str, Any] = dict(saved)
     state.steps = [Step(*step) for step in written["steps"]]
     course.scores = [(step, score) for step, score in written["scores"]]
+    state.trained_together = written.get("trained_together", 0)
     # A worker that was lost may not have written down all that led to the checkpoint.
     for taken in state.steps:
         _tell_step(taken, on_event)
@@ -201,8 +202,9 @@ def _save(state: RunInProgress, training: Training, course: Course, on_event: On
     """A full disk costs the run its newest checkpoint and no more: the one before it stays."""
     steps: list[JsonValue] = [list(astuple(step)) for step in state.steps]
     scores: list[JsonValue] = [list(score) for score in course.scores]
+    written: dict[str, JsonValue] = {"steps": steps, "scores": scores, "trained_together": state.trained_together}
     try:
-        save_checkpoint(state.checkpoint_folder, training, {"steps": steps, "scores": scores}, course.best_weights)
+        save_checkpoint(state.checkpoint_folder, training, written, course.best_weights)
     except CheckpointNotWritten as error:
         on_event(Log(message=str(error)))
 

@@ -2,7 +2,7 @@
 
 A batch of a shared pass holds the rows of one run after the other, as many for each. A method's `fuse` says at which of
 the base's modules its runs' rows take another way than the base's own, and which way that is; all rows go through the
-base's own large products together (peft_core.shared_pass).
+base's own large products together (peft_core.fused.shared_pass).
 """
 
 from collections.abc import Callable, Mapping, Sequence

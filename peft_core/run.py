@@ -115,7 +115,8 @@ def prepare(
 ) -> Prepared:
     """Load, attach and look at everything that is to be looked at before training.
 
-    `inputs`: where they were read already, for another run of the same task, budget and base model.
+    `inputs`: where they were read already, for another run of the same task, budget and base model. `load`: where the
+    base model is there already; then whoever brought it has seen to the memory, too.
     """
     method = build_method(spec.method, spec.hyperparameters)
     recorders = [metric(key)() for key in spec.metrics if spec.purpose in metric(key).purposes]
@@ -124,7 +125,8 @@ def prepare(
     on_event(Progress(phase="loading", step=0, total_steps=total_steps))
     inputs = inputs or read_inputs(spec)
     spec = spec.model_copy(update={"task": inputs.spec.task})
-    check_memory(spec, [len(item.tokens) for item in inputs.train])
+    if load is load_base:
+        check_memory(spec, [len(item.tokens) for item in inputs.train])
     for recorder in recorders:
         recorder.before_load(spec)
     state = _attach(spec, method, inputs, total_steps, on_event, load)
@@ -165,8 +167,12 @@ def conclude(prepared: Prepared, validation_score: float | None, on_event: OnEve
         validation_score=validation_score,
         train_seconds=train_seconds,
         artifacts=artifacts_of(spec.folder),
-        environment=prepared.environment,
+        environment=prepared.environment | _company(state),
     )
+
+
+def _company(state: RunInProgress) -> dict[str, JsonValue]:
+    return {"trained_together": state.trained_together} if state.trained_together else {}
 
 
 def hush_libraries() -> None:

@@ -42,6 +42,9 @@ class RunInProgress:
     validation_items: list[Item]
     test_items: list[Item]
     steps: list[Step] = field(default_factory=list)
+    trained_together: int = 0
+    """How many runs, this one among them, began to take steps together, in this attempt or in one that it goes on from;
+    0: it took all of them alone."""
     test_answers: list[Any] | None = None
     """Per test item, in the order of `test_items`; None in runs that do not read the test split."""
     test_scores: tuple[float, ...] | None = None

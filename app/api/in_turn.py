@@ -15,6 +15,10 @@ AT_ONCE = 3
 LONGEST_WAIT_SECONDS = 0.25
 """Nobody waits longer for those before: some may wait themselves, for a hub that is slow or a database that hangs."""
 API = "/api/"
+HEALTH = ("/api/v1/healthz", "/api/v1/readyz")
+"""Asked by what would restart a server that is slow to answer."""
+DONE_ELSEWHERE = ("/predict", "/merge")
+"""How addresses end that wait for a worker: long, and without doing anything."""
 
 
 class InTurn:
@@ -25,15 +29,15 @@ class InTurn:
         self._app, self._reads, self._writes = app, asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(API):
+        if scope["type"] != "http" or not _takes_a_place(scope["path"]):
             await self._app(scope, receive, send)
             return
         reads = scope["method"] in SAFE_METHODS
-        place = _Place(self._reads if reads else self._writes)
+        place, uploads = _Place(self._reads if reads else self._writes), not reads and _has_body(scope)
 
         async def receiving() -> Message:
             message = await receive()
-            if not reads and not message.get("more_body", False):
+            if uploads and not message.get("more_body", False):
                 await place.take()
             return message
 
@@ -42,11 +46,21 @@ class InTurn:
             await send(message)
 
         try:
-            if reads:
+            if not uploads:
                 await place.take()
             await self._app(scope, receiving, sending)
         finally:
             place.leave()
+
+
+def _takes_a_place(path: str) -> bool:
+    return path.startswith(API) and path not in HEALTH and not path.endswith(DONE_ELSEWHERE)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether something follows the head of a request: without it, nobody may ever ask for it."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 class _Place:

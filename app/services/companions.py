@@ -16,6 +16,8 @@ from peft_core.spec import RunSpec
 
 MOST_CONSIDERED = 64
 """How many runs behind a claimed one are looked at."""
+ALONE_AFTER = ("parted", "lost")
+"""How an attempt ended after which its run shares passes no more."""
 
 
 def claim_companions(
@@ -32,11 +34,12 @@ def claim_companions(
     takes of what could start now, to train together with it.
 
     Each is as much its own as any claimed run; all of them are one turn of their study. A run that has parted from a
-    group trains alone. Companions may stand behind a probe of their study, which has the device when nothing else of
-    the study keeps it busy.
+    group trains alone, and so does one that was lost with its worker, for it may have been what ended the worker: three
+    losses fail a run, and none shall fail for another's. Companions may stand behind a probe of their study, which has
+    the device when nothing else of the study keeps it busy.
     """
     study, worker = session.get_one(Study, first.study_id), session.get_one(Worker, worker_id)
-    if study.precision is None or _has_parted(session, first.lease.run_id):
+    if study.precision is None or _trains_alone(session, first.lease.run_id):
         return []
     candidates = _candidates(session, study, store, checkpoint_seconds)
     chosen = {spec.run_id for spec in choose([spec for _, _, spec in candidates])}
@@ -54,13 +57,13 @@ def claim_companions(
 def _candidates(
     session: Session, study: Study, store: Path, checkpoint_seconds: float | None
 ) -> list[tuple[Run, Lease, RunSpec]]:
-    """The study's next quality runs that could start now, none of which has parted from a group. What makes no run
-    fails when its turn comes."""
-    parted = exists().where(Attempt.run_id == Run.id, Attempt.outcome == "parted")
+    """The study's next quality runs that could start now, but for those that train alone. What makes no run fails when
+    its turn comes."""
+    alone = exists().where(Attempt.run_id == Run.id, Attempt.outcome.in_(ALONE_AFTER))
     wanted = (
         select(Run)
         .join(Configuration, Configuration.id == Run.configuration_id)
-        .where(Run.study_id == study.id, Run.status == "queued", Run.purpose != "probe", rate_known(), ~parted)
+        .where(Run.study_id == study.id, Run.status == "queued", Run.purpose != "probe", rate_known(), ~alone)
         .order_by(Run.position, Run.id)
         .limit(MOST_CONSIDERED)
     )
@@ -73,6 +76,6 @@ def _candidates(
     return found
 
 
-def _has_parted(session: Session, run_id: int) -> bool:
-    parted = select(func.count()).where(Attempt.run_id == run_id, Attempt.outcome == "parted")
-    return bool(session.scalar(parted))
+def _trains_alone(session: Session, run_id: int) -> bool:
+    ended_so = select(func.count()).where(Attempt.run_id == run_id, Attempt.outcome.in_(ALONE_AFTER))
+    return bool(session.scalar(ended_so))

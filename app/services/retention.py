@@ -53,11 +53,13 @@ def free_files(engine: Engine, store: Path, run_ids: Iterable[int], hashes: Iter
 def sweep(engine: Engine, store: Path) -> None:
     """Delete what lost workers and interrupted deletions have left: folders of runs that neither run nor wait, and
     files that no run refers to."""
+    # Before it is asked which runs wait: one that begins meanwhile has its folder after this.
+    folders = list((store / "runs").glob("*"))
     with system_session(engine) as session:
         waiting = set(session.scalars(select(Run.id).where(Run.status.in_(("queued", "running")))))
         old = {path.name: path for path in objects(store) if time.time() - path.stat().st_mtime > UNREGISTERED_SECONDS}
         unknown = old.keys() - _referred_to(session, old.keys())
-    for folder in (store / "runs").glob("*"):
+    for folder in folders:
         if not (folder.name.isdigit() and int(folder.name) in waiting):
             shutil.rmtree(folder, ignore_errors=True)
     for folder in (store / "jobs").glob("*"):

@@ -422,9 +422,10 @@ def release_expired_leases(session: Session) -> list[int]:
     """Queue the runs whose worker has not renewed its lease, and fail those that lost it too often; their ids."""
     write_lock(session)
     now = database_now(session)
-    lost = list(
-        session.scalars(select(Run).where(Run.status == "running", Run.lease_expires_at < now).order_by(Run.id))
-    )
+    expired = select(Run).where(Run.status == "running", Run.lease_expires_at < now).order_by(Run.id)
+    # Held, so that what its owner or another rescuer does to a run at this moment comes before this or after it; who
+    # holds one already is about to end its attempt.
+    lost = list(session.scalars(expired.with_for_update(skip_locked=True, key_share=True)))
     for run in lost:
         lease = Lease(run.id, run.team_id, run.attempt, run.lease_token or "")
         ended = _ended(session, lease, "lost", "its worker was lost")

@@ -70,8 +70,12 @@ class Claiming:
         self._break_seconds = min(2 * self._break_seconds, LONGEST_BREAK_SECONDS)
 
     def was_crowded(self, runs: int) -> None:
-        """A group of so many had not enough memory: the next ones are half as large at most."""
-        self._most_together = max(1, runs // 2)
+        """A group of so many had not enough memory: the next ones are half as large at most, until this worker ends."""
+        half = max(1, runs // 2)
+        if self._most_together is None or half < self._most_together:
+            self._most_together = half
+            said = "%d runs together were too many for the memory: at most %d from now on"
+            logger.warning(said, runs, half, extra=about("crowded"))
 
     @property
     def _free_slots(self) -> int:
@@ -112,8 +116,8 @@ class Claiming:
         elsewhere = free_slots_elsewhere(session, worker_id)
 
         def choose(waiting: Sequence[RunSpec]) -> Sequence[RunSpec]:
-            room = Room(self.slots + elsewhere, self._free_memory(), self._device, self._most_together)
             try:
+                room = Room(self.slots + elsewhere, self._free_memory(), self._device, self._most_together)
                 return beside(claim.spec, waiting, room)
             except Exception:
                 # To train together is only faster.

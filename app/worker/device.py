@@ -10,7 +10,7 @@ import psutil
 from pydantic import JsonValue
 
 from app.worker.executors.local import visible_devices
-from peft_core.device import container_limit
+from peft_core.device import container_free
 
 
 def worker_name() -> str:
@@ -37,7 +37,7 @@ def describe_device(device: str, slots: int) -> dict[str, JsonValue]:
 def free_memory_bytes(device: str) -> int | None:
     """What the device can still give; None where it does not tell. Swap does not count: nothing trains there."""
     if device == "cpu":
-        return min(int(psutil.virtual_memory().available), container_limit())
+        return min(int(psutil.virtual_memory().available), container_free())
     import pynvml
 
     name = visible_devices(device)

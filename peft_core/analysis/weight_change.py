@@ -77,6 +77,7 @@ def _merged_layers(state: RunInProgress, chosen: frozenset[int]) -> dict[str, Me
         for path, tensor in chain(model.named_parameters(), model.named_buffers()):
             if tensor.is_floating_point() and _lies_in(chosen, path):
                 tensor.data = tensor.data.double()
+        _leave_unmerged(model, chosen)
         merged = state.loop.method.merge(model)
     if merged is None:
         return None
@@ -87,6 +88,16 @@ def _merged_layers(state: RunInProgress, chosen: frozenset[int]) -> dict[str, Me
         for path, role, layer in _linears(merged, state.shape.hidden_size)
         if _lies_in(chosen, path)
     }
+
+
+def _leave_unmerged(model: "nn.Module", chosen: frozenset[int]) -> None:
+    """Take the update off the layers that are not looked at: merged, it would be written into tensors that runs which
+    trained together share."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for path, module in list(model.named_modules()):
+        if isinstance(module, BaseTunerLayer) and not _lies_in(chosen, path):
+            model.set_submodule(path, module.get_base_layer())
 
 
 def _linears(model: "nn.Module", hidden_size: int) -> list[tuple[str, Role, Any]]:

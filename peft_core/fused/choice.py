@@ -13,6 +13,8 @@ MOST_ROWS = 128
 and 651 in rows of 120."""
 TRAINED_BYTES = 16
 """For each number a run trains, in float32: itself, its gradient and AdamW's two averages."""
+FROZEN_BYTES = 4
+"""For each number that a method brings and does not train (VeRA's projections), in float32."""
 ROOM = 1.2
 """What an estimate of a further run's memory is multiplied with."""
 
@@ -37,8 +39,9 @@ def most_together(specs: Sequence[RunSpec], free_bytes: int | None, device: Devi
     architecture is not known. free_bytes None: not known, and no limit.
 
     What the first run needs alone; the activations of a pass, which holds MOST_ROWS texts at most; and for each further
-    run 16 bytes for each number it trains (the number, its gradient, two averages): the cost model's figures
-    (peft_core.analysis.cost_model.memory), those of the pass and of the further runs 1.2 times.
+    run 16 bytes for each number it trains (the number, its gradient, two averages) and 4 for each that it only brings:
+    the cost model's figures (peft_core.analysis.cost_model.memory), those of the pass and of the further runs 1.2
+    times.
     """
     if free_bytes is None:
         return len(specs)
@@ -50,10 +53,15 @@ def most_together(specs: Sequence[RunSpec], free_bytes: int | None, device: Devi
     activations = max(memory.activations.kept + memory.lost for memory in memories)
     for count in range(len(specs), 1, -1):
         passes = min(count, max(1, MOST_ROWS // batch)) - 1
-        trained = sum(TRAINED_BYTES * memory.trained_numbers for memory in memories[1:count])
-        if memories[0].peak + ROOM * (passes * activations + trained) <= free_bytes:
+        own = sum(_own_bytes(memory) for memory in memories[1:count])
+        if memories[0].peak + ROOM * (passes * activations + own) <= free_bytes:
             return count
     return 1
+
+
+def _own_bytes(memory: Memory) -> int:
+    """What a further run brings, though the base is there."""
+    return TRAINED_BYTES * memory.trained_numbers + FROZEN_BYTES * memory.setting.added.frozen_parameters
 
 
 def _memories(specs: Sequence[RunSpec], device: DeviceKind) -> list[Memory]:

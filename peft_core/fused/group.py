@@ -6,6 +6,7 @@ the others as they are, and one that began together goes on alone from its check
 of a shared step belongs to no run: what a method costs is measured by probes, which run alone.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,13 @@ from peft_core.task import Task
 from peft_core.training import autocast, into_mode, to_device
 
 CLOSE_ENOUGH = {"fp32": 1e-4, "bf16": 5e-2}
-"""How far a run's first loss in a shared pass may be off the one it has alone, absolute or relative."""
+"""How far a run's loss in a shared pass may be off the one it has alone, absolute or relative."""
+GRADIENTS_CLOSE_ENOUGH = {"fp32": 1e-3, "bf16": 5e-2}
+"""How far its gradients may be off, as a share of their norm."""
+Gradient = torch.Tensor | None
+"""Of one parameter; None is zero."""
+TRIED_OF_EACH = 2
+"""Runs of one configuration that are tried before training: they share small products, too."""
 SIGN_OF_LIFE_SECONDS = 240.0
 """A run that waits for the others says so this often: one that is silent for ten minutes passes for stalled."""
 
@@ -79,10 +86,17 @@ class _Running:
         loop = self.prepared.state.loop
         return Turn(self.member, items, loop.task.collate(items, loop.pad_token_id))
 
+    def trial(self, place: int) -> Turn:
+        """A turn to look at, not to learn from: on the longest training items, or, at every other place, on the
+        shortest, and one fewer."""
+        items = sorted(self.prepared.state.train_items, key=lambda item: -len(item.tokens))
+        size = self.seat.spec.budget.batch_size
+        return self.turn(items[:size] if place % 2 == 0 else items[-max(1, size - 1) :])
+
     @property
-    def first_turn(self) -> Turn:
-        """On the first training items, in no run's order: to look at, not to learn from."""
-        return self.turn(self.prepared.state.train_items[: self.seat.spec.budget.batch_size])
+    def gradients(self) -> list[Gradient]:
+        """Of everything the run trains, in one order."""
+        return [parameter.grad for parameter in self.member.model.parameters() if parameter.requires_grad]
 
     def begin_step(self, dropout: bool = True) -> None:
         with self.member.stream.in_use():
@@ -93,12 +107,16 @@ class _Running:
         with self.member.stream.in_use():
             self.fit.took(self.fit.training.end_step(loss, items))
 
-    def loss_alone(self, turn: Turn, dropout: bool) -> float:
-        """What the run's own model makes of a turn."""
+    def learned_alone(self, turn: Turn, *, dropout: bool) -> tuple[float, list[Gradient]]:
+        """What the run's own model makes of a turn: its loss, and the gradients, which it does not keep."""
         loop = self.prepared.state.loop
         self.begin_step(dropout)
         with self.member.stream.in_use(), autocast(loop.device, loop.precision), quick_dropout(loop.device):
-            return float(loop.task.loss(self.member.model, to_device(turn.batch, loop.device)).item())
+            loss = loop.task.loss(self.member.model, to_device(turn.batch, loop.device))
+            loss.backward()  # type: ignore[no-untyped-call]
+        found = self.gradients
+        self.member.model.zero_grad(set_to_none=True)
+        return loss.item(), found
 
 
 class Group:
@@ -124,16 +142,22 @@ class Group:
                 return
             if self._inputs is None:
                 self._inputs = read_inputs(on_this_machine(seat.spec, self._hub, seat.on_event))
-            running = self._seated(seat, prepare(seat.spec, seat.on_event, self._hub, self._inputs, self._base_for))
-            self._together[running.member] = running
+            try:
+                prepared = prepare(seat.spec, seat.on_event, self._hub, self._inputs, self._base_for)
+                running = self._seated(seat, prepared)
+            except CannotShare as error:
+                self._leave(seat, _in_short(error))
+            else:
+                self._together[running.member] = running
 
     def _base_for(self, spec: RunSpec, task: type[Task], method: Method, device: torch.device) -> nn.Module:
         """The base with the head that this seed gives it; its frozen tensors are there once for all runs."""
         if spec.seed not in self._bases:
-            base = load_base(spec, task, method, device)
+            # Beside one that is there already, the next is never whole on the device.
+            base = load_base(spec, task, method, torch.device("cpu") if self._bases else device)
             for first in list(self._bases.values())[:1]:
                 _take_tensors(base, first)
-            self._bases[spec.seed] = base
+            self._bases[spec.seed] = base.to(device)
         return share_tensors(self._bases[spec.seed])
 
     def _seated(self, seat: Seat, prepared: Prepared) -> _Running:
@@ -150,37 +174,66 @@ class Group:
         return _Running(seat, prepared, fit, Member(state.loop.method, state.model, stream, configuration))
 
     def check(self) -> None:
-        """Configurations whose loss is not the same together as alone train alone."""
-        firsts = {member.configuration: running for member, running in reversed(self._together.items())}
-        unfit: dict[str, str] = {}
-        for together in list(self._arranged([running.first_turn for running in firsts.values()])):
-            if beside := self._difference(together):
-                by_itself = {turn.member.configuration: self._difference([turn]) for turn in together}
-                found = {name: why for name, why in by_itself.items() if why}
-                unfit |= found or dict.fromkeys(by_itself, beside)
+        """Configurations that have no way to share, or do not learn the same together as alone, train alone."""
+        if not self._together:
+            return
+        of_each: dict[str, list[_Running]] = {}
+        for member, running in self._together.items():
+            of_each.setdefault(member.configuration, []).append(running)
+        misfits = {name: why for name, (first, *_) in of_each.items() if (why := self._lack_of_graft(first.member))}
+        fit = [running for name, runs in of_each.items() if name not in misfits for running in runs[:TRIED_OF_EACH]]
+        turns = [running.trial(place) for place, running in enumerate(fit)]
+        # Whatever their lengths: padding is part of what is tried.
+        for together in list(arranged(turns, self._shared.graft_of, self._most_rows, most_padding=1.0)):
+            misfits |= self._misfits(together)
         for member, running in list(self._together.items()):
-            if member.configuration in unfit:
-                self._leave(running.seat, unfit[member.configuration])
+            if member.configuration in misfits:
+                self._leave(running.seat, misfits[member.configuration])
 
-    def _difference(self, turns: Sequence[Turn]) -> str | None:
-        """What keeps these turns from sharing a pass; None where each has the loss that it has alone."""
+    def _lack_of_graft(self, member: Member) -> str | None:
+        """What keeps a method out of every pass; None where it can take part."""
+        try:
+            self._shared.graft_of(member)
+        except Exception as error:
+            # As in a pass: alone it trains as ever.
+            return _in_short(error)
+        return None
+
+    def _misfits(self, turns: Sequence[Turn]) -> dict[str, str]:
+        """Configuration -> what keeps it from sharing passes, of those that have a turn here."""
         before = {turn.member: turn.member.stream.state for turn in turns}
+        crowded = False
+        try:
+            why = self._difference(turns, before)
+        except Exception as error:
+            # Whatever a base model or a method does that sharing does not know: alone it trains as ever.
+            why, crowded = _in_short(error), is_out_of_memory(error) and len(turns) > 1
+        _put_back(before)
+        _clear_gradients(turns)
+        names = {turn.member.configuration for turn in turns}
+        if why is None or len(turns) == 1:
+            return dict.fromkeys(names, why) if why else {}
+        half = len(turns) // 2
+        found = self._misfits(turns[:half]) | self._misfits(turns[half:])
+        return found if found or crowded else dict.fromkeys(names, why)
+
+    def _difference(self, turns: Sequence[Turn], before: dict[Member, bytes]) -> str | None:
+        """How loss or gradients of these turns differ between a shared pass and their own ones; None where they do
+        not."""
         runs = [self._together[turn.member] for turn in turns]
-        with torch.no_grad():
-            alone = [running.loss_alone(turn, self._same_dropout) for running, turn in zip(runs, turns, strict=True)]
-            _put_back(before)
-            for running in runs:
-                running.begin_step(self._same_dropout)
-            try:
-                together = [loss.item() for loss in self._shared.losses(turns, dropout=self._same_dropout)]
-            except Exception as error:
-                # Whatever a base model or a method does that sharing does not know: alone it trains as ever.
-                return _in_short(error)
-            finally:
-                _put_back(before)
-        for own, shared in zip(alone, together, strict=True):
-            if abs(own - shared) > CLOSE_ENOUGH[self._shared.loop.precision] * max(1.0, abs(own)):
-                return f"a loss would be {shared:.6g} together and is {own:.6g} alone"
+        alone = [run.learned_alone(turn, dropout=self._same_dropout) for run, turn in zip(runs, turns, strict=True)]
+        _put_back(before)
+        for run in runs:
+            run.begin_step(self._same_dropout)
+        losses = self._shared.losses(turns, dropout=self._same_dropout)
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        close = CLOSE_ENOUGH[self._shared.loop.precision]
+        for run, (loss, gradients), shared in zip(runs, alone, losses, strict=True):
+            if not abs(loss - shared.item()) <= close * max(1.0, abs(loss)):
+                return f"a loss would be {shared.item():.6g} together and is {loss:.6g} alone"
+            apart = _distance(run.gradients, gradients)
+            if not apart <= GRADIENTS_CLOSE_ENOUGH[self._shared.loop.precision]:
+                return f"its gradients would be {100 * apart:.2g} % off together"
         return None
 
     @property
@@ -194,7 +247,8 @@ class Group:
         """Step after step until every run has ended."""
         others = len(self._together) - 1
         for running in self._together.values():
-            running.prepared.environment["trained_together"] = 1 + others
+            state = running.prepared.state
+            state.trained_together = max(state.trained_together, 1 + others)
             if others:
                 running.seat.on_event(Log(message=f"trains together with {others} more of its study"))
         if self._together:
@@ -203,7 +257,8 @@ class Group:
                     self._step()
                     self._tell_waiters()
         self._bases = {}
-        for seat in self._alone:
+        while self._alone:
+            seat = self._alone.pop(0)
             with self._boundary(seat):
                 self._train_alone(seat)
 
@@ -228,18 +283,20 @@ class Group:
             losses = self._shared.backward(turns)
         except Exception as error:
             # The runs of this pass are broken off together, and each has a way on: a smaller pass, or alone.
-            _put_back(before)
-            for turn in turns:
-                turn.member.model.zero_grad(set_to_none=True)
-            if is_out_of_memory(error) and len(turns) > 1:
-                self._in_halves(turns)
-            else:
-                self._all_leave(turns, _in_short(error))
+            why, crowded = _in_short(error), is_out_of_memory(error)
+        else:
+            for turn, loss in zip(turns, losses, strict=True):
+                running = self._together[turn.member]
+                with self._boundary(running.seat):
+                    running.end_step(loss, turn.items)
             return
-        for turn, loss in zip(turns, losses, strict=True):
-            running = self._together[turn.member]
-            with self._boundary(running.seat):
-                running.end_step(loss, turn.items)
+        # Not before here is the error gone, and with it what the pass held.
+        _put_back(before)
+        _clear_gradients(turns)
+        if crowded and len(turns) > 1:
+            self._in_halves(turns)
+        else:
+            self._all_leave(turns, why)
 
     def _in_halves(self, turns: Sequence[Turn]) -> None:
         half = len(turns) // 2
@@ -259,8 +316,12 @@ class Group:
             self._on_end(running.seat, conclude(running.prepared, score, running.seat.on_event))
 
     def _train_alone(self, seat: Seat) -> None:
+        def pause() -> bool:
+            self._tell_waiters()
+            return seat.pause()
+
         prepared = prepare(seat.spec, seat.on_event, self._hub, self._inputs)
-        score = train(prepared, seat.on_event, seat.pause)
+        score = train(prepared, seat.on_event, pause)
         self._on_end(seat, conclude(prepared, score, seat.on_event))
 
     def _all_leave(self, turns: Sequence[Turn], why: str) -> None:
@@ -277,8 +338,9 @@ class Group:
         if time.monotonic() - self._waiters_told_at < SIGN_OF_LIFE_SECONDS:
             return
         self._waiters_told_at = time.monotonic()
+        training = len(self._together) or 1
         for seat in self._alone:
-            seat.on_event(Log(message=f"waits to train alone: {len(self._together)} of its group still train"))
+            seat.on_event(Log(message=f"waits to train alone: {training} of its group still train"))
 
     def _drop(self, seat: Seat) -> None:
         for member in [member for member, running in self._together.items() if running.seat is seat]:
@@ -296,6 +358,26 @@ class Group:
             self._on_end(seat, error)
 
 
+def _clear_gradients(turns: Sequence[Turn]) -> None:
+    for turn in turns:
+        turn.member.model.zero_grad(set_to_none=True)
+
+
+def _distance(found: Sequence[Gradient], expected: Sequence[Gradient]) -> float:
+    """The norm of the difference of two gradients, as a share of that of the second."""
+    off = sum(_squared(_minus(one, other)) for one, other in zip(found, expected, strict=True))
+    norm = sum(map(_squared, expected))
+    return math.sqrt(off / norm) if norm else math.sqrt(off)
+
+
+def _minus(one: Gradient, other: Gradient) -> Gradient:
+    return one if other is None else -other if one is None else one - other
+
+
+def _squared(gradient: Gradient) -> float:
+    return 0.0 if gradient is None else float(gradient.float().square().sum())
+
+
 def _put_back(states: dict[Member, bytes]) -> None:
     for member, state in states.items():
         member.stream.state = state
@@ -307,11 +389,15 @@ def _in_short(error: Exception) -> str:
 
 
 def _take_tensors(model: nn.Module, other: nn.Module) -> None:
-    """Hold the tensors of another model of the same files in place of one's own; the heads' stay apart."""
+    """Hold the tensors of another model of the same files in place of one's own; the heads' stay apart. Raises
+    CannotShare where a tensor outside of the head is not the same in both."""
     there = dict(other.named_parameters())
     for name, parameter in model.named_parameters():
-        if not is_head(name):
-            parameter.data = there[name].data
+        if is_head(name):
+            continue
+        if not torch.equal(parameter, there[name].to(parameter.device)):
+            raise CannotShare(f"{name} is not in the base model's files, and each seed draws its own")
+        parameter.data = there[name].data
 
 
 def _keep_apart(model: nn.Module, base: nn.Module) -> None:

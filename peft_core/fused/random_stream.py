@@ -19,11 +19,20 @@ class RandomStream:
     @property
     def state(self) -> bytes:
         """Two streams of the same state give the same numbers."""
-        return bytes(self.generator.get_state().numpy())
+        return b"".join(bytes(generator.get_state().numpy()) for generator in self._generators)
 
     @state.setter
     def state(self, state: bytes) -> None:
-        self.generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+        numbers = torch.frombuffer(bytearray(state), dtype=torch.uint8)
+        for generator in self._generators:
+            length = len(generator.get_state())
+            generator.set_state(numbers[:length].clone())
+            numbers = numbers[length:]
+
+    @property
+    def _generators(self) -> list[torch.Generator]:
+        """A method may draw on the main processor what it decides there (DyLoRA its rank)."""
+        return [self._main] if self.generator is self._main else [self._main, self.generator]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

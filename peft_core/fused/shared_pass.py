@@ -184,6 +184,8 @@ class SharedPass:
         """Dropout, each turn's part drawn in the shape it would have alone."""
         if not (self._acting and training and p):
             return dropout(input, p, training, inplace)
+        if len(input) != len(self._acting) * self._layout.rows:
+            raise CannotShare("this base model drops out of what is not laid out in rows of texts")
         levels = torch.zeros(input.shape, dtype=torch.int16, device=input.device)
         drawn: dict[Turn, torch.Tensor] = {}
         for turn, part in zip(self._acting, levels.chunk(len(self._acting)), strict=True):

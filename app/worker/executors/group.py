@@ -251,16 +251,25 @@ def _train(
 
     try:
         keep_to(share)
-        for spec in specs:
-            adopt_earlier(spec)
         seats = [
             Seat(spec, partial(telling.tell, spec.run_id), partial(telling.shall_leave, spec.run_id)) for spec in specs
         ]
-        together(seats, telling.end, hub=hub)
+        together([seat for seat in seats if _is_ready(seat, telling)], telling.end, hub=hub)
     except BrokenPipeError:
         raise
     except Exception as error:
         telling.end_all(error)
+
+
+def _is_ready(seat: "Seat", telling: Telling) -> bool:
+    """Give a run what its earlier attempts have left; one that is gone meanwhile has no folder any more, and whatever
+    else goes wrong here ends nobody else."""
+    try:
+        adopt_earlier(seat.spec)
+    except Exception as error:
+        telling.end(seat, error)
+        return False
+    return True
 
 
 def _end(end: RunResult | Exception) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.in_turn import AT_ONCE, LONGEST_WAIT_SECONDS, InTurn
@@ -12,14 +13,15 @@ MANY = 5 * AT_ONCE
 
 
 class Desk:
-    """An application that counts how many requests it works on whose answers have not begun; `work` is what it does."""
+    """An application that counts how many requests it works on whose answers have not begun; `work` is what it does.
+    looks: whether it asks for the request's body."""
 
-    def __init__(self, work: Callable[[Receive, Send], Awaitable[None]]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[Receive, Send], Awaitable[None]], *, looks: bool = True) -> None:
+        self._work, self._looks = work, looks
         self.now = self.most = self.done = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive()).get("more_body"):
+        while self._looks and (await receive()).get("more_body"):
             pass
         self.now += 1
         self.most = max(self.most, self.now)
@@ -46,6 +48,7 @@ async def answer(_receive: Receive, send: Send) -> None:
 
 async def ask(app: InTurn, method: str = "GET", path: str = "/api/v1/runs", body: asyncio.Event | None = None) -> None:
     """One request. body: comes in two parts, the second one then."""
+    headers = [] if body is None else [(b"content-length", b"2")]
     parts: list[Message] = [{"type": "http.request", "more_body": False}]
     if body is not None:
         parts.insert(0, {"type": "http.request", "more_body": True})
@@ -58,7 +61,7 @@ async def ask(app: InTurn, method: str = "GET", path: str = "/api/v1/runs", body
     async def send(_message: Message) -> None:
         await asyncio.sleep(0)
 
-    await app({"type": "http", "method": method, "path": path}, receive, send)
+    await app({"type": "http", "method": method, "path": path, "headers": headers}, receive, send)
 
 
 def test_of_many_reads_and_writes_few_are_worked_on_at_once_and_all_are_answered() -> None:
@@ -72,6 +75,17 @@ def test_of_many_reads_and_writes_few_are_worked_on_at_once_and_all_are_answered
         asyncio.run(asked())
         assert desk.most == AT_ONCE
         assert desk.done == MANY
+
+
+def test_a_write_without_a_body_takes_its_place_though_nobody_asks_for_one() -> None:
+    desk = Desk(answer, looks=False)
+
+    async def asked() -> None:
+        app = InTurn(desk)
+        await asyncio.gather(*(ask(app, "DELETE") for _ in range(MANY)))
+
+    asyncio.run(asked())
+    assert (desk.most, desk.done) == (AT_ONCE, MANY)
 
 
 def test_writes_that_wait_keep_no_reader_waiting() -> None:
@@ -173,12 +187,22 @@ def test_a_place_is_free_again_where_an_answer_fails_and_where_a_client_goes_awa
     asyncio.run(asked())
 
 
-def test_pages_and_websockets_are_none_of_its_business() -> None:
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/queue"),
+        ("GET", "/api/v1/healthz"),
+        ("GET", "/api/v1/readyz"),
+        ("POST", "/api/v1/runs/3/predict"),
+        ("POST", "/api/v1/runs/3/merge"),
+    ],
+)
+def test_pages_health_and_what_a_worker_does_are_none_of_its_business(method: str, path: str) -> None:
     desk = Desk(answer)
 
     async def asked() -> None:
         app = InTurn(desk)
-        await asyncio.gather(*(ask(app, path="/queue") for _ in range(MANY)))
+        await asyncio.gather(*(ask(app, method, path) for _ in range(MANY)))
 
     asyncio.run(asked())
     assert desk.most == MANY
