@@ -52,7 +52,7 @@ Rate = Annotated[float, Field(gt=0, le=10, strict=True)]
 
 Tuning = Literal["grid", "halving"]
 """grid: every learning rate is tried with the whole budget. halving: with a part of it first, and the better half of
-them, rounded down, with all of it; rows of one or two learning rates have no first rung."""
+them, rounded down, with all of it; rows of fewer than four learning rates have no first rung."""
 
 
 class MethodEntry(Document):

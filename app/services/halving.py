@@ -10,12 +10,9 @@ from datetime import datetime
 
 from app.db.tables import Run
 from app.schemas import Tuning
-from peft_core.compare.halving import going_on, places, ranked
+from peft_core.compare.halving import LEAST_RATES, going_on, places, ranked
 from peft_core.method import Method
 from peft_core.spec import Budget
-
-LEAST_RATES = 3
-"""Of two, one would be chosen by a part of the budget alone, with nothing beside it."""
 
 
 def halves(tuning: Tuning, method: Method, rates: int) -> bool:

@@ -230,7 +230,7 @@ def _row_estimate(
         family=row.method.family,
         reference=row.reference,
         learning_rates=list(row.learning_rates),
-        runs=_tuning_runs(request.study, row) + seeds + 1,
+        runs=_tuning_runs(request.study, row, steps) + seeds + 1,
         rung_steps=row.rung_steps,
         tuning_trainings=tuning,
         grid_trainings=_rates(request.study, row),
@@ -247,25 +247,24 @@ def _rates(document: StudyDocument, row: PlannedConfiguration) -> int:
     return rates if rates > 1 else 0
 
 
-def _tuning_runs(document: StudyDocument, row: PlannedConfiguration) -> int:
+def _tuning_runs(document: StudyDocument, row: PlannedConfiguration, steps: int | None) -> int:
     """Those of the grid, and of the half that goes on from a first rung another one each."""
     rates = _rates(document, row)
-    return rates + going_on(rates) if _has_first_rung(document, row) else rates
+    return rates + going_on(rates) if _has_first_rung(document, row, steps) else rates
 
 
 def _tuning_trainings(document: StudyDocument, row: PlannedConfiguration, steps: int | None) -> float:
     """The same in trainings of the whole budget."""
     rates = _rates(document, row)
-    if not _has_first_rung(document, row):
+    if not _has_first_rung(document, row, steps):
         return rates
     share = row.method.first_rung if row.rung_steps is None or steps is None else row.rung_steps / steps
     return rates * share + going_on(rates)
 
 
-def _has_first_rung(document: StudyDocument, row: PlannedConfiguration) -> bool:
+def _has_first_rung(document: StudyDocument, row: PlannedConfiguration, steps: int | None) -> bool:
     """Where the number of steps is not known yet, it is taken to be large enough."""
-    unknown = not row.learning_rates
-    return row.rung_steps is not None or (unknown and halves(document.tuning, row.method, _rates(document, row)))
+    return row.rung_steps is not None or (steps is None and halves(document.tuning, row.method, _rates(document, row)))
 
 
 def _sum(rows: list[RowEstimate], task: _TaskFacts, kept: int | None, found: _Findings) -> StudyEstimate:

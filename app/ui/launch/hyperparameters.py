@@ -44,7 +44,7 @@ def hyperparameter_step(
         data=[{"value": value, "label": tr(label)} for value, label in TUNINGS.items()],
         description=tr(
             "Halving trains each for a quarter of the steps first (soft prompts for half) and only the better half of"
-            " them with the whole budget: cheaper, and now and then another rate."
+            " them with the whole budget: cheaper, and now and then another rate. Three are too few for it."
         ),
     )
     return [

@@ -81,12 +81,20 @@ def points_beyond(row: ConfigurationView) -> tuple[float, float] | None:
 def _budget(row: ConfigurationView) -> html.Td:
     """How many learning rates it was given: rows with more had a better chance."""
     tried = show(by_formula(len(_by_rate(row)), "count", f"tuning_runs(configuration {row.id})", exact=True))
-    first = next((point for point in row.tuning if point.rung_steps is not None), None)
-    return html.Td(tried if first is None else [tried, _first_rung(first)])
+    left_out = _left_out(row)
+    return html.Td([tried, _first_rung(left_out[0])] if left_out else tried)
+
+
+def _left_out(row: ConfigurationView) -> list[TuningPoint]:
+    """The runs of a first rung whose rates did not go on from it; none while that is not decided."""
+    whole = {point.learning_rate for point in row.tuning if point.rung_steps is None}
+    first = [point for point in row.tuning if point.rung_steps is not None]
+    left_out = [point for point in first if point.learning_rate not in whole]
+    return left_out if len(left_out) < len(first) else []
 
 
 def _first_rung(point: TuningPoint) -> html.Div:
-    """Where the first rung of a row ended."""
+    """Where those ended that did not go on."""
     stopped = filled(
         "stopped after {steps} of {all} steps",
         steps=show(by_formula(point.rung_steps or 0, "count", f"rung_steps(run {point.run_id})", exact=True)),

@@ -84,6 +84,16 @@ async def test_halving_costs_a_part_of_each_rate_and_the_better_half_in_full(api
     assert [row["runs"] for row in halved["rows"]] == [4, 5 + 2 + 4, 5 + 2 + 4]
 
 
+async def test_where_the_steps_are_not_known_yet_a_first_rung_is_counted_all_the_same(api: httpx.AsyncClient) -> None:
+    task = {"dataset": "somebody/reviews", "kind": "classification", "text": "text", "label": "label"}
+    rates = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+    study = STUDY | {"task": task, "budget": {"epochs": 2}, "tuning": "halving", "references": []}
+    told = await asked(api, study | {"methods": [{"method": "lora", "learning_rates": rates}]})
+    (row,) = told["rows"]
+    assert told["train_items"] is None
+    assert (row["runs"], row["tuning_trainings"]) == (5 + 2 + 4, 5 / 4 + 2)
+
+
 async def test_all_that_launching_would_refuse_is_told_at_once(api: httpx.AsyncClient) -> None:
     wrong = STUDY | {
         "name": " ",

@@ -178,6 +178,19 @@ def test_a_run_that_parted_trains_alone_from_then_on(engine: Engine, study: int,
     assert outcomes == ["parted", None]
 
 
+def test_a_run_that_was_lost_with_its_worker_trains_alone_from_then_on(engine: Engine, study: int, worker: int) -> None:
+    """Whatever ended the worker does so to one run at a time: the others do not fail with it at the third time."""
+    first, second, *_ = claim_together(engine, worker, lambda waiting: waiting[:1])
+    with system_session(engine) as session:
+        for claim in (first, second):
+            session.get_one(Run, claim.lease.run_id).lease_expires_at = database_now(session) - timedelta(seconds=1)
+    with system_session(engine) as session:
+        assert run_queue.release_expired_leases(session) == [1, 2]
+    assert ids(claim_together(engine, worker)) == [1]
+    assert ids(claim_together(engine, worker)) == [2]
+    assert ids(claim_together(engine, worker)) == [3, 7, 8, 9]
+
+
 def lease_of(engine: Engine, run_id: int) -> run_queue.Lease:
     run = read(engine, run_id)
     assert run.lease_token is not None

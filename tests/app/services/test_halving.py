@@ -145,11 +145,11 @@ def test_soft_prompts_have_a_longer_first_rung(engine: Engine, settings: Setting
     ("document", "number"),
     [
         (HALVED.model_copy(update={"tuning": "grid"}), 5),
-        (HALVED.model_copy(update={"methods": [MethodEntry(method="lora", learning_rates=RATES[:2])]}), 2),
+        (HALVED.model_copy(update={"methods": [MethodEntry(method="lora", learning_rates=RATES[:3])]}), 3),
         (HALVED.model_copy(update={"methods": [MethodEntry(method="prompt_tuning", learning_rates=RATES[:4])]}), 4),
         (HALVED.model_copy(update={"budget": Budget(steps=1)}), 5),
     ],
-    ids=["a grid", "two rates", "no cheaper", "one step"],
+    ids=["a grid", "three rates", "no cheaper", "one step"],
 )
 def test_without_a_first_rung_every_rate_has_the_whole_budget(
     engine: Engine, settings: Settings, worker: int, document: StudyDocument, number: int

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from app.db.identity import AuditEntry, LoginAttempt, LoginSession, User
 from app.db.session import database_now, system_session
@@ -122,3 +122,18 @@ def test_files_that_nothing_refers_to_go_when_they_are_old(engine: Engine, setti
         there = sorted(path.name[0] for path in (store / "objects").glob("*/*"))
         assert there == ["a", "c"]  # Registered, and too young to tell.
         assert [path.name for path in (store / "runs").glob("*")] == ["2"]  # Whose run still waits.
+
+
+@on_both_databases
+def test_the_folder_of_a_run_that_begins_meanwhile_stays(engine: Engine, settings: Settings) -> None:
+    store = settings.store_folder
+    begun = store / "runs" / "77"
+
+    def begin(*_of_statement: object) -> None:
+        """Another worker, just after it was asked which runs there are."""
+        begun.mkdir(parents=True, exist_ok=True)
+
+    event.listen(engine, "after_cursor_execute", begin)
+    retention.sweep(engine, store)
+    event.remove(engine, "after_cursor_execute", begin)
+    assert begun.is_dir()

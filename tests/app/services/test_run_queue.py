@@ -1,8 +1,10 @@
 """The queue's state machine on real databases: who is next, whose a run is, and how it ends."""
 
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,27 @@ def test_the_time_that_is_left_counts_from_where_training_went_on(engine: Engine
     assert eta() == pytest.approx(40, abs=5)
     record(engine, found, [Progress(phase="measuring", step=100, total_steps=100)])
     assert eta() is None
+
+
+def test_a_run_whose_owner_is_ending_it_at_this_moment_is_not_lost(engine: Engine, study: int, worker: int) -> None:
+    found = claimed(engine, worker)
+    with system_session(engine) as session:
+        session.get_one(Run, found.lease.run_id).lease_expires_at = database_now(session) - timedelta(seconds=1)
+
+    result = RunResult(validation_score=0.5, train_seconds=1.0, artifacts=(), environment={})
+
+    def rescue() -> list[int]:
+        with system_session(engine) as session:
+            return run_queue.release_expired_leases(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with system_session(engine) as session:
+            run_queue.finish_run(session, found, result, ())
+            rescued = pool.submit(rescue)
+            time.sleep(0.3)
+        assert rescued.result(20) == []
+    run = read(engine, found.lease.run_id)
+    assert (run.status, run.validation_score) == ("succeeded", 0.5)
 
 
 def test_a_living_lease_is_not_taken(engine: Engine, study: int, worker: int) -> None:

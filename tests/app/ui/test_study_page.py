@@ -222,6 +222,15 @@ def test_a_first_rung_stands_apart_from_what_was_chosen_among() -> None:
     assert uncovered_digits(shown) == []
 
 
+def test_nothing_has_stopped_before_it_is_decided_who_goes_on() -> None:
+    """All of a first rung still wait, or all of them go on because none has learned yet."""
+    rows = {row.id: row for row in halved()}
+    first = [point for point in rows[LORA].tuning if point.rung_steps is not None]
+    for tuning in (first, [*first, *(point.model_copy(update={"rung_steps": None}) for point in first)]):
+        shown = rows | {LORA: rows[LORA].model_copy(update={"tuning": tuning})}
+        assert "stopped after" not in text_of(tabs.tuning(matrix(configurations=list(shown.values()))))
+
+
 def test_an_edge_that_the_first_rung_left_out_can_be_tried() -> None:
     rows = [row.model_copy(update={"edges_left_out": [3e-2]}) if row.id == LORA else row for row in halved()]
     words = text_of(tabs.tuning(matrix(configurations=rows)))

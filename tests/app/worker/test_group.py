@@ -1,6 +1,7 @@
 """A group's real process: what each of its runs is told, asked and done to, and that the others do not notice."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -122,6 +123,23 @@ def test_where_the_process_breaks_who_has_ended_has_ended_and_the_others_are_tri
     assert done.result is not None
     assert [other.parted for other in others] == [True, True]
     assert all(word in (other.reason or "") and "tried again alone" in (other.reason or "") for other in others)
+
+
+def test_one_whose_folder_is_gone_before_it_began_costs_the_others_nothing(
+    start: Callable[..., list[Member]], tmp_path: Path
+) -> None:
+    """Cancelled while another run's checkpoint, which is large, is copied."""
+    earlier = tmp_path / "1" / "0" / "checkpoint" / "step-000000001"
+    earlier.mkdir(parents=True)
+    with (earlier / "tensors.safetensors").open("wb") as file:
+        file.truncate(300_000_000)
+    members = start("succeed")
+    shutil.rmtree(tmp_path / "2")
+    _, (done, gone, also_done) = ends(members)
+    assert done.result is not None
+    assert also_done.result is not None
+    assert gone.parted
+    assert "FileNotFoundError" in (gone.reason or "")
 
 
 def test_one_is_stopped_and_the_others_go_on(start: Callable[..., list[Member]]) -> None:
