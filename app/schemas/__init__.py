@@ -194,6 +194,7 @@ from app.schemas.sharing import (
 )
 from app.schemas.significance import AcrossStudies, QualityDifference, SignificanceRow, SignificanceView, UntestedPair
 from app.schemas.studies import (
+    LEAST_RATES_HALVED,
     MOST_LEARNING_RATES,
     MOST_ROWS,
     Added,
@@ -248,6 +249,7 @@ __all__ = [
     "LARGEST_RESULT_BYTES",
     "LARGEST_STEP",
     "LARGEST_VALUE",
+    "LEAST_RATES_HALVED",
     "LONGEST_COMMENT",
     "LONGEST_INVITATION_NOTE",
     "LONGEST_NOTE",

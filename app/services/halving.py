@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.db.tables import Run
-from app.schemas import Tuning
-from peft_core.compare.halving import LEAST_RATES, going_on, places, ranked
+from app.schemas import LEAST_RATES_HALVED, Tuning
+from peft_core.compare.halving import going_on, places, ranked
 from peft_core.method import Method
 from peft_core.spec import Budget
 
@@ -19,7 +19,7 @@ def halves(tuning: Tuning, method: Method, rates: int) -> bool:
     """Whether a row of so many learning rates has a first rung, if its budget is long enough to be parted: only where
     that is cheaper than the whole grid."""
     saves = rates * method.first_rung + going_on(rates) < rates
-    return tuning == "halving" and rates >= LEAST_RATES and saves
+    return tuning == "halving" and rates >= LEAST_RATES_HALVED and saves
 
 
 def rung_steps(tuning: Tuning, method: Method, rates: int, total_steps: int) -> int | None:

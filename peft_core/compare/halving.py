@@ -3,10 +3,6 @@
 import math
 from collections.abc import Mapping
 
-LEAST_RATES = 4
-"""Of fewer, one alone would go on: chosen by a part of the budget, with nothing beside it that had the whole. Of five
-rates that alone loses 3.4 points on validation, two of them 0.8 (docs/benchmarks/halving.md)."""
-
 
 def going_on(tried: int) -> int:
     """Of so many learning rates the better half, rounded down: with the larger half of five, and a first rung of half

@@ -8,7 +8,7 @@ from dash import ALL, ClientsideFunction, Input, Output, clientside_callback, dc
 
 from app.client import ApiProblem
 from app.language import filled, tr
-from app.schemas import FieldProblem, RowEstimate, StudyEstimate, WorkerView
+from app.schemas import LEAST_RATES_HALVED, FieldProblem, RowEstimate, StudyEstimate, WorkerView
 from app.ui.elements import facts
 from app.ui.launch.baseline import baseline_table
 from app.ui.launch.draft import FIELDS, document_of, form_as
@@ -30,7 +30,6 @@ from app.ui.launch.task import ROLES
 from app.ui.numbers import format_value
 from app.ui.policy import reading
 from app.ui.session import client
-from peft_core.compare.halving import LEAST_RATES, going_on
 
 MARKED = tuple(f"study-{name}" for name in (*FIELDS, *(f"{role}-column" for role in ROLES)))
 """The fields beside which a refusal is said; hyper-parameters are marked by their own ids."""
@@ -167,7 +166,7 @@ def runs_figure(told: StudyEstimate, document: Mapping[str, Any]) -> html.Span:
 
 def tuning_runs(rates: int, tuning: str) -> int:
     """A single learning rate is taken as it is; of a first rung's the better half have another run each."""
-    again = going_on(rates) if tuning == "halving" and rates >= LEAST_RATES else 0
+    again = rates // 2 if tuning == "halving" and rates >= LEAST_RATES_HALVED else 0
     return rates + again if rates > 1 else 0
 
 

@@ -309,7 +309,7 @@ def test_a_base_that_drops_out_of_something_else_than_rows_of_texts_is_not_share
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "ffn_dim": 128, "word_embed_proj_dim": 64, "num_hidden_layers": 2}
     given = {"num_attention_heads": 4, "vocab_size": 30_522, "max_position_embeddings": 128, "pad_token_id": 0}
-    AutoModel.from_config(AutoConfig.for_model("opt", **shape, **given)).save_pretrained(base)
+    AutoModel.from_config(AutoConfig.for_model("opt", **shape, **given)).save_pretrained(base)  # type: ignore[no-untyped-call]
     (tmp_path / "runs").mkdir()
     study = Study(base, tweets, tmp_path / "runs")
     told = study.together(*(study.spec(seed, "lora", seed=seed, precision="bf16") for seed in (1, 2)))
