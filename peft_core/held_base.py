@@ -13,18 +13,26 @@ from peft_core.method import Method
 from peft_core.spec import Precision
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+Copies = dict[int, "Tensor"]
+"""In bf16, by where in memory the tensor lies that each is made of, which must live as long."""
 
 
 @contextmanager
-def frozen_base_in_bf16(model: "nn.Module", method: Method, precision: Precision) -> Iterator[None]:
+def frozen_base_in_bf16(
+    model: "nn.Module", method: Method, precision: Precision, copies: "Copies | None" = None
+) -> Iterator[None]:
     """While it lasts, `model` holds the frozen weights of its linear layers in bf16, if `precision` is bf16; afterwards
-    it has the very tensors of before."""
+    it has the very tensors of before. copies: those that models with the same tensors hold already; more are added."""
     frozen = _only_multiplied(model, method) if precision == "bf16" else []
     held = [(parameter, parameter.data) for parameter in frozen]
+    copies = {} if copies is None else copies
     try:
         for parameter, tensor in held:
-            parameter.data = tensor.bfloat16()
+            if tensor.data_ptr() not in copies:
+                copies[tensor.data_ptr()] = tensor.bfloat16()
+            parameter.data = copies[tensor.data_ptr()]
         yield
     finally:
         for parameter, tensor in held:

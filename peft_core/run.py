@@ -19,6 +19,7 @@ from peft_core.deploy import write_run
 from peft_core.device import environment, pick_device
 from peft_core.errors import RunFailed
 from peft_core.fit import PROBE_STEPS, fit, never, seconds_of
+from peft_core.held_base import frozen_base_in_bf16
 from peft_core.hub import on_this_machine
 from peft_core.hub_access import Hub
 from peft_core.method import LearningRate, Method, build_method, check_budget
@@ -263,7 +264,8 @@ def _test(state: RunInProgress, on_event: OnEvent) -> None:
     """Read the test split once, at the end, and keep what was answered to each item."""
     task, items = state.loop.task, sorted(state.test_items, key=lambda item: item.index)
     state.test_items = items
-    state.test_answers = state.answers_to(items)
+    with frozen_base_in_bf16(state.model, state.loop.method, state.loop.precision):
+        state.test_answers = state.answers_to(items)
     state.test_scores = task.scores(items, state.test_answers)
     if not all(map(math.isfinite, state.test_scores)):
         raise RunFailed("The trained model answers with what is no number. Lower the learning rate.")

@@ -9,8 +9,8 @@ of a shared step belongs to no run: what a method costs is measured by probes, w
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -24,6 +24,7 @@ from peft_core.fused.passes import arranged
 from peft_core.fused.random_stream import RandomStream
 from peft_core.fused.shared_pass import SharedPass, share_tensors
 from peft_core.head import is_head
+from peft_core.held_base import Copies, frozen_base_in_bf16
 from peft_core.hub import on_this_machine
 from peft_core.hub_access import Hub
 from peft_core.method import Method
@@ -81,6 +82,12 @@ class _Running:
     prepared: Prepared
     fit: Fit
     member: Member
+    held: ExitStack = field(default_factory=ExitStack)
+    """What holds the base that its own model reads, for validations, in bf16."""
+
+    def hold_base_in_bf16(self, copies: Copies) -> None:
+        loop = self.prepared.state.loop
+        self.held.enter_context(frozen_base_in_bf16(self.member.model, loop.method, loop.precision, copies))
 
     def turn(self, items: Sequence[Item]) -> Turn:
         loop = self.prepared.state.loop
@@ -252,7 +259,10 @@ class Group:
             if others:
                 running.seat.on_event(Log(message=f"trains together with {others} more of its study"))
         if self._together:
-            with self._shared.base_in_bf16():
+            copies: Copies = {}
+            with self._shared.base_in_bf16(copies):
+                for running in self._together.values():
+                    running.hold_base_in_bf16(copies)
                 while self._together:
                     self._step()
                     self._tell_waiters()
@@ -310,9 +320,10 @@ class Group:
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def _conclude(self, running: _Running) -> None:
-        self._drop(running.seat)
+        self._forget(running)
         with self._boundary(running.seat), running.member.stream.in_use():
-            score = running.fit.conclude()
+            with running.held:
+                score = running.fit.conclude()
             self._on_end(running.seat, conclude(running.prepared, score, running.seat.on_event))
 
     def _train_alone(self, seat: Seat) -> None:
@@ -343,9 +354,14 @@ class Group:
             seat.on_event(Log(message=f"waits to train alone: {training} of its group still train"))
 
     def _drop(self, seat: Seat) -> None:
-        for member in [member for member, running in self._together.items() if running.seat is seat]:
-            del self._together[member]
-            self._shared.forget(member)
+        for running in [running for running in self._together.values() if running.seat is seat]:
+            running.held.close()
+            self._forget(running)
+
+    def _forget(self, running: _Running) -> None:
+        """It takes no more steps with the others."""
+        del self._together[running.member]
+        self._shared.forget(running.member)
 
     @contextmanager
     def _boundary(self, seat: Seat) -> Iterator[None]:

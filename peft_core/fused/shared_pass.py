@@ -20,7 +20,7 @@ from peft_core.dropout import draw_levels, dropout, dropout_by, scale_of_kept
 from peft_core.fused.inputs import stacked, with_virtual_tokens
 from peft_core.fused.layout import Block, CannotShare, Layout, Member, Turn, lay_out
 from peft_core.graft import Graft
-from peft_core.held_base import frozen_base_in_bf16
+from peft_core.held_base import Copies, frozen_base_in_bf16
 from peft_core.training import Loop, autocast, into_mode, to_device
 
 MOST_GRAFTS = 256
@@ -45,9 +45,9 @@ class SharedPass:
         self._layout: Layout
         self._acting: Sequence[Turn] = ()
 
-    def base_in_bf16(self) -> AbstractContextManager[None]:
+    def base_in_bf16(self, copies: Copies) -> AbstractContextManager[None]:
         """While it lasts, the weights that all rows meet are held as autocast wants them."""
-        return frozen_base_in_bf16(self._host, self.loop.method, self.loop.precision)
+        return frozen_base_in_bf16(self._host, self.loop.method, self.loop.precision, copies)
 
     def backward(self, turns: Sequence[Turn]) -> list[float]:
         """The mean loss of each turn's batch, its gradients left on its own parameters. Neighbours of one configuration
