@@ -15,11 +15,25 @@ from transformers.models.auto import modeling_auto
 
 from peft_core.data import Item, read_splits
 from peft_core.deploy import as_row
+from peft_core.fit import never
+from peft_core.fused.group import Seat, run_together
 from peft_core.metric import metrics
 from peft_core.model_shape import CAUSAL_TYPES
 from peft_core.run import run
 from peft_core.side_by_side import BASE_ITSELF, NOTHING_LEARNED, SideBySide
-from peft_core.spec import Budget, Columns, Event, Measurement, Predictions, RunSpec, Splits, TaskSpec
+from peft_core.spec import (
+    Budget,
+    Columns,
+    Event,
+    Log,
+    Measurement,
+    Point,
+    Predictions,
+    RunResult,
+    RunSpec,
+    Splits,
+    TaskSpec,
+)
 from peft_core.task import Task, task_kind, tasks
 from peft_core.tasks._architectures import MULTIPLE_CHOICE, TOKEN_CLASSIFICATION
 from tests.peft_core.tasks.conftest import MakeTask
@@ -142,6 +156,46 @@ def test_a_run_answers_every_test_item(kind: str, base: Path, task: TaskSpec, tm
     assert measured["task_performance"] == pytest.approx(sum(told.scores) / SPLITS.test)
     assert result.validation_score is not None
     assert_a_person_is_answered(spec, told)
+
+
+def test_runs_that_train_together_learn_what_they_learn_alone(base: Path, task: TaskSpec, tmp_path: Path) -> None:
+    told: dict[Path, list[Event]] = {}
+
+    def spec(place: int, method: str, seed: int, folder: str) -> RunSpec:
+        return RunSpec(
+            run_id=place,
+            purpose="report",
+            base_model=base,
+            base_model_sha256="",
+            task=task,
+            method=method,
+            learning_rate=3e-3,
+            seed=seed,
+            budget=Budget(steps=4, batch_size=5, max_length=LENGTH, evaluations=2),
+            precision="fp32",
+            metrics=("task_performance",),
+            folder=tmp_path / folder / str(place),
+        )
+
+    runs = [("lora", 0), ("lora", 1), ("ia3", 0), ("prompt_tuning", 1)]
+    together = [spec(place, method, seed, "together") for place, (method, seed) in enumerate(runs)]
+    alone = [spec(place, method, seed, "alone") for place, (method, seed) in enumerate(runs)]
+    for one in (*together, *alone):
+        one.folder.mkdir(parents=True)
+        told[one.folder] = []
+    ended: list[RunResult | Exception] = []
+    run_together([Seat(one, told[one.folder].append, never) for one in together], lambda _, end: ended.append(end))
+    assert all(isinstance(end, RunResult) for end in ended), ended
+    for one, other in zip(together, alone, strict=True):
+        run(other, told[other.folder].append)
+        messages = [event.message for event in told[one.folder] if isinstance(event, Log)]
+        assert "trains together with 3 more of its study" in messages, messages
+        for key in ("train_loss", "gradient_norm", "validation_score"):
+            series = [
+                [event.value for event in told[folder] if isinstance(event, Point) and event.key == key]
+                for folder in (one.folder, other.folder)
+            ]
+            assert series[0] == pytest.approx(series[1], rel=2e-3), (one.method, key)
 
 
 def assert_a_person_is_answered(spec: RunSpec, told: Predictions) -> None:
