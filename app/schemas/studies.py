@@ -55,7 +55,7 @@ Tuning = Literal["grid", "halving"]
 them, rounded down, with all of it; rows of fewer than four learning rates have no first rung."""
 LEAST_RATES_HALVED = 4
 """Of fewer, one alone would go on: chosen by a part of the budget, with nothing beside it that had the whole. Of five
-rates that loses 3.4 points on validation, two of them 0.8 (docs/benchmarks/halving.md)."""
+rates that loses 3.1 points on validation, two of them 0.7 (docs/benchmarks/halving.md)."""
 
 
 class MethodEntry(Document):
