@@ -11,10 +11,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic_core import to_json
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from app.db.tables import Owned
 
@@ -24,6 +27,8 @@ POOL = {"pool_size": 20, "max_overflow": 20, "pool_timeout": BUSY_SECONDS, "pool
 """As many connections as the web process has threads: requests that wait for a lock must not keep readers out. Half of
 them stay open: to open one takes longer than most questions. The one used last is taken first: SQLite has in its cache
 what is asked for most."""
+CACHE_KIBIBYTES = 8_000
+"""Of each connection to SQLite: with its own 2,000, the best of 50,000 runs took 7.2 instead of 4.9 ms."""
 DISK_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, "53100"})
 """By SQLite's error codes (a quota that is used up is an I/O error) and PostgreSQL's."""
 TEAM = "team_id"
@@ -60,10 +65,11 @@ def make_engine(url: str) -> Engine:
 
 
 def _postgres_engine(url: str) -> Engine:
-    from app.db.postgres import connect
+    from app.db.postgres import check_alive, connect
 
-    engine = create_engine(url, pool_pre_ping=True, json_serializer=strict_json, hide_parameters=True, **POOL)
+    engine = create_engine(url, json_serializer=strict_json, hide_parameters=True, **POOL)
     event.listen(engine, "do_connect", lambda _dialect, _record, words, named: connect(BUSY_SECONDS, *words, **named))
+    event.listen(engine, "checkout", check_alive)
     return engine
 
 
@@ -75,7 +81,13 @@ def strict_json(value: Any) -> str:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver would begin a transaction before some statements and not others; SQLAlchemy's "begin" event does it.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        f"cache_size=-{CACHE_KIBIBYTES}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -160,12 +172,30 @@ def _patience(session: Session, seconds: float) -> Iterator[None]:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
+class DatabaseClock(FunctionElement[datetime]):
+    """What database_now answers, within a statement that writes it: one question less."""
+
+    inherit_cache = True
+    name = "database_clock"
+
+
+@compiles(DatabaseClock, "sqlite")
+def _sqlite_clock(_element: DatabaseClock, _compiler: SQLCompiler, **_: Any) -> str:
+    # As its driver writes a time: other statements compare them as texts.
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(DatabaseClock, "postgresql")
+def _postgres_clock(_element: DatabaseClock, _compiler: SQLCompiler, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
 def database_now(session: Session) -> datetime:
     """The time by the database's clock, the only one that leases and heartbeats are judged by."""
+    # Nothing of it to compile or to scope, and every request asks.
     if session.get_bind().dialect.name == "sqlite":
-        # Nothing of it to compile or to scope, and every request asks.
         spoken = session.connection().exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar()
         return datetime.fromisoformat(str(spoken)).replace(tzinfo=UTC)
-    now = session.scalar(select(func.clock_timestamp()))
+    now = session.connection().exec_driver_sql("SELECT clock_timestamp()").scalar()
     assert isinstance(now, datetime)
     return now.astimezone(UTC)

@@ -7,13 +7,15 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.identity import AuditEntry
-from app.db.session import database_now, system_session, write_lock
+from app.db.session import DatabaseClock, system_session, write_lock
 from app.db.tables import Team
 from app.errors import Invalid
 from app.schemas import AuditView, Page
 from app.services.callers import Caller
 
 LONGEST_TARGET = 200
+_WRITE = insert(AuditEntry.__table__).values(at=DatabaseClock()).inline()  # type: ignore[arg-type]
+"""Every write of anybody goes through it: no question for the time, and none for the entry's id."""
 
 
 def read_entries(
@@ -83,7 +85,6 @@ def add(
 ) -> None:
     """Write an entry together with what it tells of."""
     entry = {
-        "at": database_now(session),
         "team_id": caller.team_id if caller else None,
         "user": caller.user if caller else None,
         "means": caller.means if caller else "",
@@ -91,4 +92,4 @@ def add(
         "target": target[:LONGEST_TARGET],
         "detail": dict(detail or {}),
     }
-    session.execute(insert(AuditEntry), [entry])
+    session.execute(_WRITE, entry)

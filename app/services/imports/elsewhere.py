@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db.session import database_now, team_session, write_lock
+from app.db.session import DatabaseClock, database_now, team_session, write_lock
 from app.db.tables import Configuration, IdempotencyKey, MeasurementRow, PredictionSet, Run, SeriesPointRow, Study
 from app.db.upserts import upsert
 from app.errors import Conflict, Invalid
@@ -107,27 +107,32 @@ class _Adding:
             for run, values in made
             for metric, (value, detail) in values.items()
         ]
-        self.session.execute(insert(MeasurementRow), measured)
+        self.session.execute(insert(MeasurementRow.__table__), measured)  # type: ignore[arg-type]
         for (run, _), item in zip(made, items, strict=True):
             if item.item_scores is not None:
                 self.session.add(_predictions(run, item.item_scores))
         return [run for run, _ in made]
 
     def _read(self, items: Sequence[RunElsewhere]) -> None:
-        of_study = select(Configuration).where(Configuration.study_id == self.study.id).order_by(Configuration.position)
+        of_study = Configuration.study_id == self.study.id
         named = {item.configuration for item in items}
         if None not in named:
-            of_study = of_study.where(Configuration.id.in_(named))
-        self.rows = list(self.session.scalars(of_study))
-        reports = select(Run.configuration_id, Run.seed).where(
-            Run.configuration_id.in_([row.id for row in self.rows]),
+            of_study &= Configuration.id.in_(named)
+        taken = and_(
+            Run.configuration_id == Configuration.id,
             Run.seed.in_({item.seed for item in items}),
             Run.purpose == "report",
             Run.status.in_(WORTH_A_SEED),
         )
-        self.seeds = {(row_id, seed) for row_id, seed in self.session.execute(reports)}
-        last = self.session.scalar(select(func.max(Run.position)).where(Run.study_id == self.study.id))
-        self.last_position = -1 if last is None else last
+        last = select(func.max(Run.position)).where(Run.study_id == self.study.id).scalar_subquery()
+        rows: dict[int, Configuration] = {}
+        found = select(Configuration, Run.seed, last).outerjoin(Run, taken).where(of_study)
+        for row, seed, last_position in self.session.execute(found.order_by(Configuration.position)):
+            rows[row.id] = row
+            self.last_position = -1 if last_position is None else last_position
+            if seed is not None:
+                self.seeds.add((row.id, seed))
+        self.rows = list(rows.values())
 
     def _check(self, where: str, item: RunElsewhere) -> tuple[Run, Measured]:
         """A run that may be added, with its values."""
@@ -341,6 +346,6 @@ def add_points(engine: Engine, caller: Caller, run_id: int, given: GivenPoints) 
         rows = [owner | {"key": key, "step": step, "value": points[key, step]} for key, step in sorted(points)]
         upsert(session, SeriesPointRow, rows)
         # No run is loaded here that would have to be told of it.
-        changed = update(Run).where(Run.id == run_id).values(updated_at=database_now(session))
+        changed = update(Run).where(Run.id == run_id).values(updated_at=DatabaseClock())
         session.execute(changed, execution_options={"synchronize_session": False})
         return len(rows)

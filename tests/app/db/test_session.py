@@ -1,18 +1,21 @@
 """Whose rows a session sees, and a database that can be made, checked and taken back."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from app.db.migrate import alembic_config, is_current, migrate
+from app.db.postgres import UNASKED_SECONDS
 from app.db.session import (
     BUSY_SECONDS,
+    DatabaseClock,
     UnscopedQueryError,
     database_now,
     make_engine,
@@ -21,6 +24,10 @@ from app.db.session import (
     write_lock,
 )
 from app.db.tables import Owned, Study, Team
+from tests.databases import on_both_databases
+from tests.postgres import Postgres
+
+on_postgres = pytest.mark.parametrize("database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 
 
 def add_study(engine: Engine, team_id: int, name: str) -> int:
@@ -195,3 +202,45 @@ def test_the_second_team_has_a_number_of_its_own(engine: Engine) -> None:
         session.add(team)
         session.flush()
         assert team.id > 1
+
+
+@on_both_databases
+def test_a_time_that_a_statement_writes_itself_is_kept_as_any_other(engine: Engine) -> None:
+    asked, told = add_study(engine, 1, "asked"), add_study(engine, 1, "told")
+    with team_session(engine, 1) as session:
+        session.execute(update(Study).where(Study.id == told).values(created_at=DatabaseClock()))
+        after = database_now(session)
+    with team_session(engine, 1) as session:
+        written = session.get_one(Study, told).created_at
+        assert session.scalar(select(Study.id).where(Study.created_at == written, Study.id != asked)) == told
+        kept = session.execute(text("SELECT created_at FROM studies ORDER BY id")).scalars().all()
+    assert timedelta(0) <= after - written < timedelta(seconds=1)
+    assert engine.dialect.name == "postgresql" or len(kept[0]) == len(kept[1])
+
+
+@on_postgres
+def test_a_connection_that_the_server_dropped_is_replaced(engine: Engine, postgres: Postgres) -> None:
+    ask_once(engine)
+    drop_connections(engine, postgres)
+    sleep(UNASKED_SECONDS)
+    ask_once(engine)
+
+
+@on_postgres
+def test_a_connection_just_used_is_not_asked_whether_it_lives(engine: Engine, postgres: Postgres) -> None:
+    """The question would cost as much as a request's own: who comes within that second is refused, and no other."""
+    ask_once(engine)
+    drop_connections(engine, postgres)
+    with pytest.raises(OperationalError):
+        ask_once(engine)
+    ask_once(engine)
+
+
+def ask_once(engine: Engine) -> None:
+    with system_session(engine) as session:
+        assert session.scalar(select(Team.id)) == 1
+
+
+def drop_connections(engine: Engine, postgres: Postgres) -> None:
+    """What the server does with all of a database at its restart."""
+    postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{engine.url.database}'")
