@@ -29,7 +29,9 @@ READ_SECONDS = 0.2
 REFUSED_SECONDS = 10.0
 RECOVERS_SECONDS = 1.0
 OF_RUNS = ("/studies/1", "/runs?limit=20", "/runs/1")
-OF_NO_TABLE = ("/healthz", "/scenarios", "/metrics")
+OF_NOBODY = ("/healthz",)
+"""What anybody may ask."""
+OF_NO_TABLE = (*OF_NOBODY, "/scenarios", "/metrics")
 STEPS = 200
 
 
@@ -168,12 +170,23 @@ def test_a_server_that_stands_still_is_answered_for_within_ten_seconds(
 
 @pytest.mark.slow
 @on_postgres
-def test_what_needs_no_database_is_answered_while_the_server_stands_still(
+def test_health_is_answered_while_the_server_stands_still(
     engine: Engine, settings: Settings, postgres: Postgres
 ) -> None:
-    found = asked_while(engine, settings, postgres.paused(), 28, OF_NO_TABLE)
-    tell_figures("PostgreSQL paused for 28 s, nothing of it read", found)
+    found = asked_while(engine, settings, postgres.paused(), 28, OF_NOBODY)
+    tell_figures("PostgreSQL paused for 28 s, asked for health", found)
     assert_reads_go_on(found)
+
+
+@pytest.mark.slow
+@on_postgres
+def test_who_must_be_known_is_told_to_come_again_while_the_server_stands_still(
+    engine: Engine, settings: Settings, postgres: Postgres
+) -> None:
+    """The answer needs nothing of the database, but who asks may have been logged out a second ago."""
+    found = asked_while(engine, settings, postgres.paused(), 28, OF_NO_TABLE[len(OF_NOBODY) :])
+    tell_figures("PostgreSQL paused for 28 s, nothing of it read", found)
+    assert len(refusals(found.reads)) >= READERS
 
 
 LOCKS: dict[str, Lock] = {"sqlite": sqlite_writer, "postgresql": postgres_locker}

@@ -16,11 +16,14 @@ from app.ui.charts.column_axis import ColumnAxis, column_axis
 from app.ui.charts.forest import forest
 from app.ui.charts.parts import Annotation, Axis, Figure, Parts, Shape, Trace, column_head
 from app.ui.charts.points import Point, Words, cell_text, describe_cell, text_trace
+from app.ui.charts.text_width import text_width_px
 from app.ui.theme import Palette
 
 ROW_PX = 29
 HEAD_PX = 42
 FOOT_PX = 26
+NAME_PX = 12
+NAMES_PADDING_PX = 14
 FIGURE_SHARE = 0.665
 """The heatmap's share of the width; the forest has the rest."""
 GAP = 0.012
@@ -332,6 +335,11 @@ def _names(grid: Grid) -> Axis:
     }
 
 
+def _names_px(grid: Grid) -> int:
+    """Room for the longest name: found out by drawing, it would have the browser draw everything twice."""
+    return NAMES_PADDING_PX + round(max((text_width_px(row.label, NAME_PX) for row in grid.rows), default=0))
+
+
 def _layout(grid: Grid) -> dict[str, Any]:
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -341,8 +349,8 @@ def _layout(grid: Grid) -> dict[str, Any]:
         "dragmode": False,
         "showlegend": False,
         "height": HEAD_PX + ROW_PX * len(grid.rows) + FOOT_PX,
-        "margin": {"l": 8, "r": 8, "t": HEAD_PX, "b": FOOT_PX},
-        "font": {"family": grid.palette.font, "size": 12, "color": grid.palette.ink},
+        "margin": {"l": _names_px(grid), "r": 8, "t": HEAD_PX, "b": FOOT_PX},
+        "font": {"family": grid.palette.font, "size": NAME_PX, "color": grid.palette.ink},
         "hoverlabel": {
             "bgcolor": grid.palette.surface,
             "bordercolor": grid.palette.strong,
