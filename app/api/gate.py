@@ -23,6 +23,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.audit_writing import AuditLog
 from app.api.context import SAFE_METHODS
 from app.api.guard import same_origin
 from app.api.problems import problem
@@ -68,6 +69,7 @@ class Gate:
         self._open = tuple(open_paths)
         self._known: dict[Credentials, Known] = {}
         self._noting: set[asyncio.Task[None]] = set()
+        self._log = AuditLog(engine)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -151,10 +153,9 @@ class Gate:
         made = Headers(raw=message.get("headers", [])).get("location", "").removeprefix("/api/v1/")
         # What a route has said of it besides: which role somebody was given.
         detail = {"method": scope["method"], "path": scope["path"]} | state.get("audited", {})
+        entry = audit.Entry(state["caller"], route.name, ", ".join(parts) or made, detail)
         try:
-            await run_in_threadpool(
-                audit.record, self._engine, state["caller"], route.name, ", ".join(parts) or made, detail
-            )
+            await self._log.write(entry)
         except (DBAPIError, NoConnectionFree) as error:
             # What was done is done: to answer that it failed would have it done twice.
             logger.error("%s by %s is not in the audit log: %s", route.name, state["caller"].user, error)

@@ -1,6 +1,7 @@
 """The audit log: who did what, in which team, and how they came. Only ever added to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine, insert, select
@@ -63,6 +64,16 @@ def _view(entry: AuditEntry, team: str | None) -> AuditView:
     )
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What somebody did. caller None: nobody that is known."""
+
+    caller: Caller | None
+    action: str
+    target: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
 def record(
     engine: Engine,
     caller: Caller | None,
@@ -70,10 +81,15 @@ def record(
     target: str = "",
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an entry of its own transaction. caller None: nobody that is known."""
+    """Write an entry of its own transaction."""
+    record_together(engine, [Entry(caller, action, target, detail or {})])
+
+
+def record_together(engine: Engine, entries: Sequence[Entry]) -> None:
+    """Write entries in one transaction: all of them or none."""
     with system_session(engine) as session:
         write_lock(session)
-        add(session, caller, action, target, detail)
+        session.execute(_WRITE, [_row(entry) for entry in entries])
 
 
 def add(
@@ -84,12 +100,15 @@ def add(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an entry together with what it tells of."""
-    entry = {
-        "team_id": caller.team_id if caller else None,
-        "user": caller.user if caller else None,
-        "means": caller.means if caller else "",
-        "action": action,
-        "target": target[:LONGEST_TARGET],
-        "detail": dict(detail or {}),
+    session.execute(_WRITE, _row(Entry(caller, action, target, detail or {})))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "team_id": entry.caller.team_id if entry.caller else None,
+        "user": entry.caller.user if entry.caller else None,
+        "means": entry.caller.means if entry.caller else "",
+        "action": entry.action,
+        "target": entry.target[:LONGEST_TARGET],
+        "detail": dict(entry.detail),
     }
-    session.execute(_WRITE, entry)
