@@ -47,6 +47,8 @@ Priority = Annotated[int, Field(ge=-10, le=10, strict=True)]
 
 MOST_ROWS = 100
 MOST_LEARNING_RATES = 20
+Seed = Annotated[int, Field(strict=True)]
+"""Neither a text nor true, which would be 1."""
 Rate = Annotated[float, Field(gt=0, le=10, strict=True)]
 
 
@@ -72,7 +74,7 @@ class StudyDocument(Document):
     base_model: Annotated[str, Field(min_length=1, max_length=4_096)] = "minilm"
     task: TaskChoice = "tweets"
     budget: Budget = Budget(epochs=3)
-    seeds: int | list[int] = 5
+    seeds: Seed | list[Seed] = 5
     methods: list[MethodEntry] = Field(min_length=1, max_length=MOST_ROWS)
     references: list[str] = ["untuned", "head_only", "full"]
     device: Literal["cpu", "cuda"] | None = None
@@ -136,7 +138,7 @@ class StudyExtension(Document):
     """Body of POST studies/{id}/extend: what the study is to have besides. What it has already is not run again."""
 
     methods: list[MethodEntry] = Field(default=[], max_length=MOST_ROWS)
-    seeds: int | list[int] | None = None
+    seeds: Seed | list[Seed] | None = None
     """A number n stands for 0..n-1."""
     learning_rates: dict[int, Annotated[list[Rate], Field(min_length=1, max_length=MOST_LEARNING_RATES)]] = Field(
         default={}, max_length=MOST_ROWS
