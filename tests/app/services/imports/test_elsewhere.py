@@ -298,3 +298,12 @@ def test_two_batches_of_points_at_once_both_arrive(engine: Engine, study: int) -
     for thread in threads:
         thread.join()
     assert run_curves.read_series(engine, LOCAL, run.id, "train_loss", after=-1, max_points=2).total == 500
+
+
+def test_runs_of_any_row_stand_behind_those_that_the_study_has(engine: Engine, study: int) -> None:
+    (first,) = add(engine, study, lora(0))
+    add(engine, study, lora(1), {"configuration": first.configuration, "seed": 2, "metrics": {"task_performance": 0.8}})
+    add(engine, study, {"configuration": first.configuration, "seed": 3, "metrics": {"task_performance": 0.7}})
+    with system_session(engine) as session:
+        positions = session.scalars(select(Run.position).where(Run.study_id == study).order_by(Run.id)).all()
+    assert list(positions) == list(range(len(positions)))
